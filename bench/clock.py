@@ -136,7 +136,7 @@ class Clock(ABC):
         self._steps = 0
         self._loop_error: BenchError | None = None
 
-    # -- the two clocks differ here -----------------------------------------------------------------------------
+    # -- the two clocks differ here
 
     @abstractmethod
     def _new_loop(self) -> asyncio.AbstractEventLoop: ...
@@ -149,7 +149,7 @@ class Clock(ABC):
     def _begin(self, wait: _Wait) -> None:
         """Start to look at ``wait`` (called in the main thread)."""
 
-    # -- life -----------------------------------------------------------------------------------------------------
+    # -- life
 
     def __enter__(self) -> Clock:
         self._thread.start()
@@ -186,7 +186,7 @@ class Clock(ABC):
             self._loop_error.__cause__ = error
         self.nudge()
 
-    # -- waiting for the world ------------------------------------------------------------------------------------
+    # -- waiting for the world
 
     def utc(self) -> datetime:
         """The time of day, aware, in UTC."""

@@ -1,177 +1,51 @@
 """MQTT-SN 1.2 messages: octets to dataclasses and back, without any I/O.
 
 Source: MQTT-SN protocol specification version 1.2, section 5; octets are counted from 0 as in its tables.
-``decode`` is strict about structure (lengths, types, UTF-8) and keeps every value that fits the structure, also a
-reserved one, so that nothing the unit sends is lost; ``deviations`` then lists what the specification forbids.
+``decode`` is strict about structure (lengths, types, UTF-8) and keeps every value that fits the structure, also
+a reserved one, so that nothing the unit sends is lost; ``deviations`` lists what the specification forbids.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol, get_type_hints
+from dataclasses import fields as dataclass_fields
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from bench.protocols.mqttsn_fields import (
+    U8,
+    U16,
+    Code,
+    Flags,
+    FlagsOctet,
+    Integer,
+    Layout,
+    MqttSnError,
+    Octets,
+    OptionalFlags,
+    OptionalU16,
+    QoS,
+    Reader,
+    Rest,
+    ReturnCode,
+    Text,
+    TopicIdType,
+    Utf8,
+)
+
+__all__ = [
+    "MESSAGE_TYPES", "Advertise", "Connack", "Connect", "Disconnect", "Encapsulated", "Flags", "Gwinfo", "Message",
+    "MqttSnError", "Pingreq", "Pingresp", "Puback", "Pubcomp", "Publish", "Pubrec", "Pubrel", "QoS", "RawMessage",
+    "Regack", "Register", "ReturnCode", "Searchgw", "Suback", "Subscribe", "TopicIdType", "Unsuback", "Unsubscribe",
+    "Willmsg", "Willmsgreq", "Willmsgresp", "Willmsgupd", "Willtopic", "Willtopicreq", "Willtopicresp",
+    "Willtopicupd", "decode", "describe", "deviations", "fields",
+]
 
 MAX_MESSAGE_LENGTH = 0xFFFF
 """The largest message the 3-octet Length can announce, itself included."""
 
 
-class MqttSnError(ValueError):
-    """The octets are no MQTT-SN message, or the message can't be put into octets."""
-
-
-class QoS(IntEnum):
-    """Quality of service; -1 needs no connection and only takes predefined topic ids and short topic names."""
-
-    MINUS_ONE = -1
-    ZERO = 0
-    ONE = 1
-    TWO = 2
-
-
-class TopicIdType(IntEnum):
-    """What the TopicId field holds. In SUBSCRIBE and UNSUBSCRIBE, ``NORMAL`` means that a topic name is given."""
-
-    NORMAL = 0
-    PREDEFINED = 1
-    SHORT_NAME = 2
-    RESERVED = 3
-
-
-class ReturnCode(IntEnum):
-    """Codes 4 to 255 are reserved; a message that holds one has it as a plain int."""
-
-    ACCEPTED = 0
-    CONGESTION = 1
-    INVALID_TOPIC_ID = 2
-    NOT_SUPPORTED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The Flags octet, whole: a message type uses only some of it, the rest is normally zero."""
-
-    dup: bool = False
-    qos: QoS = QoS.ZERO
-    retain: bool = False
-    will: bool = False
-    clean_session: bool = False
-    topic_id_type: TopicIdType = TopicIdType.NORMAL
-
-    def to_octet(self) -> int:
-        return (self.dup << 7 | (self.qos & 3) << 5 | self.retain << 4 | self.will << 3
-                | self.clean_session << 2 | self.topic_id_type)
-
-    @classmethod
-    def from_octet(cls, octet: int) -> Flags:
-        qos = octet >> 5 & 3
-        return cls(dup=bool(octet & 0x80), qos=QoS.MINUS_ONE if qos == 3 else QoS(qos), retain=bool(octet & 0x10),
-                   will=bool(octet & 0x08), clean_session=bool(octet & 0x04), topic_id_type=TopicIdType(octet & 3))
-
-
-# How a field is laid out. A layout takes its value off the reader and puts a value into octets.
-
-class _Reader:
-    def __init__(self, octets: bytes, position: int) -> None:
-        self.octets = octets
-        self.position = position
-
-    @property
-    def at_end(self) -> bool:
-        return self.position == len(self.octets)
-
-    def take(self, count: int, what: str) -> bytes:
-        taken = self.octets[self.position:self.position + count]
-        if len(taken) < count:
-            raise MqttSnError(f"octet {self.position}: {what} needs {count} octet(s), {len(taken)} left")
-        self.position += count
-        return taken
-
-    def rest(self) -> bytes:
-        return self.take(len(self.octets) - self.position, "rest")
-
-
-class _Layout(Protocol):
-    def take(self, reader: _Reader, what: str) -> Any: ...
-    def put(self, value: Any, what: str) -> bytes: ...
-
-
-class _Integer:
-    def __init__(self, size: int, *, optional: bool = False) -> None:
-        self.size = size
-        self.optional = optional
-
-    def take(self, reader: _Reader, what: str) -> int | None:
-        if self.optional and reader.at_end:
-            return None
-        return int.from_bytes(reader.take(self.size, what), "big")
-
-    def put(self, value: int | None, what: str) -> bytes:
-        if value is None and self.optional:
-            return b""
-        if value is None or not 0 <= value < 256 ** self.size:
-            raise MqttSnError(f"{what} {value!r} doesn't fit {self.size} octet(s)")
-        return int(value).to_bytes(self.size, "big")
-
-
-class _ReturnCode(_Integer):
-    def take(self, reader: _Reader, what: str) -> int | None:
-        code = super().take(reader, what)
-        return ReturnCode(code) if code in ReturnCode._value2member_map_ else code
-
-
-class _Flags:
-    def __init__(self, *, optional: bool = False) -> None:
-        self.optional = optional
-
-    def take(self, reader: _Reader, what: str) -> Flags | None:
-        if self.optional and reader.at_end:
-            return None
-        return Flags.from_octet(reader.take(1, what)[0])
-
-    def put(self, value: Flags | None, what: str) -> bytes:
-        return b"" if value is None else bytes([value.to_octet()])
-
-
-class _Text:
-    def take(self, reader: _Reader, what: str) -> str:
-        start = reader.position
-        try:
-            return reader.rest().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise MqttSnError(f"octet {start + error.start}: {what} is not UTF-8") from None
-
-    def put(self, value: str, what: str) -> bytes:
-        try:
-            return value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise MqttSnError(f"{what} {value!r} can't be written as UTF-8") from None
-
-
-class _Octets:
-    def take(self, reader: _Reader, what: str) -> bytes:
-        return reader.rest()
-
-    def put(self, value: bytes, what: str) -> bytes:
-        return bytes(value)
-
-
-U8 = Annotated[int, _Integer(1)]
-U16 = Annotated[int, _Integer(2)]
-OptionalU16 = Annotated[int | None, _Integer(2, optional=True)]
-Code = Annotated[int, _ReturnCode(1)]
-FlagsOctet = Annotated[Flags, _Flags()]
-OptionalFlags = Annotated[Flags | None, _Flags(optional=True)]
-Text = Annotated[str, _Text()]
-Octets = Annotated[bytes, _Octets()]
-
-
-@cache
-def _layouts(kind: type[Message]) -> dict[str, _Layout]:
-    """The fields of a message type in the order of the wire."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: hints[name].__metadata__[0] for name in kind.__dataclass_fields__}
+_LAYOUTS: dict[type[Message], dict[str, Layout]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +58,23 @@ class Message:
         """The datagram, with the shortest Length field, or with the 3-octet one. Raises MqttSnError."""
         return _frame(self.TYPE, self._body(), long_length=long_length)
 
+    @classmethod
+    def layouts(cls) -> dict[str, Layout]:
+        """How each field stands on the wire, by its name and in the order of the wire."""
+        if cls not in _LAYOUTS:
+            hints = get_type_hints(cls, include_extras=True)
+            _LAYOUTS[cls] = {field.name: hints[field.name].__metadata__[0] for field in dataclass_fields(cls)}
+        return _LAYOUTS[cls]
+
     def _body(self) -> bytes:
         name = type(self).__name__
         return b"".join(layout.put(getattr(self, field), f"{name}.{field}")
-                        for field, layout in _layouts(type(self)).items())
+                        for field, layout in self.layouts().items())
 
     @classmethod
-    def _take(cls, reader: _Reader) -> Message:
+    def _take(cls, reader: Reader) -> Message:
         return cls(**{field: layout.take(reader, f"{cls.__name__}.{field}")
-                      for field, layout in _layouts(cls).items()})
+                      for field, layout in cls.layouts().items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,29 +221,29 @@ class Pubrel(Message):
 class _WithTopicFilter(Message):
     flags: FlagsOctet
     message_id: U16
-    topic: Annotated[str | int, _Octets()]
+    topic: Annotated[str | int, Rest()]
 
     def _body(self) -> bytes:
         name = type(self).__name__
         predefined = self.flags.topic_id_type is TopicIdType.PREDEFINED
         if isinstance(self.topic, str) is predefined:
             raise MqttSnError(f"{name}.topic {self.topic!r} doesn't go with {self.flags.topic_id_type.name}")
-        layout: _Layout = _Integer(2) if predefined else _Text()
+        layout: Layout = Integer(2) if predefined else Utf8()
         topic = layout.put(self.topic, f"{name}.topic")
-        return bytes([self.flags.to_octet()]) + _Integer(2).put(self.message_id, f"{name}.message_id") + topic
+        return bytes([self.flags.to_octet()]) + Integer(2).put(self.message_id, f"{name}.message_id") + topic
 
     @classmethod
-    def _take(cls, reader: _Reader) -> Message:
+    def _take(cls, reader: Reader) -> Message:
         name = cls.__name__
         flags = Flags.from_octet(reader.take(1, f"{name}.flags")[0])
         message_id = int.from_bytes(reader.take(2, f"{name}.message_id"), "big")
-        layout: _Layout = _Integer(2) if flags.topic_id_type is TopicIdType.PREDEFINED else _Text()
+        layout: Layout = Integer(2) if flags.topic_id_type is TopicIdType.PREDEFINED else Utf8()
         return cls(flags, message_id, layout.take(reader, f"{name}.topic"))
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe(_WithTopicFilter):
-    """Uses DUP, QoS and TopicIdType; ``topic`` is an int for a predefined id, else the topic (or short) name."""
+    """Uses DUP, QoS and TopicIdType; ``topic`` is an int for a predefined id, else the name."""
 
     TYPE: ClassVar[int] = 0x12
 
@@ -451,7 +333,8 @@ class Encapsulated(Message):
     def encode(self, *, long_length: bool = False) -> bytes:
         if long_length:
             raise MqttSnError("Encapsulated: the Length of a forwarder's frame has 1 octet")
-        header = _frame(self.TYPE, _Integer(1).put(self.control, "Encapsulated.control") + self.wireless_node_id)
+        control = Integer(1).put(self.control, "Encapsulated.control")
+        header = _frame(self.TYPE, control + self.wireless_node_id)
         if header[0] == 0x01:
             raise MqttSnError("Encapsulated.wireless_node_id is longer than 252 octets")
         return header + self.datagram
@@ -468,8 +351,8 @@ class RawMessage(Message):
 
 
 MESSAGE_TYPES: dict[int, type[Message]] = {kind.TYPE: kind for kind in (
-    Advertise, Searchgw, Gwinfo, Connect, Connack, Willtopicreq, Willtopic, Willmsgreq, Willmsg, Register, Regack,
-    Publish, Puback, Pubcomp, Pubrec, Pubrel, Subscribe, Suback, Unsubscribe, Unsuback, Pingreq, Pingresp,
+    Advertise, Searchgw, Gwinfo, Connect, Connack, Willtopicreq, Willtopic, Willmsgreq, Willmsg, Register,
+    Regack, Publish, Puback, Pubcomp, Pubrec, Pubrel, Subscribe, Suback, Unsubscribe, Unsuback, Pingreq, Pingresp,
     Disconnect, Willtopicupd, Willtopicresp, Willmsgupd, Willmsgresp, Encapsulated)}
 
 
@@ -484,13 +367,13 @@ def _frame(message_type: int, body: bytes, *, long_length: bool = False) -> byte
 
 
 def decode(datagram: bytes) -> Message:
-    """The message in a datagram; raises MqttSnError that names the octet (counted from 0) where it goes wrong.
+    """The message in a datagram; raises MqttSnError naming the octet (counted from 0) where it goes wrong.
 
     Both forms of the Length field are taken, the 3-octet one also for short messages (section 5.2.1).
     """
     if not datagram:
         raise MqttSnError("octet 0: the datagram is empty")
-    reader = _Reader(datagram, 0)
+    reader = Reader(datagram, 0)
     length = reader.take(1, "Length")[0]
     long_length = length == 0x01
     if long_length:
@@ -513,16 +396,16 @@ def decode(datagram: bytes) -> Message:
     return message
 
 
-def _take_encapsulated(reader: _Reader, length: int) -> Encapsulated:
+def _take_encapsulated(reader: Reader, length: int) -> Encapsulated:
     if not 3 <= length <= len(reader.octets):
-        raise MqttSnError(f"octet 0: Length {length} of a forwarder's frame must be 3 to {len(reader.octets)}")
+        raise MqttSnError(f"octet 0: Length {length} of a forwarder's frame is not 3 to {len(reader.octets)}")
     control = reader.take(1, "Encapsulated.control")[0]
     node = reader.take(length - reader.position, "Encapsulated.wireless_node_id")
     return Encapsulated(control, node, reader.rest())
 
 
 def deviations(message: Message) -> list[str]:
-    """What the specification forbids though the structure is right, a sentence each; empty for a good message."""
+    """What the specification forbids though the structure is right; empty for a good message."""
     found = []
     if isinstance(message, Connect):
         if message.protocol_id != 1:
@@ -540,8 +423,8 @@ def deviations(message: Message) -> list[str]:
     if isinstance(message, Publish | Subscribe | Unsubscribe) and \
             message.flags.topic_id_type is TopicIdType.RESERVED:
         found.append("topic id type 0b11 is reserved (5.3.4)")
-    if isinstance(message, Publish | Register) and message.topic_id == 0xFFFF or \
-            isinstance(message, Publish) and message.topic_id == 0:
+    if (isinstance(message, Publish) and message.flags.topic_id_type is not TopicIdType.SHORT_NAME
+            and message.topic_id in (0x0000, 0xFFFF)):
         found.append(f"topic id 0x{message.topic_id:04X} is reserved (5.3.11)")
     if isinstance(message, Register) and not message.topic_name:
         found.append("empty topic name")
@@ -556,7 +439,7 @@ def describe(message: Message) -> str:
     if isinstance(message, RawMessage):
         return f"raw octets, {len(message.octets)} B"
     parts = [type(message).__name__.upper()]
-    for name in _layouts(type(message)):
+    for name in message.layouts():
         value = getattr(message, name)
         if isinstance(value, Flags):
             parts += _describe_flags(message, value)
@@ -589,9 +472,9 @@ def _describe_flags(message: Message, flags: Flags) -> list[str]:
 
 
 def fields(message: Message) -> dict[str, Any]:
-    """The fields by name, ready for JSON: octets as hex, flags as numbers and booleans, ``type`` as in the spec."""
+    """The fields by name, ready for JSON: octets as hex, the flags one by one, ``type`` as in the spec."""
     result: dict[str, Any] = {"type": type(message).__name__.upper()}
-    for name in _layouts(type(message)):
+    for name in message.layouts():
         value = getattr(message, name)
         if isinstance(value, Flags):
             result |= {"dup": value.dup, "qos": int(value.qos), "retain": value.retain, "will": value.will,

@@ -1,0 +1,314 @@
+"""M-Bus telegrams: the naked one of manual Table 6, and the wired frame of the meter itself (EN 13757-2/-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from bench.payload.dib import decode_records
+from bench.payload.readout import (
+    EXTENDED_FIELDS,
+    STANDARD_FIELDS,
+    Finding,
+    PayloadError,
+    Quantity,
+    Readout,
+    Record,
+    Telegram,
+    flags_finding,
+)
+
+__all__ = ["LongFrame", "MeterHeader", "decode_long_frame", "decode_mbus", "decode_records", "readout_of"]
+
+_QUANTITY_FIELDS = {
+    "volume": "volume",
+    "power": "power",
+    "flow": "flow",
+    "forward temperature": "forward_temperature",
+    "return temperature": "return_temperature",
+}
+_SUPPORTED_UNITS = frozenset(
+    ("Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ", "m3", "W", "kW", "MW", "m3/h", "C", "h", "days")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dib:
+    """One row of Table 6."""
+
+    number: int
+    data_field: int
+    """The low nibble of the DIF that the manual prints."""
+    vifs: frozenset[bytes]
+
+
+def _dib(number: int, data_field: int, *vifs: str) -> _Dib:
+    return _Dib(number, data_field, frozenset(bytes.fromhex(v) for v in vifs))
+
+
+_TARIFF_VIFS = ("03", "04", "05", "06", "07", "0E", "0F", "FB00", "FB01", "FB08", "FB09")
+_TABLE_6 = {
+    "time": _dib(1, 0x4, "6D"),
+    "meter_id": _dib(2, 0xC, "78"),
+    "energy": _dib(3, 0x4, "06", "07", "FB00", "FB01", "0E", "0F", "FB08", "FB09"),
+    "volume": _dib(4, 0x4, "13", "14", "15", "16"),
+    "power": _dib(5, 0x2, "2B", "2C", "2D", "2E"),
+    "flow": _dib(6, 0x2, "3B", "3C", "3D", "3E"),
+    "forward_temperature": _dib(7, 0x2, "5A", "5B"),
+    "return_temperature": _dib(8, 0x2, "5E", "5F"),
+    "error_flags": _dib(9, 0x2, "FD17"),
+    "tariff 1": _dib(10, 0x4, *_TARIFF_VIFS),
+    "tariff 2": _dib(11, 0x4, *_TARIFF_VIFS),
+    "tariff 3": _dib(12, 0x4, *_TARIFF_VIFS),
+    # The type column says INT32, the code says 3C: the code rules (notes C06).
+    "missing_time": _dib(13, 0xC, "22", "23"),
+}
+_DATA_FIELDS = (
+    "no data", "INT8", "INT16", "INT24", "INT32", "REAL32", "INT48", "INT64",
+    "selection", "BCD2", "BCD4", "BCD6", "BCD8", "variable length", "BCD12", "special",
+)  # fmt: skip
+
+
+def decode_mbus(data: bytes) -> Telegram:
+    """A naked M-Bus telegram: the DIBs of Table 6 and nothing else, one readout.
+
+    ``0E 00`` is Elvaco's message "no answer from the meter": no readout and a finding of severity error.
+    Raises PayloadError where the record structure breaks or nothing was sent.
+    """
+    if not data:
+        raise PayloadError("the telegram is empty")
+    if data == b"\x0e\x00":
+        return Telegram("mbus", (), (no_meter_data("0E 00"),), data)
+    records = decode_records(data)
+    readout, findings = readout_of(records)
+    fields = EXTENDED_FIELDS if is_extended(readout) else STANDARD_FIELDS
+    found = [*findings, *table_6_findings(records), *missing_fields(readout, fields)]
+    return Telegram("mbus", (readout,), tuple(found), data)
+
+
+def no_meter_data(seen: str) -> Finding:
+    """The finding for a message that says "no answer from the meter"."""
+    return Finding("no-meter-data", "error", f"the message {seen} carries no meter data", "7.4.1")
+
+
+def field_of(record: Record, tariff_numbers: Sequence[int] = (1, 2, 3)) -> str | None:
+    """The name of the readout's field that a record gives ("tariff 1" to "tariff 3" for tariffs), or None.
+
+    ``tariff_numbers`` are the M-Bus tariffs that count as tariff 1, 2, 3.
+    """
+    if record.storage or record.subunit or record.function not in ("instantaneous", "error"):
+        return None
+    quantity = record.quantity
+    if quantity == "energy" and record.tariff:
+        return f"tariff {tariff_numbers.index(record.tariff) + 1}" if record.tariff in tariff_numbers else None
+    if record.tariff:
+        return None
+    if quantity == "energy":
+        return "energy"
+    if quantity in _QUANTITY_FIELDS:
+        return _QUANTITY_FIELDS[quantity] if record.unit in _SUPPORTED_UNITS else None
+    if quantity == "on time":
+        return "missing_time" if record.function == "error" and record.unit in _SUPPORTED_UNITS else None
+    if quantity in ("fabrication number", "customer number"):
+        return "meter_id"
+    if quantity in ("time", "error flags"):
+        return quantity.replace(" ", "_")
+    return None
+
+
+def readout_of(
+    records: Sequence[Record], *, tariff_numbers: Sequence[int] = (1, 2, 3)
+) -> tuple[Readout, tuple[Finding, ...]]:
+    """The readout that records give, and what is odd about the records themselves.
+
+    Records that are no field of Tables 4 and 5 (stored values, maxima, ...) stay in ``readout.records``.
+    """
+    fields: dict[str, Any] = {}
+    tariffs: list[Quantity | None] = [None, None, None]
+    seen: set[str] = set()
+    findings: list[Finding] = []
+    for record in records:
+        findings += record.findings
+        field = field_of(record, tariff_numbers)
+        if field is None:
+            continue
+        if field in seen:
+            findings.append(
+                Finding("duplicate-record", "error", f"{_words(field)} is sent more than once, the first one counts", "Table 6")
+            )
+            continue
+        seen.add(field)
+        value = record.value
+        if field == "time":
+            if isinstance(value, datetime):
+                fields["time"] = value.replace(tzinfo=UTC)
+                codes = {f.code for f in record.findings}
+                fields["time_valid"] = not codes & {"time-invalid", "time-reserved-bit"}
+        elif not isinstance(value, Decimal):
+            continue
+        elif field == "meter_id":
+            fields["meter_id"], finding = _identification(record, value)
+            findings += [finding] if finding else []
+        elif field == "error_flags":
+            fields["error_flags"] = int(value)
+            finding = flags_finding(int(value))
+            findings += [finding] if finding else []
+        elif field.startswith("tariff"):
+            tariffs[int(field[-1]) - 1] = Quantity(value, record.unit)
+        else:
+            fields[field] = Quantity(value, record.unit)
+    return Readout(**fields, tariffs=(tariffs[0], tariffs[1], tariffs[2]), records=tuple(records)), tuple(findings)
+
+
+def _identification(record: Record, value: Decimal) -> tuple[str | None, Finding | None]:
+    if 0 <= value <= 99_999_999:
+        return f"{int(value):08d}", None
+    text = f"record {record.header} {record.data.hex().upper()}: {value} is no 8-digit identification"
+    return None, Finding("meter-id", "error", text, "Table 6 DIB 2")
+
+
+def is_extended(readout: Readout) -> bool:
+    """Any field of Table 5 was sent."""
+    fields = {field_of(r) for r in readout.records}
+    return not fields.isdisjoint(("tariff 1", "tariff 2", "tariff 3", "missing_time"))
+
+
+def missing_fields(readout: Readout, fields: Iterable[str]) -> list[Finding]:
+    """One finding of severity error for each of ``fields`` that the readout lacks."""
+    absent: list[str] = []
+    for field in fields:
+        if field == "tariffs":
+            absent += [f"tariff {n}" for n, tariff in enumerate(readout.tariffs, 1) if tariff is None]
+        elif getattr(readout, field) is None:
+            absent.append(_words(field))
+    return [Finding("missing-field", "error", f"{name} is missing", "Tables 4 and 5") for name in absent]
+
+
+def table_6_findings(records: Sequence[Record], checked: set[bytes] | None = None) -> list[Finding]:
+    """Where the records differ from what Table 6 prints: data types, VIFs, order, extra records.
+
+    ``checked`` collects the DIF and VIF that were looked at, so that the readouts of one pack report each only once.
+    """
+    findings: list[Finding] = []
+    checked = set() if checked is None else checked
+    last = 0
+    for record in records:
+        field = field_of(record)
+        if field is not None and (number := _TABLE_6[field].number) < last:
+            findings.append(Finding("dib-order", "warning", f"DIB {number} ({_words(field)}) follows DIB {last}", "Table 6"))
+        elif field is not None:
+            last = number
+        head = record.dif + record.vif
+        if head in checked:
+            continue
+        checked.add(head)
+        if field is None:
+            if record.quantity != "unknown":  # an unknown VIF has its own finding
+                text = f"record {record.header} ({record.quantity}) is none of the manual's"
+                findings.append(Finding("extra-record", "warning", text, "Table 6"))
+            continue
+        row = _TABLE_6[field]
+        data_field = record.dif[0] & 0x0F
+        if data_field != row.data_field:
+            text = f"{_words(field)} is sent as {_DATA_FIELDS[data_field]}, the manual prints {_DATA_FIELDS[row.data_field]}"
+            findings.append(Finding("data-type", "warning", text, f"Table 6 DIB {row.number}"))
+        if record.vif not in row.vifs:
+            text = f"{_words(field)} is sent with VIF {record.vif.hex().upper()}, which the manual does not print for it"
+            findings.append(Finding("vif-not-in-manual", "warning", text, f"Table 6 DIB {row.number}"))
+        if record.function == "error" and field != "missing_time":
+            text = f"{_words(field)} is a value during error state (DIF {record.dif.hex().upper()})"
+            findings.append(Finding("error-state", "warning", text, f"Table 6 DIB {row.number}; EN 13757-3 6.2"))
+    return findings
+
+
+def _words(field: str) -> str:
+    return field.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class MeterHeader:
+    """The data header of a wired answer (EN 13757-7, long header): who sends."""
+
+    identification: str
+    """8 digits; hexadecimal where the meter sends no BCD."""
+    manufacturer: str
+    """Three letters, "LUG" for Landis+Gyr."""
+    version: int
+    medium: int
+    access_number: int
+    status: int
+    signature: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongFrame:
+    """A wired answer of a meter (RSP_UD)."""
+
+    control: int
+    address: int
+    ci: int
+    header: MeterHeader | None
+    records: tuple[Record, ...]
+    findings: tuple[Finding, ...]
+    raw: bytes
+
+    @property
+    def more_follows(self) -> bool:
+        """The meter has more records, in the next answer (DIF 1F)."""
+        return any(r.dif == b"\x1f" for r in self.records)
+
+    def readout(self, *, tariff_numbers: Sequence[int] = (2, 3, 4)) -> Readout:
+        """The values of Tables 4 and 5; a UH50 sends its tariff registers as M-Bus tariffs 2, 3, 4."""
+        return readout_of(self.records, tariff_numbers=tariff_numbers)[0]
+
+
+_RSP_UD = frozenset((0x08, 0x18, 0x28, 0x38))
+_HEADER_LENGTHS = {0x72: 12, 0x7A: 4, 0x78: 0}
+
+
+def decode_long_frame(data: bytes) -> LongFrame:
+    """A wired long frame ``68 L L 68 C A CI ... CS 16`` (EN 13757-2) with its header and records.
+
+    Raises PayloadError when the frame is broken, is no RSP_UD, is encrypted, or has a fixed or unknown structure.
+    """
+    if len(data) < 9:
+        raise PayloadError(f"a long frame has at least 9 bytes, {len(data)} came")
+    if data[0] != 0x68 or data[3] != 0x68:
+        raise PayloadError(f"no long frame: starts {data[:4].hex(' ').upper()}, expected 68 L L 68")
+    length = data[1]
+    if data[2] != length:
+        raise PayloadError(f"the two lengths differ: {length} and {data[2]}")
+    if len(data) != length + 6:
+        raise PayloadError(f"the length {length} asks for {length + 6} bytes, {len(data)} came")
+    if data[-1] != 0x16:
+        raise PayloadError(f"stop byte {data[-1]:02X}, expected 16")
+    body = data[4:-2]
+    if sum(body) & 0xFF != data[-2]:
+        raise PayloadError(f"checksum {data[-2]:02X}, expected {sum(body) & 0xFF:02X}")
+    control, address, ci = body[:3]
+    if control not in _RSP_UD:
+        raise PayloadError(f"control field {control:02X} is no answer with data (RSP_UD)")
+    if ci not in _HEADER_LENGTHS:
+        raise PayloadError(f"CI field {ci:02X} is not supported (72, 7A and 78 are)")
+    header_length = _HEADER_LENGTHS[ci]
+    head, application = body[3 : 3 + header_length], body[3 + header_length :]
+    if len(head) < header_length:
+        raise PayloadError(f"the data header has {len(head)} of {header_length} bytes")
+    signature = int.from_bytes(head[-2:], "little")
+    if signature & 0x1F00:
+        raise PayloadError(f"the records are encrypted (configuration field {signature:04X})")
+    findings: list[Finding] = []
+    header = None
+    if ci == 0x72:
+        identification = head[3::-1].hex().upper()
+        if not identification.isdecimal():
+            findings.append(Finding("meter-id", "warning", f"identification {identification} is not BCD", "EN 13757-7"))
+        letters = int.from_bytes(head[4:6], "little")
+        manufacturer = "".join(chr(64 + (letters >> shift & 0x1F)) for shift in (10, 5, 0))
+        header = MeterHeader(identification, manufacturer, head[6], head[7], head[8], head[9], signature)
+    records = decode_records(application)
+    findings += [f for r in records for f in r.findings]
+    return LongFrame(control, address, ci, header, records, tuple(findings), data)

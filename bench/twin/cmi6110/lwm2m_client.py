@@ -1,0 +1,251 @@
+"""The unit as an LwM2M client: bootstrap, registration, and the operations of the device management server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiocoap
+from aiocoap.numbers import codes
+from aiocoap.resource import ObservableResource, PathCapable
+
+from bench.protocols import lwm2m
+from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
+from bench.protocols.lwm2m import ContentFormat, Path, Type
+from bench.twin.cell import Address
+from bench.twin.cmi6110.modem import Modem, ModemSocket
+from bench.twin.cmi6110.objects import BadValue, NotAllowed, Resource
+from bench.twin.cmi6110.settings import Settings
+
+BOOTSTRAP_WAIT_S = 247.0
+"""How long the unit waits for the bootstrap server to finish (CoAP's EXCHANGE_LIFETIME)."""
+
+Write = Callable[[Path, lwm2m.Value], None]
+
+
+class Lwm2mClient:
+    """One association with a server: the unit's socket, its CoAP endpoint, and what the server may do.
+
+    ``bootstrap_write`` takes what a bootstrap server writes (objects 0, 1 and 33905); it is None on a device
+    management association, where ``tree`` counts.
+    """
+
+    def __init__(self, modem: Modem, settings: Settings, endpoint_name: str, tree: Mapping[Path, Resource]) -> None:
+        self.modem = modem
+        self.settings = settings
+        self.endpoint_name = endpoint_name
+        self.tree = tree
+        self.bootstrap_write: Write | None = None
+        self.location: tuple[str, ...] = ()
+        self._server: Address = ("", 0)
+        self._socket: ModemSocket | None = None
+        self._coap: CoapEndpoint | None = None
+        self._finished = asyncio.Event()
+
+    # -- towards a server
+
+    async def open(self, server: Address) -> None:
+        self._server = server
+        self._socket = await self.modem.open(self._received)
+        self._coap = await CoapEndpoint.create(self, _Site(self), "unit", block_size=512)
+
+    async def bootstrap(self, write: Write) -> bool:
+        """Ask for a bootstrap and take what the server writes, until it says that it has finished."""
+        self.bootstrap_write = write
+        self._finished.clear()
+        if await self._post(("bs",), [f"ep={self.endpoint_name}"]) is None:
+            return False
+        try:
+            await asyncio.wait_for(self._finished.wait(), BOOTSTRAP_WAIT_S)
+        except TimeoutError:
+            return False
+        return True
+
+    async def register(self, lifetime_s: int) -> bool:
+        """Register with all objects of the tree."""
+        links = sorted({path[:2] for path in self.tree})
+        payload = ",".join(['</>;rt="oma.lwm2m";ct="11542 112 110"', *(f"</{o}/{i}>" for o, i in links)]).encode()
+        response = await self._post(
+            ("rd",), [f"ep={self.endpoint_name}", f"lt={lifetime_s}", "lwm2m=1.1", "b=U"], payload)
+        if response is None:
+            return False
+        self.location = tuple(response.opt.location_path)
+        return True
+
+    async def update(self) -> bool:
+        """Registration update; False when the server doesn't know the unit any more, or is silent."""
+        return await self._post(self.location, []) is not None
+
+    async def deregister(self) -> None:
+        if self.location:
+            await self._request(aiocoap.Message(code=codes.DELETE, uri_path=self.location))
+            self.location = ()
+
+    async def close(self) -> None:
+        if self._coap is not None:
+            await self._coap.shutdown()
+        if self._socket is not None:
+            self._socket.close()
+        self._coap = self._socket = None
+
+    async def _post(self, path: tuple[str, ...], query: list[str], payload: bytes = b"") -> aiocoap.Message | None:
+        message = aiocoap.Message(code=codes.POST, uri_path=path, uri_query=query, payload=payload)
+        if payload:
+            message.opt.content_format = ContentFormat.LINK_FORMAT
+        response = await self._request(message)
+        return response if response is not None and response.code.is_successful() else None
+
+    async def _request(self, message: aiocoap.Message) -> aiocoap.Message | None:
+        assert self._coap is not None
+        message.transport_tuning = transport_tuning(
+            ack_timeout_s=self.settings.number("coap_ack_timeout"),
+            max_retransmit=self.settings.number("coap_max_retransmit"), confirmable=True)
+        try:
+            return await self._coap.request(self._server, message)
+        except aiocoap.error.Error:
+            return None
+
+    # -- datagrams
+
+    def send(self, peer: Any, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.send(peer, data)
+
+    def _received(self, data: bytes) -> None:
+        if self._coap is not None:
+            self._coap.datagram_received(self._server, data)
+
+    # -- from a server
+
+    def serve(self, request: aiocoap.Message) -> aiocoap.Message:
+        """Answer one request of the server."""
+        try:
+            path = Path.parse("/".join(request.opt.uri_path))
+            if self.bootstrap_write is not None:
+                return self._serve_bootstrap(request, path)
+            return self._serve_management(request, path)
+        except (NotAllowed, BadValue, lwm2m.Lwm2mError) as error:
+            code = codes.METHOD_NOT_ALLOWED if isinstance(error, NotAllowed) else codes.BAD_REQUEST
+            return aiocoap.Message(code=code, payload=str(error).encode()[:60])
+
+    def _serve_bootstrap(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
+        if request.code == codes.POST and tuple(request.opt.uri_path) == ("bs",):
+            self._finished.set()
+            return aiocoap.Message(code=codes.CHANGED)
+        if request.code == codes.DELETE:
+            return aiocoap.Message(code=codes.DELETED)
+        if request.code == codes.GET:
+            return aiocoap.Message(code=codes.CONTENT, payload=b'</>;lwm2m="1.1",</0/0>,</1/0>',
+                                   content_format=ContentFormat.LINK_FORMAT)
+        if request.code != codes.PUT or self.bootstrap_write is None:
+            raise NotAllowed(str(request.code))
+        values = lwm2m.decode(request.payload, path, request.opt.content_format, _bootstrap_type)
+        for target, value in values.items():
+            self.bootstrap_write(target, value)
+        return aiocoap.Message(code=codes.CHANGED)
+
+    def _serve_management(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
+        if path[:1] == (0,):
+            return aiocoap.Message(code=codes.UNAUTHORIZED)
+        below = {known: resource for known, resource in self.tree.items() if known.is_under(Path(*path[:3]))}
+        if not below:
+            return aiocoap.Message(code=codes.NOT_FOUND)
+        if request.code == codes.GET and request.opt.accept == ContentFormat.LINK_FORMAT:
+            return self._discover(path, below)
+        if request.code == codes.GET:
+            return self._read(request, path, below)
+        if request.code == codes.PUT or (request.code == codes.POST and len(path) == 2):
+            return self._write(request, path)
+        if request.code == codes.POST and len(path) == 3:
+            return self._execute(request, below[path])
+        raise NotAllowed(str(request.code))
+
+    def _read(self, request: aiocoap.Message, path: Path, below: Mapping[Path, Resource]) -> aiocoap.Message:
+        values: dict[Path, lwm2m.Value] = {}
+        for known, resource in below.items():
+            if resource.read is not None:
+                values[known / 0 if resource.multiple else known] = resource.read()
+        values = {known: value for known, value in values.items() if known.is_under(path)}
+        if not values:
+            raise NotAllowed("not readable")
+        chosen = request.opt.accept
+        if chosen is None:
+            single = len(path) >= 3 and len(values) == 1 and not below[Path(*path[:3])].multiple
+            chosen = ContentFormat.TEXT if single else ContentFormat.TLV
+            if single and isinstance(next(iter(values.values())), bytes):
+                chosen = ContentFormat.OPAQUE
+        return aiocoap.Message(code=codes.CONTENT, payload=lwm2m.encode(values, path, chosen), content_format=chosen)
+
+    def _discover(self, path: Path, below: Mapping[Path, Resource]) -> aiocoap.Message:
+        parts = [f"<{path}>", *(f"<{known}>" for known in sorted(below) if known != path)]
+        return aiocoap.Message(code=codes.CONTENT, payload=",".join(parts).encode(),
+                               content_format=ContentFormat.LINK_FORMAT)
+
+    def _write(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
+        content_format = request.opt.content_format
+        values = lwm2m.decode(request.payload, path, ContentFormat.TEXT if content_format is None else content_format,
+                              self._type_of)
+        targets = [(self.tree.get(Path(*target[:3])), value) for target, value in values.items()]
+        for resource, _ in targets:
+            if resource is None or resource.write is None:
+                raise NotAllowed("not writable")
+        for resource, value in targets:
+            assert resource is not None
+            assert resource.write is not None
+            resource.write(value)
+        return aiocoap.Message(code=codes.CHANGED)
+
+    def _execute(self, request: aiocoap.Message, resource: Resource) -> aiocoap.Message:
+        if resource.execute is None:
+            raise NotAllowed("not executable")
+        resource.execute(request.payload.decode("utf-8", "replace"))
+        return aiocoap.Message(code=codes.CHANGED)
+
+    def _type_of(self, path: Path) -> Type:
+        resource = self.tree.get(Path(*path[:3]))
+        return resource.type if resource is not None and resource.type is not None else Type.OPAQUE
+
+    def value(self, path: Path) -> lwm2m.Value | None:
+        """The value of one readable resource; None where there is none."""
+        resource = self.tree.get(path)
+        return resource.read() if resource is not None and resource.read is not None else None
+
+
+_BOOTSTRAP_TYPES = {
+    (0, 0): Type.STRING, (0, 1): Type.BOOLEAN, (0, 2): Type.INTEGER, (0, 10): Type.INTEGER, (0, 11): Type.INTEGER,
+    (1, 0): Type.INTEGER, (1, 1): Type.INTEGER, (1, 6): Type.BOOLEAN, (1, 7): Type.STRING,
+    (33905, 0): Type.STRING, (33905, 1): Type.INTEGER, (33905, 2): Type.INTEGER, (33905, 10): Type.INTEGER,
+    (33905, 11): Type.STRING,
+}
+
+
+def _bootstrap_type(path: Path) -> Type:
+    return _BOOTSTRAP_TYPES.get((path[0], path[2]), Type.OPAQUE)
+
+
+class _Site(ObservableResource, PathCapable):  # type: ignore[misc]
+    """All paths of the unit: requests go to the client, observed single resources are looked at each second."""
+
+    LOOK_EVERY_S = 1.0
+
+    def __init__(self, client: Lwm2mClient) -> None:
+        super().__init__()
+        self._client = client
+
+    async def render(self, request: aiocoap.Message) -> aiocoap.Message:
+        return self._client.serve(request)
+
+    async def add_observation(self, request: aiocoap.Message, serverobservation: Any) -> None:
+        path = Path.parse("/".join(request.opt.uri_path))
+        watcher = asyncio.get_running_loop().create_task(self._watch(path, request, serverobservation))
+        serverobservation.accept(watcher.cancel)
+
+    async def _watch(self, path: Path, request: aiocoap.Message, serverobservation: Any) -> None:
+        last = self._client.value(path)
+        while True:
+            await asyncio.sleep(self.LOOK_EVERY_S)
+            now = self._client.value(path)
+            if now != last:
+                last = now
+                serverobservation.trigger(self._client.serve(request))
