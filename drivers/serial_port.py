@@ -105,7 +105,7 @@ class _Serial(serial.Serial):
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
         try:
-            super()._reconfigure_port(force_update=force_update)
+            super()._reconfigure_port(force_update=force_update)  # type: ignore[misc]  # private, not in its stubs
         except Exception as error:
             is_pty = self.fd is not None and os.ttyname(self.fd).startswith("/dev/pts/")
             if not (is_pty and error.args and error.args[0] == errno.EINVAL):

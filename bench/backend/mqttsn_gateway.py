@@ -56,6 +56,14 @@ class MqttSnGateway:
         self._sessions = MqttSnSessions(predefined_topics)
         socket.on_datagram = self._received
 
+    async def start(self, host: str, port: int) -> None:
+        """Raises BenchError when the address can't be bound."""
+        await self._socket.open(host, port)
+
+    def stop(self) -> None:
+        """Frees the port; answers that were delayed are not sent any more."""
+        self._socket.close()
+
     @property
     def telegrams(self) -> list[ReceivedTelegram]:
         return self._sessions.telegrams

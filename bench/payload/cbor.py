@@ -102,7 +102,11 @@ class _Reader:
             argument = int.from_bytes(self._take(1 << (extra - 24), "a number"), "big")
             if argument < _SHORTEST[extra - 24]:
                 self.report(
-                    "not-shortest", "warning", f"{argument} is not written in its shortest form", "RFC 8949 4.2.1", start
+                    "not-shortest",
+                    "warning",
+                    f"{argument} is not written in its shortest form",
+                    "RFC 8949 4.2.1",
+                    start,
                 )
         if major == 0:
             return argument
@@ -119,7 +123,8 @@ class _Reader:
             for n in range(argument):
                 if self.at == len(self.data):
                     raise PayloadError(
-                        f"byte {self.at}: premature end, the map at byte {start} announces {argument} pairs, {n} are there"
+                        f"byte {self.at}: premature end, the map at byte {start} announces {argument} pairs, "
+                        f"{n} are there"
                     )
                 self._pair(pairs, depth)
             return pairs
@@ -179,7 +184,9 @@ class _Reader:
         chunks: list[bytes] = []
         while not self._at_break():
             start = self.at
-            if self.data[start : start + 1] and (self.data[start] >> 5 != major or self.data[start] & 0x1F == _INDEFINITE):
+            if self.data[start : start + 1] and (
+                self.data[start] >> 5 != major or self.data[start] & 0x1F == _INDEFINITE
+            ):
                 raise PayloadError(f"byte {start}: a chunk of another kind inside an indefinite string")
             chunk = self.item(depth + 1)
             chunks.append(chunk.encode() if isinstance(chunk, str) else chunk if isinstance(chunk, bytes) else b"")

@@ -93,7 +93,8 @@ def _tariff_difference(
     if low is None or high is None:
         if value is None or value.value == 0:
             return []
-        return [f"{name}: sent {value}, but register 6.8.{register} of the meter is empty{_found_elsewhere(value, register, registers)}"]
+        hint = _found_elsewhere(value, register, registers)
+        return [f"{name}: sent {value}, but register 6.8.{register} of the meter is empty{hint}"]
     found = _quantity(sent, name, name, value, low, high)
     if found and value is not None:
         found[0] += _found_elsewhere(value, register, registers)
@@ -169,13 +170,13 @@ def _one_at(value: Decimal) -> Decimal:
 
 
 def _step(sent: Readout, field: str, value: Quantity, reference: Quantity) -> Decimal:
-    """The step that ``value`` was sent with: that of its VIF, or of the meter when the encoding has no VIF.
+    """The step that ``value`` was sent with: that of its VIF, or at most the meter's when the encoding has no VIF.
 
-    JSON leaves out trailing zeros, so the digits that it shows are no step; it must hold the meter's digits.
+    JSON leaves out trailing zeros, so few digits are no coarse step: it must hold all digits of the meter.
     """
     if any(field_of(record) == field for record in sent.records):
         return _resolution(value)
-    return _resolution(reference)
+    return min(_resolution(value), _resolution(reference))
 
 
 def _time(sent: Readout, before: Reference, after: Reference, utc_offset_min: int) -> list[str]:
@@ -200,8 +201,8 @@ def _time(sent: Readout, before: Reference, after: Reference, utc_offset_min: in
         late = (low - on_meter) // _MINUTE
         hint = f"; the readout is at least {late} min old"
     found.append(
-        f"time: sent {_iso(sent.time)}, which with the UTC offset of {utc_offset_min:+d} min is {on_meter:%Y-%m-%d %H:%M:%S} "
-        f"on the meter's clock, but the meter's clock was {clock}{hint}"
+        f"time: sent {_iso(sent.time)}, which with the UTC offset of {utc_offset_min:+d} min is "
+        f"{on_meter:%Y-%m-%d %H:%M:%S} on the meter's clock, but the meter's clock was {clock}{hint}"
     )
     return found
 

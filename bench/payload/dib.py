@@ -52,7 +52,9 @@ def _decode_one(data: bytes, start: int) -> tuple[Record, int]:
     more = dif & 0x80
     while more:
         if at >= size:
-            raise PayloadError(f"byte {start}: the DIF {data[start:].hex().upper()} announces an extension that is not there")
+            raise PayloadError(
+                f"byte {start}: the DIF {data[start:].hex().upper()} announces an extension that is not there"
+            )
         if extensions == _MAX_EXTENSIONS:
             raise PayloadError(f"byte {start}: more than {_MAX_EXTENSIONS} DIF extensions")
         dife = data[at]
@@ -81,7 +83,9 @@ def _decode_one(data: bytes, start: int) -> tuple[Record, int]:
     more = first & 0x80
     while more:
         if at >= size:
-            raise PayloadError(f"byte {vif_start}: the VIF {data[vif_start:].hex().upper()} announces an extension that is not there")
+            raise PayloadError(
+                f"byte {vif_start}: the VIF {data[vif_start:].hex().upper()} announces an extension that is not there"
+            )
         if extensions == _MAX_EXTENSIONS:
             raise PayloadError(f"byte {vif_start}: more than {_MAX_EXTENSIONS} VIF extensions")
         more = data[at] & 0x80
@@ -221,7 +225,12 @@ def _type_f(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
     findings: list[Finding] = []
     if raw[0] & 0x80:
         findings.append(
-            Finding("time-invalid", "warning", "bit 7: the meter marks its time as invalid", "Table 6 DIB 1; EN 13757-3 type F")
+            Finding(
+                "time-invalid",
+                "warning",
+                "bit 7: the meter marks its time as invalid",
+                "Table 6 DIB 1; EN 13757-3 type F",
+            )
         )
     if raw[0] & 0x40:
         findings.append(
@@ -229,11 +238,18 @@ def _type_f(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
         )
     if raw[1] & 0x80:
         findings.append(
-            Finding("summer-time", "warning", "bit 15: summer time, the manual sends standard time", "Table 6 DIB 1; 7.3.1")
+            Finding(
+                "summer-time", "warning", "bit 15: summer time, the manual sends standard time", "Table 6 DIB 1; 7.3.1"
+            )
         )
     if hundreds > 1 or (hundreds == 0 and year > 80):
         findings.append(
-            Finding("century", "warning", f"century bits {hundreds} with year {year} say {century_of(year, hundreds)}", "Table 6 DIB 1")
+            Finding(
+                "century",
+                "warning",
+                f"century bits {hundreds} with year {year} say {century_of(year, hundreds)}",
+                "Table 6 DIB 1",
+            )
         )
     # A time that is marked invalid may well be impossible too: that is then no second fault.
     severity: Severity = "warning" if raw[0] & 0x80 else "error"
@@ -263,7 +279,9 @@ def _type_i(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
     if raw[1] & 0x80:
         findings.append(Finding("time-invalid", "warning", "the meter marks its time as invalid", "EN 13757-3 type I"))
     if raw[0] & 0x40:
-        findings.append(Finding("summer-time", "warning", "summer time, the manual sends standard time", "7.3.1; EN 13757-3 type I"))
+        findings.append(
+            Finding("summer-time", "warning", "summer time, the manual sends standard time", "7.3.1; EN 13757-3 type I")
+        )
     year = (raw[4] & 0xF0) >> 1 | raw[3] >> 5
     severity: Severity = "warning" if raw[1] & 0x80 else "error"
     if year > 99:

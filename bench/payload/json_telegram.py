@@ -76,7 +76,9 @@ def decode_json(data: bytes) -> Telegram:
         raise PayloadError("the payload is JSON, but not one object")
     rest = text[end:].strip(_WHITESPACE)
     if rest:
-        findings.append(_finding("trailing-bytes", "error", f"{len(rest)} characters follow the object: {quoted(rest)}"))
+        findings.append(
+            _finding("trailing-bytes", "error", f"{len(rest)} characters follow the object: {quoted(rest)}")
+        )
     if not top:
         return Telegram("json", (), (*findings, no_meter_data("{}")), data)
     fields = _unique(top, findings)
@@ -151,7 +153,9 @@ def _quantity(
             findings.append(_finding("wrong-type", "error", f"{unit_key} is {quoted(unit)}, expected a text"))
         return None
     if unit not in units:
-        findings.append(_finding("unknown-unit", "error", f"{unit_key} is {quoted(unit)}, expected {' or '.join(units)}"))
+        findings.append(
+            _finding("unknown-unit", "error", f"{unit_key} is {quoted(unit)}, expected {' or '.join(units)}")
+        )
     return Quantity(value, unit)
 
 

@@ -72,6 +72,10 @@ _DATA_FIELDS = (
 )  # fmt: skip
 
 
+NO_METER_DATA = b"\x0e\x00"
+"""What Elvaco's modules send when the meter does not answer (manual of the sister module CMi4110)."""
+
+
 def decode_mbus(data: bytes) -> Telegram:
     """A naked M-Bus telegram: the DIBs of Table 6 and nothing else, one readout.
 
@@ -80,8 +84,8 @@ def decode_mbus(data: bytes) -> Telegram:
     """
     if not data:
         raise PayloadError("the telegram is empty")
-    if data == b"\x0e\x00":
-        return Telegram("mbus", (), (no_meter_data("0E 00"),), data)
+    if data == NO_METER_DATA:
+        return Telegram("mbus", (), (no_meter_data(data.hex(" ").upper()),), data)
     records = decode_records(data)
     readout, findings = readout_of(records)
     fields = EXTENDED_FIELDS if is_extended(readout) else STANDARD_FIELDS
@@ -137,7 +141,12 @@ def readout_of(
             continue
         if field in seen:
             findings.append(
-                Finding("duplicate-record", "error", f"{_words(field)} is sent more than once, the first one counts", "Table 6")
+                Finding(
+                    "duplicate-record",
+                    "error",
+                    f"{_words(field)} is sent more than once, the first one counts",
+                    "Table 6",
+                )
             )
             continue
         seen.add(field)
@@ -198,7 +207,9 @@ def table_6_findings(records: Sequence[Record], checked: set[bytes] | None = Non
     for record in records:
         field = field_of(record)
         if field is not None and (number := _TABLE_6[field].number) < last:
-            findings.append(Finding("dib-order", "warning", f"DIB {number} ({_words(field)}) follows DIB {last}", "Table 6"))
+            findings.append(
+                Finding("dib-order", "warning", f"DIB {number} ({_words(field)}) follows DIB {last}", "Table 6")
+            )
         elif field is not None:
             last = number
         head = record.dif + record.vif
@@ -213,10 +224,13 @@ def table_6_findings(records: Sequence[Record], checked: set[bytes] | None = Non
         row = _TABLE_6[field]
         data_field = record.dif[0] & 0x0F
         if data_field != row.data_field:
-            text = f"{_words(field)} is sent as {_DATA_FIELDS[data_field]}, the manual prints {_DATA_FIELDS[row.data_field]}"
+            printed = _DATA_FIELDS[row.data_field]
+            text = f"{_words(field)} is sent as {_DATA_FIELDS[data_field]}, the manual prints {printed}"
             findings.append(Finding("data-type", "warning", text, f"Table 6 DIB {row.number}"))
         if record.vif not in row.vifs:
-            text = f"{_words(field)} is sent with VIF {record.vif.hex().upper()}, which the manual does not print for it"
+            text = (
+                f"{_words(field)} is sent with VIF {record.vif.hex().upper()}, which the manual does not print for it"
+            )
             findings.append(Finding("vif-not-in-manual", "warning", text, f"Table 6 DIB {row.number}"))
         if record.function == "error" and field != "missing_time":
             text = f"{_words(field)} is a value during error state (DIF {record.dif.hex().upper()})"

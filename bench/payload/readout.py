@@ -197,7 +197,10 @@ def flags_finding(flags: int) -> Finding | None:
         return None
     bits = f"bit {unknown[0]}" if len(unknown) == 1 else f"bits {', '.join(unknown)}"
     return Finding(
-        "undefined-error-flag", "warning", f"error flags 0x{flags:04X} set {bits}, which Table 3 does not define", "Table 3"
+        "undefined-error-flag",
+        "warning",
+        f"error flags 0x{flags:04X} set {bits}, which Table 3 does not define",
+        "Table 3",
     )
 
 

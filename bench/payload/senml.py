@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from bench.payload.cbor import CborValue, decode_cbor
 from bench.payload.dib import decode_records
-from bench.payload.mbus import field_of, is_extended, missing_fields, readout_of, table_6_findings
+from bench.payload.mbus import (
+    NO_METER_DATA,
+    field_of,
+    is_extended,
+    missing_fields,
+    no_meter_data,
+    readout_of,
+    table_6_findings,
+)
 from bench.payload.readout import (
     EXTENDED_FIELDS,
     STANDARD_FIELDS,
@@ -23,13 +31,22 @@ from bench.payload.readout import (
 # SenML labels, RFC 8428 table 4.
 _BASE_VERSION, _BASE_NAME, _BASE_TIME, _BASE_UNIT, _BASE_VALUE, _BASE_SUM = -1, -2, -3, -4, -5, -6
 _NAME, _UNIT, _VALUE, _TIME, _DATA = 0, 1, 2, 6, 8
+_OTHER_VALUES = (3, 4, 5, 7)
+"""String value, Boolean value, sum, update time."""
 _KNOWN_LABELS = frozenset(range(-6, 9))
+_UNUSED_LABELS: tuple[tuple[int, str, Severity], ...] = (
+    (_BASE_UNIT, "base unit", "warning"),
+    (_UNIT, "unit", "warning"),
+    (_BASE_VALUE, "base value", "error"),
+    (_BASE_SUM, "base sum", "error"),
+)
 _VERSION_NAME = "V"
 
 _CLAUSE = "7.4.2.3"
 _RELATIVE_TIME = 1 << 28
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z
+_FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
+"""Year 1 to year 9999, what a datetime can hold."""
 _SENML_VERSION = 10
 
 _Map = dict[int | str, CborValue]
@@ -80,10 +97,6 @@ def _finding(code: str, severity: Severity, text: str, clause: str = _CLAUSE) ->
     return Finding(code, severity, text, clause)
 
 
-def _is_int(value: object) -> bool:
-    return type(value) is int
-
-
 def _integer(value: CborValue, what: str, findings: list[Finding]) -> int | None:
     """An integer field; a real without fraction is taken with a finding."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -108,10 +121,12 @@ def _check_versions(maps: list[_Map], findings: list[Finding]) -> None:
         if not 0 <= value <= 0xFFFF:
             raise PayloadError(f"record {n}: encoder version {quoted(value)} is no UINT16")
         if value:
-            raise PayloadError(f"record {n}: unknown encoder type {value >> 8}, version {value & 0xFF}; only 0, 0 is defined")
-        for label in sorted((label for label in record if label not in (_NAME, _VALUE)), key=str):
-            if label not in (_BASE_NAME, _BASE_TIME, _BASE_VERSION, _BASE_UNIT, _BASE_VALUE, _BASE_SUM):
-                text = f"record {n}: the version record has label {quoted(label)}"
+            raise PayloadError(
+                f"record {n}: unknown encoder type {value >> 8}, version {value & 0xFF}; only 0, 0 is defined"
+            )
+        for label in (_UNIT, _TIME, _DATA, *_OTHER_VALUES):
+            if label in record:
+                text = f"record {n}: the version record has label {label}"
                 findings.append(_finding("version-record-label", "warning", text))
     if len(versions) > 1:
         findings.append(_finding("duplicate-version", "error", f"{len(versions)} version records"))
@@ -120,7 +135,7 @@ def _check_versions(maps: list[_Map], findings: list[Finding]) -> None:
 def _update_base(base: _Base, record: _Map, findings: list[Finding], *, first: bool) -> None:
     if _BASE_VERSION in record:
         version = record[_BASE_VERSION]
-        if _is_int(version) and isinstance(version, int) and version >= _RELATIVE_TIME:
+        if isinstance(version, int) and version >= _RELATIVE_TIME:
             text = f"label -1 holds {version}, which looks like a time; -1 is the base version, base time is -3"
             findings.append(_finding("base-time-label", "error", text, "7.4.2.3; RFC 8428 table 4 (notes C04)"))
         elif version == _SENML_VERSION:
@@ -128,12 +143,13 @@ def _update_base(base: _Base, record: _Map, findings: list[Finding], *, first: b
         else:
             text = f"base version {quoted(version)}, expected 10 or none"
             findings.append(_finding("base-version", "error", text, "RFC 8428 4.4"))
-    for label in (_BASE_UNIT, _BASE_VALUE, _BASE_SUM, _UNIT):
-        if label in record:
-            severity: Severity = "warning" if label in (_BASE_UNIT, _UNIT) else "error"
-            name = {_BASE_UNIT: "base unit", _BASE_VALUE: "base value", _BASE_SUM: "base sum", _UNIT: "unit"}[label]
-            findings.append(_finding("unit-or-base-value", severity, f"{name} (label {label}) is not used by the manual"))
-    for label in sorted((k for k in record if k not in _KNOWN_LABELS), key=str):
+    for unused, name, severity in _UNUSED_LABELS:
+        if unused in record:
+            text = f"{name} (label {unused}) is not used by the manual"
+            findings.append(_finding("unit-or-base-value", severity, text))
+    for label in record:
+        if label in _KNOWN_LABELS:
+            continue
         must = isinstance(label, str) and label.endswith("_")
         text = f"unknown label {quoted(label)}" + (", which must be understood" if must else ", ignored")
         findings.append(_finding("unknown-label", "error" if must else "info", text, "RFC 8428 4.4"))
@@ -149,7 +165,9 @@ def _update_base(base: _Base, record: _Map, findings: list[Finding], *, first: b
         findings.append(_finding("base-name-missing", "error", "no base name (label -2), so no meter id"))
     if _BASE_TIME in record:
         if not first:
-            findings.append(_finding("base-field-repeated", "error", "base time again; it belongs into the first record"))
+            findings.append(
+                _finding("base-field-repeated", "error", "base time again; it belongs into the first record")
+            )
         base.time = _integer(record[_BASE_TIME], "base time", findings)
     elif first:
         findings.append(_finding("base-time-missing", "error", "no base time (label -3)", "7.4.2.3; RFC 8428 table 4"))
@@ -188,7 +206,7 @@ def _is_additional(record: _Map, findings: list[Finding]) -> bool:
 def _readout(record: _Map, base: _Base, findings: list[Finding], checked: set[bytes], *, first: bool) -> Readout:
     time, valid = _time(record, base, findings, first=first)
     readout = Readout(time=time, time_valid=valid, meter_id=base.name)
-    for label in (_VALUE, 3, 4, 5, 7):
+    for label in (_VALUE, *_OTHER_VALUES):
         if label in record:
             findings.append(_finding("unexpected-label", "warning", f"label {label} in a measurement record"))
     if _DATA not in record:
@@ -197,6 +215,12 @@ def _readout(record: _Map, base: _Base, findings: list[Finding], checked: set[by
     data = record[_DATA]
     if not isinstance(data, bytes):
         findings.append(_finding("wrong-type", "error", f"data value is {quoted(data)}, expected a byte string"))
+        return readout
+    if not data:
+        findings.append(_finding("data-missing", "error", "the data value is empty"))
+        return readout
+    if data == NO_METER_DATA:
+        findings.append(no_meter_data(data.hex(" ").upper()))
         return readout
     try:
         records = decode_records(data)
@@ -228,7 +252,7 @@ def _time(record: _Map, base: _Base, findings: list[Finding], *, first: bool) ->
     if base.time is None or offset is None:
         return None, False
     seconds = base.time + offset
-    if not -_LAST_SECOND <= seconds <= _LAST_SECOND or seconds < -62135596800:
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
         findings.append(_finding("time-impossible", "error", f"{quoted(seconds)} s is no time between year 1 and 9999"))
         return None, False
     if seconds < _RELATIVE_TIME:
@@ -242,7 +266,9 @@ def _check_pack(readouts: list[Readout]) -> list[Finding]:
     if not readouts:
         return [_finding("no-readout", "error", "the pack has no measurement record")]
     findings: list[Finding] = []
-    inside = [f for f in (EXTENDED_FIELDS if is_extended(readouts[0]) else STANDARD_FIELDS) if f not in ("time", "meter_id")]
+    inside = [
+        f for f in (EXTENDED_FIELDS if is_extended(readouts[0]) else STANDARD_FIELDS) if f not in ("time", "meter_id")
+    ]
     if readouts[0].records:
         findings += [f.at("readout 1") for f in missing_fields(readouts[0], inside)]
     structures = [tuple(field_of(r) for r in readout.records) for readout in readouts]

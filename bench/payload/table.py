@@ -70,7 +70,13 @@ def render(telegram: Telegram | OpticalReadout) -> Group:
 def _readout_table(readout: Readout, number: int, count: int) -> Table:
     title = f"readout {number} of {count}" if count > 1 else "readout"
     table = Table(title=title, title_justify="left", show_edge=False)
-    for column, justify in (("field", "left"), ("value", "right"), ("unit", "left"), ("DIF VIF", "left"), ("data", "left")):
+    for column, justify in (
+        ("field", "left"),
+        ("value", "right"),
+        ("unit", "left"),
+        ("DIF VIF", "left"),
+        ("data", "left"),
+    ):
         table.add_column(column, justify="right" if justify == "right" else "left", no_wrap=column != "data")
     in_records = {r.quantity for r in readout.records}
     if "time" not in in_records:
@@ -117,7 +123,13 @@ def _record_row(record: Record) -> tuple[Text, ...]:
     else:
         shown = f"{value:f}"
     # Text, not str: a plain-text unit could hold what rich reads as markup, or control characters.
-    cells = (name, _printable(shown), _printable(record.unit), f"{_hex(record.dif)}  {_hex(record.vif)}", _hex(record.data))
+    cells = (
+        name,
+        _printable(shown),
+        _printable(record.unit),
+        f"{_hex(record.dif)}  {_hex(record.vif)}",
+        _hex(record.data),
+    )
     return tuple(Text(cell) for cell in cells)
 
 
@@ -134,7 +146,9 @@ def _optical_table(readout: OpticalReadout) -> Table:
     for column in ("register", "values"):
         table.add_column(column)
     for code, items in readout.registers.items():
-        table.add_row(code, Text("  ".join(_printable(f"{value} {unit or ''}".strip()) for value, unit in items) or "-"))
+        table.add_row(
+            code, Text("  ".join(_printable(f"{value} {unit or ''}".strip()) for value, unit in items) or "-")
+        )
     return table
 
 

@@ -14,6 +14,7 @@ from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.numbers.types import Type
 
 _MAX_TOKEN_LENGTH = 8
+_RESERVED_CODE_CLASSES = (1, 6, 7)
 _decode: Any = Message.decode
 
 
@@ -35,6 +36,8 @@ def parse(data: bytes) -> Message:
         raise CoapError(f"octet 0: token length {token_length} is reserved")
     if len(data) < 4 + token_length:
         raise CoapError(f"octet 4: token needs {token_length} octet(s), {len(data) - 4} left")
+    if data[1] >> 5 in _RESERVED_CODE_CLASSES:
+        raise CoapError(f"octet 1: code class {data[1] >> 5} is reserved")
     if data[1] == 0 and len(data) > 4:
         raise CoapError("octet 4: an empty message ends with the message id")
     try:

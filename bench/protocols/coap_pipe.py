@@ -1,8 +1,9 @@
-"""CoAP endpoints over any pipe of datagrams: the one place where the house touches aiocoap's inside.
+"""CoAP endpoints over any pipe of datagrams: the one place where the house reaches into aiocoap.
 
 The same endpoint serves the bench's servers over UDP sockets, the twin unit's client over the twin's cell, and both
-over DTLS: the pipe decides. aiocoap is pinned, for the call that attaches a transport to a context is private
-(``Context._append_tokenmanaged_messagemanaged_transport``); a test guards it.
+over DTLS: the pipe decides. aiocoap is pinned, for what is used here is private: the call that attaches a transport
+(``Context._append_tokenmanaged_messagemanaged_transport``), the end of an observation, its token, and the fetching
+of the rest of a notification. Tests guard each.
 
 Time is the running loop's time. Message ids, tokens and retransmission times come from the global ``random``,
 which aiocoap draws from; whoever wants equal runs seeds it.
@@ -11,17 +12,23 @@ which aiocoap draws from; whoever wants equal runs seeds it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
-from aiocoap import error, interfaces
+from aiocoap import error, interfaces, protocol
 from aiocoap.message import Message
 from aiocoap.numbers.constants import TransportTuning
-from aiocoap.protocol import Context
+from aiocoap.numbers.types import NON
+from aiocoap.pipe import Pipe
 
 from bench.protocols.coap_message import CoapError, parse
 
 __all__ = ["CoapEndpoint", "CoapError", "DatagramPipe", "Observation", "transport_tuning"]
+
+# aiocoap has no type annotations to check calls against.
+_protocol: Any = protocol
+_Pipe: Any = Pipe
 
 _VERSION_1_CON = 0b0100
 _RST = 0b0111_0000
@@ -65,9 +72,10 @@ class CoapEndpoint:
         self.block_size = block_size
         self._pipe = pipe
         self._on_malformed = on_malformed
-        self._context: Any = Context(loop=asyncio.get_running_loop(),  # type: ignore[no-untyped-call,unused-ignore]
-                                     serversite=site, loggername=name)
+        self._context = _protocol.Context(loop=asyncio.get_running_loop(), serversite=site, loggername=name)
         self._interface: _PipeInterface | None = None
+        # Fetching the rest of long notifications.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def create(cls, pipe: DatagramPipe, site: interfaces.Resource | None = None, name: str = "coap", *,
@@ -102,10 +110,24 @@ class CoapEndpoint:
             if self._on_malformed is not None:
                 self._on_malformed(peer, data, malformed)
             if len(data) >= 4 and data[0] >> 4 == _VERSION_1_CON:
-                self._pipe.send(peer, bytes([_RST, 0]) + data[2:4])
+                self._reset(peer, data)
             return
         message.remote = Remote(self, peer)
+        if self._is_unasked(message):
+            # aiocoap refuses an unknown CON only; a server that notifies by NON must hear it too (RFC 7641 3.6).
+            self._reset(peer, data)
+            return
         self._interface.manager.dispatch_message(message)
+
+    def _is_unasked(self, message: Any) -> bool:
+        """Whether it is a NON response to a token that nobody waits for."""
+        assert self._interface is not None
+        return (message.mtype is NON and message.code.is_response()
+                and (message.token, message.remote) not in self._interface.manager.token_manager.outgoing_requests)
+
+    def _reset(self, peer: Any, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._pipe.send(peer, bytes([_RST, 0]) + data[2:4])
 
     def peer_gone(self, peer: Hashable, reason: Exception | str) -> None:
         """The session with ``peer`` is over: its requests fail with NetworkError, its observations end."""
@@ -128,19 +150,43 @@ class CoapEndpoint:
                       on_end: Callable[[Exception], None] | None = None) -> Observation:
         """Ask for a resource and its changes (RFC 7641). Raises as ``request``.
 
-        ``on_notification`` gets every notification, none is skipped; one that comes in blocks is handed on as its
-        first block. ``on_end`` gets the reason when the other side ends it.
+        ``on_notification`` gets every notification after the first response, none is skipped; the rest of a long
+        one is fetched first (and if that fails, it is handed on as the part that came, ``block2.more`` set).
+        ``on_end`` gets the reason when the other side ends it, or never accepted it.
         """
         message.remote = Remote(self, peer)
         message.opt.observe = 0
-        request = self._context.request(message, handle_blockwise=False)
-        request.observation.register_callback(on_notification, _suppress_deprecation=True)
+        request: Any = self._context.request(message, handle_blockwise=False)
+
+        def received(notification: Message) -> None:
+            block2 = notification.opt.block2
+            if block2 is None or not block2.more:
+                on_notification(notification)
+                return
+            task = asyncio.get_running_loop().create_task(fetched(notification))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        async def fetched(notification: Message) -> None:
+            with contextlib.suppress(error.Error):
+                notification = await self._whole(message, notification)
+            on_notification(notification)
+
+        request.observation.register_callback(received, _suppress_deprecation=True)
         if on_end is not None:
             request.observation.register_errback(on_end, _suppress_deprecation=True)
-        return Observation(await request.response, request.observation)
+        return Observation(self, message, request, await self._whole(message, await request.response))
+
+    async def _whole(self, request: Message, response: Message) -> Message:
+        """``response`` with the blocks that follow it."""
+        whole: Message = await _protocol.BlockwiseRequest._complete_by_requesting_block2(
+            self._context, request, response, self._context.log)
+        return whole
 
     async def shutdown(self) -> None:
         """End all requests and observations. The pipe stays open. Doing it twice does no harm."""
+        for task in self._tasks:
+            task.cancel()
         if self._interface is not None and not self._interface.closed:
             await self._context.shutdown()
 
@@ -148,18 +194,37 @@ class CoapEndpoint:
 class Observation:
     """A running observation and the ``first`` response; ``active`` is false once either side has ended it."""
 
-    def __init__(self, first: Message, observation: Any) -> None:
+    def __init__(self, endpoint: CoapEndpoint, message: Message, request: Any, first: Message) -> None:
         self.first = first
-        self._observation = observation
+        self._endpoint = endpoint
+        self._message = message
+        self._request = request
 
     @property
     def active(self) -> bool:
-        return not self._observation.cancelled
+        return not self._request.observation.cancelled
 
     def cancel(self) -> None:
         """Forget it: the next notification is answered with RST, which ends it at the other side."""
         if self.active:
-            self._observation.cancel()
+            self._request.observation.cancel()
+            self._request._stop_interest()
+
+    async def cancel_by_request(self) -> Message:
+        """End it by the same request with Observe 1 and the same token (RFC 7641 section 3.6). Raises as ``request``.
+        """
+        self.cancel()
+        context = self._endpoint.context
+        tokens = context.request_interfaces[0]
+        original: Any = self._message
+        message = original.copy(observe=1, mid=None)
+        pipe = _Pipe(message, context.log)
+        request = _protocol.Request(pipe, context.loop, context.log)
+        kept, tokens._token = tokens._token, (int.from_bytes(self._message.token, "big") - 1) % 2**64
+        tokens.request(pipe)
+        tokens._token = kept
+        response: Message = await request.response
+        return response
 
 
 class Remote(interfaces.EndpointAddress):

@@ -62,7 +62,7 @@ class ObjLink:
         """Read ``10:3``. Raises Lwm2mError."""
         object_id, colon, instance_id = text.partition(":")
         if not (colon and _is_number(object_id) and _is_number(instance_id)):
-            raise Lwm2mError(f"{text!r} is no object link such as 10:3")
+            raise Lwm2mError(f"{text[:20]!r} is no object link such as 10:3")
         return cls(int(object_id), int(instance_id))
 
 

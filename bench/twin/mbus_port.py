@@ -104,7 +104,21 @@ class MBusPort:
         if self.silent:
             self.silent -= 1
             return
-        self._send(answer)
+        self._send(self._spoilt(answer))
+
+    def _spoilt(self, answer: bytes) -> bytes:
+        """``answer`` with the faults that are set; only what goes out is spoilt, a repetition is whole again."""
+        if answer == ACKNOWLEDGE:
+            return answer
+        body = bytearray(_body(answer))
+        if self.wrong_address:
+            self.wrong_address -= 1
+            body[1] ^= 0x01
+        checksum = sum(body) & 0xFF
+        if self.bad_checksum:
+            self.bad_checksum -= 1
+            checksum ^= 0xFF
+        return answer[:4] + body + bytes([checksum, 0x16])
 
     def _answer(self, control: int, address: int, user_data: bytes) -> bytes:
         function, fcb = control & 0x0F, control >> 5 & 1 if control & 0x10 else None
@@ -145,18 +159,10 @@ class MBusPort:
 
     def _rsp_ud(self) -> bytes:
         self._access_number = (self._access_number + 1) & 0xFF
-        address = self.address
-        if self.wrong_address:
-            self.wrong_address -= 1
-            address ^= 0x01
         registers = self.meter.registers()
-        body = (bytes([0x08, address, 0x72]) + _identification(registers) + MANUFACTURER_VERSION_MEDIUM
+        body = (bytes([0x08, self.address, 0x72]) + _identification(registers) + MANUFACTURER_VERSION_MEDIUM
                 + bytes([self._access_number, _status(registers.error_flags), 0, 0]) + records(registers))
-        checksum = sum(body) & 0xFF
-        if self.bad_checksum:
-            self.bad_checksum -= 1
-            checksum ^= 0xFF
-        return bytes([0x68, len(body), len(body), 0x68]) + body + bytes([checksum, 0x16])
+        return bytes([0x68, len(body), len(body), 0x68]) + body + bytes([sum(body) & 0xFF, 0x16])
 
     def _send(self, answer: bytes) -> None:
         if self._answering is not None:

@@ -103,13 +103,14 @@ class UH50:
     """The meter. Use it in the loop's thread.
 
     ``load`` scales flow and power: 1 is normal, 0 is standstill, -1 is reversed flow, with which power and flow are
-    negative and the cumulative registers stand still. ``utc_offset_min`` is the meter's own local standard time.
+    negative and the cumulative registers stand still. ``energy_kwh`` is what the meter has counted before (by default
+    the seed says). ``utc_offset_min`` is the meter's own local standard time.
     """
 
     model = "UH50"
 
-    def __init__(self, clock: Clock, *, seed: int = 0, energy_step: Step = "0.001 MWh", utc_offset_min: int = 60,
-                 drift_ppm: float = 0.0) -> None:
+    def __init__(self, clock: Clock, *, seed: int = 0, energy_step: Step = "0.001 MWh", energy_kwh: float | None = None,
+                 utc_offset_min: int = 60, drift_ppm: float = 0.0) -> None:
         self._clock = clock
         chance = random.Random(seed)
         self.fabrication_number = f"{chance.randrange(60_000_000, 70_000_000):08d}"
@@ -126,7 +127,8 @@ class UH50:
         self._phases = tuple(chance.uniform(0, math.tau) for _ in range(3))
 
         self._since = clock.time()
-        self._energy_kwh = chance.uniform(60_000, 90_000)
+        past_kwh = chance.uniform(60_000, 90_000)
+        self._energy_kwh = past_kwh if energy_kwh is None else energy_kwh
         self._volume_m3 = chance.uniform(1500, 3500)
         year, month = chance.uniform(0.90, 0.95), chance.uniform(0.97, 0.99)
         self._year = (self._energy_kwh * year, self._volume_m3 * year)

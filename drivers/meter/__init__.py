@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bench.payload.optical import OpticalReadout
 from bench.payload.readout import Readout
 
 
 class MeterReader(Protocol):
     """One way to ask the meter for its registers."""
 
-    def read(self) -> Readout:
-        """The meter's registers now; ``time`` is the meter's own clock (local standard time, labelled as UTC).
-
-        Raises BenchError when the meter does not answer as it should.
-        """
+    def read(self) -> OpticalReadout | Readout:
+        """The meter's registers now. Raises BenchError when the meter does not answer as it should."""
 
     def close(self) -> None:
         """Let go of the port. Idempotent."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
 
 from bench.errors import BenchError
 from bench.payload.mbus import LongFrame, decode_long_frame
 from bench.payload.readout import PayloadError, Readout, Record
 from bench.timeline import Timeline
 from drivers.serial_port import SerialPort
+
+T = TypeVar("T")
 
 ACKNOWLEDGE = b"\xe5"
 START_SHORT, START_LONG, STOP = 0x10, 0x68, 0x16
@@ -42,8 +47,12 @@ class MBusMaster:
                  tries: int = 3) -> None:
         self._subject = f"M-Bus master at {port}"
         self.timeline = timeline
-        self._secondary = self._checked(address, baudrate)
-        self._address = TO_SELECTED if isinstance(address, str) else address
+        if baudrate not in BAUDRATES:
+            raise BenchError(self._subject, expected=f"one of the speeds {', '.join(map(str, BAUDRATES))} Bd",
+                             seen=str(baudrate), do="correct baudrate in the station file")
+        self._secondary = self._selection(address) if isinstance(address, str) else None
+        self._address = self._primary(address) if isinstance(address, int) else TO_SELECTED
+        self._whom = f"address {address}"
         self._baudrate = baudrate
         self._tries = tries
         self._fcb = True
@@ -139,5 +148,84 @@ class MBusMaster:
         self._fcb = not self._fcb
 
     def _expect_acknowledge(self, frame: bytes, name: str) -> None:
-        self._exchange(frame, f"E5 after {name}",
-                       lambda answer: "" if answer != ACKNOWLEDGE else _ACKNOWLEDGED)
+        def right(answer: bytes) -> bytes | str:
+            return answer if answer == ACKNOWLEDGE else f"the answer {answer[:8].hex(' ').upper()}"
+
+        self._exchange(frame, f"E5 after {name}", right)
+
+    def _exchange(self, frame: bytes, expected: str, right: Callable[[bytes], T | str]) -> T:
+        """Send ``frame``, up to ``tries`` times the same one, until ``right`` finds no fault in the answer.
+
+        ``right`` returns what the answer says, or in words what is wrong with it.
+        """
+        seen = "silence"
+        for _ in range(self._tries):
+            self._port.discard_input()
+            self._port.write(frame)
+            answer = self._receive(len(frame))
+            if not answer:
+                seen = "silence"
+                continue
+            result = right(answer)
+            if not isinstance(result, str):
+                return result
+            seen = result
+        self._selected = False
+        raise BenchError(self._subject, expected=f"{expected} from {self._whom} at {self._baudrate} Bd",
+                         seen=f"{seen} ({self._tries} tries)",
+                         do="check the level converter, the address and the speed of the meter's M-Bus module, and "
+                         "that no second meter has the same address")
+
+    def _receive(self, sent: int) -> bytes:
+        """One frame; what came of it when the line falls silent before its end.
+
+        The first byte comes within 330 bits + 50 ms after the request is out (EN 13757-2); a port's ``write`` may
+        return before, so the request's own time is allowed too.
+        """
+        bit_s = 1 / self._baudrate
+        start = self._port.read(1, (330 + 11 * sent) * bit_s + 0.05 + LATENCY_S)
+        if not start or start[0] != START_LONG:
+            return start
+        gap_s = 22 * bit_s + LATENCY_S
+        head = start + self._port.read(3, 33 * bit_s + gap_s)
+        if len(head) < 4 or head[1] != head[2]:
+            return head
+        rest = head[1] + 2
+        return head + self._port.read(rest, 11 * rest * bit_s * 1.5 + gap_s)
+
+    def _primary(self, address: int) -> int:
+        if 0 <= address <= 250 or address == TO_ANY:
+            return address
+        raise BenchError(self._subject, expected="a primary address 0 to 250, or 254 for the only meter on the bus",
+                         seen=str(address), do="correct address in the station file")
+
+    def _selection(self, address: str) -> bytes:
+        """A secondary address as it stands in the frame of a selection."""
+        if re.fullmatch(r"[0-9Ff]{8}([0-9A-Fa-f]{8})?", address):
+            return bytes.fromhex(address[:8])[::-1] + bytes.fromhex(address[8:] or "FFFFFFFF")
+        raise BenchError(self._subject, expected="a secondary address of 8 digits, or of 16 hexadecimal ones",
+                         seen=ascii(address), do="correct address in the station file")
+
+
+def _short(control: int, address: int) -> bytes:
+    return bytes((START_SHORT, control, address, (control + address) & 0xFF, STOP))
+
+
+def _long(control: int, address: int, user_data: bytes) -> bytes:
+    body = bytes((control, address)) + user_data
+    return bytes((START_LONG, len(body), len(body), START_LONG)) + body + bytes((sum(body) & 0xFF, STOP))
+
+
+def _name(record: Record) -> str:
+    """A record's quantity with what tells it from others of the same quantity."""
+    parts = [record.quantity]
+    if record.function != "instantaneous":
+        parts.append(record.function)
+    parts += [f"{word} {number}" for word, number in (("storage", record.storage), ("tariff", record.tariff)) if number]
+    return ", ".join(parts)
+
+
+def _text(record: Record) -> str:
+    if record.value is None:
+        return record.data.hex().upper()
+    return f"{record.value:f} {record.unit}".rstrip() if isinstance(record.value, Decimal) else str(record.value)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiocoap
+from aiocoap import error
+from aiocoap.message import Message
 from aiocoap.numbers import codes
 from aiocoap.resource import ObservableResource, PathCapable
 
@@ -79,7 +80,7 @@ class Lwm2mClient:
 
     async def deregister(self) -> None:
         if self.location:
-            await self._request(aiocoap.Message(code=codes.DELETE, uri_path=self.location))
+            await self._request(Message(code=codes.DELETE, uri_path=self.location))
             self.location = ()
 
     async def close(self) -> None:
@@ -89,21 +90,21 @@ class Lwm2mClient:
             self._socket.close()
         self._coap = self._socket = None
 
-    async def _post(self, path: tuple[str, ...], query: list[str], payload: bytes = b"") -> aiocoap.Message | None:
-        message = aiocoap.Message(code=codes.POST, uri_path=path, uri_query=query, payload=payload)
+    async def _post(self, path: tuple[str, ...], query: list[str], payload: bytes = b"") -> Message | None:
+        message = Message(code=codes.POST, uri_path=path, uri_query=query, payload=payload)
         if payload:
             message.opt.content_format = ContentFormat.LINK_FORMAT
         response = await self._request(message)
-        return response if response is not None and response.code.is_successful() else None
+        return response if response is not None and response.code and response.code.is_successful() else None
 
-    async def _request(self, message: aiocoap.Message) -> aiocoap.Message | None:
+    async def _request(self, message: Message) -> Message | None:
         assert self._coap is not None
         message.transport_tuning = transport_tuning(
             ack_timeout_s=self.settings.number("coap_ack_timeout"),
             max_retransmit=self.settings.number("coap_max_retransmit"), confirmable=True)
         try:
             return await self._coap.request(self._server, message)
-        except aiocoap.error.Error:
+        except error.Error:
             return None
 
     # -- datagrams
@@ -118,39 +119,39 @@ class Lwm2mClient:
 
     # -- from a server
 
-    def serve(self, request: aiocoap.Message) -> aiocoap.Message:
+    def serve(self, request: Message) -> Message:
         """Answer one request of the server."""
+        if self.bootstrap_write is not None and tuple(request.opt.uri_path) == ("bs",) and request.code == codes.POST:
+            self._finished.set()
+            return Message(code=codes.CHANGED)
         try:
             path = Path.parse("/".join(request.opt.uri_path))
             if self.bootstrap_write is not None:
                 return self._serve_bootstrap(request, path)
             return self._serve_management(request, path)
-        except (NotAllowed, BadValue, lwm2m.Lwm2mError) as error:
-            code = codes.METHOD_NOT_ALLOWED if isinstance(error, NotAllowed) else codes.BAD_REQUEST
-            return aiocoap.Message(code=code, payload=str(error).encode()[:60])
+        except (NotAllowed, BadValue, lwm2m.Lwm2mError) as refusal:
+            code = codes.METHOD_NOT_ALLOWED if isinstance(refusal, NotAllowed) else codes.BAD_REQUEST
+            return Message(code=code, payload=str(refusal).encode()[:60])
 
-    def _serve_bootstrap(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
-        if request.code == codes.POST and tuple(request.opt.uri_path) == ("bs",):
-            self._finished.set()
-            return aiocoap.Message(code=codes.CHANGED)
+    def _serve_bootstrap(self, request: Message, path: Path) -> Message:
         if request.code == codes.DELETE:
-            return aiocoap.Message(code=codes.DELETED)
+            return Message(code=codes.DELETED)
         if request.code == codes.GET:
-            return aiocoap.Message(code=codes.CONTENT, payload=b'</>;lwm2m="1.1",</0/0>,</1/0>',
+            return Message(code=codes.CONTENT, payload=b'</>;lwm2m="1.1",</0/0>,</1/0>',
                                    content_format=ContentFormat.LINK_FORMAT)
         if request.code != codes.PUT or self.bootstrap_write is None:
             raise NotAllowed(str(request.code))
         values = lwm2m.decode(request.payload, path, request.opt.content_format, _bootstrap_type)
         for target, value in values.items():
             self.bootstrap_write(target, value)
-        return aiocoap.Message(code=codes.CHANGED)
+        return Message(code=codes.CHANGED)
 
-    def _serve_management(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
+    def _serve_management(self, request: Message, path: Path) -> Message:
         if path[:1] == (0,):
-            return aiocoap.Message(code=codes.UNAUTHORIZED)
+            return Message(code=codes.UNAUTHORIZED)
         below = {known: resource for known, resource in self.tree.items() if known.is_under(Path(*path[:3]))}
         if not below:
-            return aiocoap.Message(code=codes.NOT_FOUND)
+            return Message(code=codes.NOT_FOUND)
         if request.code == codes.GET and request.opt.accept == ContentFormat.LINK_FORMAT:
             return self._discover(path, below)
         if request.code == codes.GET:
@@ -161,7 +162,7 @@ class Lwm2mClient:
             return self._execute(request, below[path])
         raise NotAllowed(str(request.code))
 
-    def _read(self, request: aiocoap.Message, path: Path, below: Mapping[Path, Resource]) -> aiocoap.Message:
+    def _read(self, request: Message, path: Path, below: Mapping[Path, Resource]) -> Message:
         values: dict[Path, lwm2m.Value] = {}
         for known, resource in below.items():
             if resource.read is not None:
@@ -175,14 +176,14 @@ class Lwm2mClient:
             chosen = ContentFormat.TEXT if single else ContentFormat.TLV
             if single and isinstance(next(iter(values.values())), bytes):
                 chosen = ContentFormat.OPAQUE
-        return aiocoap.Message(code=codes.CONTENT, payload=lwm2m.encode(values, path, chosen), content_format=chosen)
+        return Message(code=codes.CONTENT, payload=lwm2m.encode(values, path, chosen), content_format=chosen)
 
-    def _discover(self, path: Path, below: Mapping[Path, Resource]) -> aiocoap.Message:
+    def _discover(self, path: Path, below: Mapping[Path, Resource]) -> Message:
         parts = [f"<{path}>", *(f"<{known}>" for known in sorted(below) if known != path)]
-        return aiocoap.Message(code=codes.CONTENT, payload=",".join(parts).encode(),
+        return Message(code=codes.CONTENT, payload=",".join(parts).encode(),
                                content_format=ContentFormat.LINK_FORMAT)
 
-    def _write(self, request: aiocoap.Message, path: Path) -> aiocoap.Message:
+    def _write(self, request: Message, path: Path) -> Message:
         content_format = request.opt.content_format
         values = lwm2m.decode(request.payload, path, ContentFormat.TEXT if content_format is None else content_format,
                               self._type_of)
@@ -194,13 +195,13 @@ class Lwm2mClient:
             assert resource is not None
             assert resource.write is not None
             resource.write(value)
-        return aiocoap.Message(code=codes.CHANGED)
+        return Message(code=codes.CHANGED)
 
-    def _execute(self, request: aiocoap.Message, resource: Resource) -> aiocoap.Message:
+    def _execute(self, request: Message, resource: Resource) -> Message:
         if resource.execute is None:
             raise NotAllowed("not executable")
         resource.execute(request.payload.decode("utf-8", "replace"))
-        return aiocoap.Message(code=codes.CHANGED)
+        return Message(code=codes.CHANGED)
 
     def _type_of(self, path: Path) -> Type:
         resource = self.tree.get(Path(*path[:3]))
@@ -224,24 +225,24 @@ def _bootstrap_type(path: Path) -> Type:
     return _BOOTSTRAP_TYPES.get((path[0], path[2]), Type.OPAQUE)
 
 
-class _Site(ObservableResource, PathCapable):  # type: ignore[misc]
+class _Site(ObservableResource, PathCapable):
     """All paths of the unit: requests go to the client, observed single resources are looked at each second."""
 
     LOOK_EVERY_S = 1.0
 
     def __init__(self, client: Lwm2mClient) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._client = client
 
-    async def render(self, request: aiocoap.Message) -> aiocoap.Message:
+    async def render(self, request: Message) -> Message:
         return self._client.serve(request)
 
-    async def add_observation(self, request: aiocoap.Message, serverobservation: Any) -> None:
+    async def add_observation(self, request: Message, serverobservation: Any) -> None:
         path = Path.parse("/".join(request.opt.uri_path))
         watcher = asyncio.get_running_loop().create_task(self._watch(path, request, serverobservation))
         serverobservation.accept(watcher.cancel)
 
-    async def _watch(self, path: Path, request: aiocoap.Message, serverobservation: Any) -> None:
+    async def _watch(self, path: Path, request: Message, serverobservation: Any) -> None:
         last = self._client.value(path)
         while True:
             await asyncio.sleep(self.LOOK_EVERY_S)

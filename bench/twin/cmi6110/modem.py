@@ -40,7 +40,7 @@ class Modem:
         self.on_state: Callable[[str], None] = lambda state: None
         self.on_transmit: Callable[[float], None] = lambda seconds: None
         self.on_lost: Callable[[], None] = lambda: None
-        self._sockets: list[ModemSocket] = []
+        self.sockets: list[ModemSocket] = []
         self._timer: asyncio.TimerHandle | None = None
         self._uplink_free_at = 0.0
         self._downlink_free_at = 0.0
@@ -82,7 +82,7 @@ class Modem:
 
     def power_off(self) -> None:
         self.detach()
-        for socket in list(self._sockets):
+        for socket in list(self.sockets):
             socket.close()
 
     # -- radio states
@@ -122,7 +122,7 @@ class Modem:
         """A UDP socket of the unit. ``on_datagram(data)`` hears of what comes in."""
         socket = ModemSocket(self, on_datagram)
         await self.clock.loop.create_datagram_endpoint(lambda: socket, local_addr=("127.0.0.1", 0))
-        self._sockets.append(socket)
+        self.sockets.append(socket)
         return socket
 
     def uplink_delay(self, size: int) -> float:
@@ -196,5 +196,5 @@ class ModemSocket(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
             self._transport = None
-        if self in self._modem._sockets:
-            self._modem._sockets.remove(self)
+        if self in self._modem.sockets:
+            self._modem.sockets.remove(self)

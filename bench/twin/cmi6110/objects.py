@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.protocols.lwm2m import Path, Type
+from bench.twin.cell import Coverage
 from bench.twin.cmi6110.settings import Refused
 
 if TYPE_CHECKING:
@@ -155,15 +156,7 @@ def _cellular(unit: CMi6110) -> dict[Path, Resource]:
 
 def _config(unit: CMi6110) -> dict[Path, Resource]:
     settings = unit.settings
-    tree: dict[Path, Resource] = {}
-    for number, (name, kind) in CONFIG_SETTINGS.items():
-        if kind is Type.BOOLEAN:
-            read: Callable[[], Any] = lambda name=name: bool(settings[name])  # noqa: E731
-            write: Callable[[Any], None] = lambda value, name=name: _store(unit, name, int(value))  # noqa: E731
-        else:
-            read = lambda name=name: settings[name]  # noqa: E731
-            write = lambda value, name=name: _store(unit, name, value)  # noqa: E731
-        tree[Path(33906, 0, number)] = Resource(kind, read, write)
+    tree = {Path(33906, 0, number): _setting(unit, name, kind) for number, (name, kind) in CONFIG_SETTINGS.items()}
     for number in OBSOLETE:
         tree[Path(33906, 0, number)] = Resource(Type.INTEGER, lambda: 0, lambda value: None)
     return tree | {
@@ -175,6 +168,12 @@ def _config(unit: CMi6110) -> dict[Path, Resource]:
         Path(33906, 0, 15): Resource(None, execute=lambda _: unit.later(unit.reboot)),
         Path(33906, 0, 16): Resource(Type.BOOLEAN, lambda: unit.config_stored),
     }
+
+
+def _setting(unit: CMi6110, name: str, kind: Type) -> Resource:
+    if kind is Type.BOOLEAN:
+        return Resource(kind, lambda: bool(unit.settings[name]), lambda value: _store(unit, name, int(value)))
+    return Resource(kind, lambda: unit.settings[name], lambda value: _store(unit, name, value))
 
 
 def _mdm_server(unit: CMi6110) -> dict[Path, Resource]:
@@ -197,7 +196,9 @@ def _only_zero(value: int) -> None:
 
 
 def _status(unit: CMi6110) -> dict[Path, Resource]:
-    conditions = lambda: unit.cell.conditions  # noqa: E731
+    def conditions() -> Coverage:
+        return unit.cell.conditions
+
     return {
         Path(33907, 0, 0): _integer(unit.uptime_s),
         Path(33907, 0, 1): _integer(unit.average_current_ua),

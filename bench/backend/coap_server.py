@@ -1,0 +1,79 @@
+"""What the two CoAP servers have in common: one resource for all paths, and timers for NB-IoT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiocoap import resource
+from aiocoap.message import Message
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.constants import TransportTuning
+
+from bench.backend.server_socket import ServerSocket
+from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
+
+NBIOT_TIMERS: TransportTuning = transport_tuning(ack_timeout_s=15.0, ack_random_factor=1.0, max_retransmit=2)
+"""Timers of requests to a unit: sent at 0, 15 and 45 s, given up at 105 s.
+
+A round trip through NB-IoT takes up to 10 s in poor coverage, so the 2 s of RFC 7252 would flood it. Without its random
+factor, for one bench collides with nobody and should repeat itself exactly.
+"""
+
+SEPARATE_RESPONSE_S = 247.0
+"""How long a request waits altogether when the unit acknowledges it and then owes the response: EXCHANGE_LIFETIME of
+RFC 7252 section 4.8.2."""
+
+Answer = Callable[[int, Message], Message]
+"""The response to a request of a peer, given by the peer's number."""
+
+
+class _EveryPath(resource.Resource, resource.PathCapable):  # type: ignore[misc,unused-ignore]
+    """Hands every request to one function. A ``Site`` of aiocoap can't route "/"."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
+        self._answer = answer
+
+    async def render(self, request: Any) -> Message:
+        answer = self._answer(request.remote.peer, request)
+        answer.opt.no_response = request.opt.no_response
+        return answer
+
+
+_Message: Any = Message    # its constructor has no types
+
+
+def response(code: Code, **options: Any) -> Message:
+    """A response; ``options`` by aiocoap's names, such as ``location_path``."""
+    message: Message = _Message(code=code, **options)
+    return message
+
+
+def request(code: Code, path: str, payload: bytes = b"", **options: Any) -> Message:
+    """A request to a unit, with the timers for NB-IoT; ``path`` such as "/3/0" or "/"."""
+    message: Message = _Message(code=code, payload=payload, transport_tuning=NBIOT_TIMERS,
+                                uri_path=[part for part in path.split("/") if part], **options)
+    return message
+
+
+def succeeded(code: Code) -> bool:
+    """Whether it is one of 2.xx."""
+    return int(code) >> 5 == 2
+
+
+async def open_coap(socket: ServerSocket, name: str, host: str, port: int, answer: Answer) -> CoapEndpoint:
+    """A CoAP endpoint on ``socket``, bound to ``host`` and ``port``. Raises BenchError when it can't be bound."""
+    endpoint = await CoapEndpoint.create(socket, _EveryPath(answer), f"bench-{name}")
+    socket.on_datagram = endpoint.datagram_received
+    await socket.open(host, port)
+    return endpoint
+
+
+def query_of(request: Message) -> dict[str, str]:
+    """The Uri-Query options by name; one without "=" has the empty value, of equal names the first counts."""
+    query: dict[str, str] = {}
+    for item in request.opt.uri_query:
+        name, _, value = item.partition("=")
+        query.setdefault(name, value)
+    return query

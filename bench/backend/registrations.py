@@ -1,0 +1,126 @@
+"""Who is registered at the device management server, and who was.
+
+Source: OMA LightweightM2M 1.0, section 5.3 (client registration interface).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bench.clock import Clock
+from bench.protocols.lwm2m_links import Link
+
+DEFAULT_LIFETIME_S = 86400
+"""What counts when a registration names no lifetime (section 5.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A unit that is registered. Times in seconds since the timeline began.
+
+    ``location`` is the path the unit updates, such as "/rd/1"; ``objects`` are the links it registered; ``peer`` is
+    the number of the source of its last message.
+    """
+
+    endpoint: str
+    location: str
+    lifetime_s: int
+    binding: str
+    lwm2m_version: str
+    queue_mode: bool
+    objects: tuple[Link, ...]
+    registered_at: float
+    updated_at: float
+    peer: int
+
+
+class Event(StrEnum):
+    REGISTERED = "registered"
+    UPDATED = "updated"
+    DEREGISTERED = "deregistered"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    """The unit registered again: the old registration ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationEvent:
+    """``registration`` as it was afterwards, or at its end. ``changed`` names what an update announced as changed."""
+
+    time_s: float
+    event: Event
+    registration: Registration
+    changed: tuple[str, ...] = ()
+
+
+class Registrations:
+    """The registrations by endpoint, with their expiry on the clock's loop. Locations count up from "/rd/1".
+
+    ``on_event`` is told of each event after it has been written to ``history``.
+    """
+
+    def __init__(self, clock: Clock, on_event: Callable[[RegistrationEvent], None]) -> None:
+        self.current: dict[str, Registration] = {}
+        self.history: list[RegistrationEvent] = []
+        self._clock = clock
+        self._on_event = on_event
+        self._expiries: dict[str, asyncio.TimerHandle] = {}
+        self._count = 0
+
+    def register(self, peer: int, endpoint: str, *, lifetime_s: int, binding: str, lwm2m_version: str,
+                 queue_mode: bool, objects: tuple[Link, ...]) -> Registration:
+        """A new registration; one that ``endpoint`` already has ends."""
+        if endpoint in self.current:
+            self._end(endpoint, Event.REPLACED)
+        self._count += 1
+        now = self._clock.time()
+        registration = Registration(endpoint, f"/rd/{self._count}", lifetime_s, binding, lwm2m_version, queue_mode,
+                                    objects, now, now, peer)
+        self._keep(registration)
+        self._note(Event.REGISTERED, registration)
+        return registration
+
+    def at(self, location: str) -> Registration | None:
+        """The registration with that location."""
+        return next((one for one in self.current.values() if one.location == location), None)
+
+    def update(self, registration: Registration, peer: int, *, lifetime_s: int | None = None,
+               binding: str | None = None, objects: tuple[Link, ...] | None = None) -> Registration:
+        """The lifetime begins anew; what is None stays."""
+        news = {name: value for name, value in (("lifetime_s", lifetime_s), ("binding", binding),
+                                                ("objects", objects)) if value is not None}
+        updated = replace(registration, updated_at=self._clock.time(), peer=peer, **news)  # type: ignore[arg-type]
+        if binding is not None:
+            updated = replace(updated, queue_mode="Q" in binding)
+        self._keep(updated)
+        self._note(Event.UPDATED, updated, tuple(news))
+        return updated
+
+    def deregister(self, registration: Registration) -> None:
+        self._end(registration.endpoint, Event.DEREGISTERED)
+
+    def stop(self) -> None:
+        """No registration expires any more."""
+        for timer in self._expiries.values():
+            timer.cancel()
+        self._expiries.clear()
+
+    def _keep(self, registration: Registration) -> None:
+        endpoint = registration.endpoint
+        self.current[endpoint] = registration
+        if endpoint in self._expiries:
+            self._expiries[endpoint].cancel()
+        self._expiries[endpoint] = self._clock.loop.call_later(registration.lifetime_s, self._end, endpoint,
+                                                               Event.EXPIRED)
+
+    def _end(self, endpoint: str, event: Event) -> None:
+        self._expiries.pop(endpoint).cancel()
+        self._note(event, self.current.pop(endpoint))
+
+    def _note(self, event: Event, registration: Registration, changed: tuple[str, ...] = ()) -> None:
+        note = RegistrationEvent(self._clock.time(), event, registration, changed)
+        self.history.append(note)
+        self._on_event(note)

@@ -1,0 +1,100 @@
+"""The unit's front: two LEDs and the push button (manual 5.3.5 and 5.3.6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bench.clock import Clock
+from bench.twin.signal import Signal
+
+
+class Front:
+    """LED indications and button windows. ``on_release(held_s)`` hears how long the button was held.
+
+    Not printed in the manual, chosen here: flashes of 100 ms each second while joining.
+    """
+
+    start_both_s = 1.0
+    flash_s = 0.1
+    flash_period_s = 1.0
+    joined_green_s = 8.0
+    reboot_from_s = 5.0
+    off_from_s = 15.0
+    off_until_s = 20.0
+
+    def __init__(self, clock: Clock) -> None:
+        self.green: Signal[bool] = Signal(False)
+        self.red: Signal[bool] = Signal(False)
+        self.button: Signal[bool] = Signal(False)
+        self.on_release: Callable[[float], None] = lambda held_s: None
+        self._clock = clock
+        self._pressed_at = 0.0
+        self._zones: list[asyncio.TimerHandle] = []
+        self._show: asyncio.Task[None] | None = None
+        self._powered = False
+        self.button.follow(self._button)
+
+    def power(self, on: bool) -> None:
+        self._powered = on
+        if not on:
+            self.dark()
+
+    def dark(self) -> None:
+        """End whatever is shown."""
+        if self._show is not None:
+            self._show.cancel()
+            self._show = None
+        for zone in self._zones:
+            zone.cancel()
+        self._zones.clear()
+        self._set(False, False)
+
+    async def show_start(self) -> None:
+        """Red and green for one second."""
+        self.dark()
+        self._set(True, True)
+        await asyncio.sleep(self.start_both_s)
+        self._set(False, False)
+
+    def show_joining(self) -> None:
+        """Short green flashes until something else is shown."""
+        self._replace_show(self._flash())
+
+    def show_joined(self) -> None:
+        """Green for eight seconds."""
+        self._replace_show(self._joined())
+
+    def _replace_show(self, show: object) -> None:
+        self.dark()
+        self._show = self._clock.loop.create_task(show)  # type: ignore[arg-type]
+
+    async def _flash(self) -> None:
+        while True:
+            await asyncio.sleep(self.flash_period_s - self.flash_s)
+            self.green.set(True)
+            await asyncio.sleep(self.flash_s)
+            self.green.set(False)
+
+    async def _joined(self) -> None:
+        self.green.set(True)
+        await asyncio.sleep(self.joined_green_s)
+        self.green.set(False)
+
+    def _set(self, green: bool, red: bool) -> None:
+        self.green.set(green)
+        self.red.set(red)
+
+    def _button(self, pressed: bool) -> None:
+        if not self._powered:
+            return
+        if pressed:
+            self._pressed_at = self._clock.time()
+            self.dark()
+            later = self._clock.loop.call_later
+            self._zones = [later(self.reboot_from_s, self._set, True, False),
+                           later(self.off_from_s, self._set, False, True),
+                           later(self.off_until_s, self._set, False, False)]
+        else:
+            self.dark()
+            self.on_release(self._clock.time() - self._pressed_at)

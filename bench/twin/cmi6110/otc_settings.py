@@ -1,0 +1,65 @@
+"""The unit's settings as the OTC service on its NFC tag sees them: by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bench.twin.cmi6110.otc import FACTORY_RESET, SYNCHRONIZE_METER_TIME, RawValue, Status
+from bench.twin.cmi6110.settings import BY_OTC_ID, RULES
+
+if TYPE_CHECKING:
+    from bench.twin.cmi6110.unit import CMi6110
+
+METER_ID = 801
+
+
+class OtcSettings:
+    """Implements ``SettingsStore`` for the OTC service."""
+
+    def __init__(self, unit: CMi6110) -> None:
+        self._unit = unit
+
+    @property
+    def locked(self) -> bool:
+        return self._unit.settings.number("configuration_lock") == 1
+
+    @property
+    def deveui(self) -> bytes:
+        return bytes.fromhex(self._unit.deveui)
+
+    @property
+    def firmware(self) -> str:
+        return self._unit.firmware
+
+    def read_all(self) -> Mapping[int, RawValue]:
+        settings = self._unit.settings
+        return {METER_ID: self._unit.meter_id()} | {number: settings[name] for number, name in BY_OTC_ID.items()}
+
+    def check(self, changes: Mapping[int, RawValue]) -> Mapping[int, Status]:
+        wrong: dict[int, Status] = {}
+        named: dict[str, RawValue] = {}
+        for number, value in changes.items():
+            if number in (SYNCHRONIZE_METER_TIME, FACTORY_RESET):
+                continue
+            if number == METER_ID:
+                wrong[number] = Status.READ_ONLY
+            elif number not in BY_OTC_ID:
+                wrong[number] = Status.UNKNOWN_SETTING
+            elif type(value) is not type(RULES[BY_OTC_ID[number]].default):
+                wrong[number] = Status.TYPE
+            else:
+                named[BY_OTC_ID[number]] = value
+        for name, reason in self._unit.settings.check(named).items():
+            wrong[RULES[name].otc_id] = Status.RANGE if reason == "range" else Status.RULE_CONFLICT
+        return wrong
+
+    def apply(self, changes: Mapping[int, RawValue]) -> None:
+        self._unit.settings.write({BY_OTC_ID[number]: value for number, value in changes.items()})
+
+    def synchronize_time(self, local: datetime) -> None:
+        self._unit.set_meter_clock(local)
+
+    def factory_reset(self) -> None:
+        self._unit.settings.reset()

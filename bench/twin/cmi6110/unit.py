@@ -1,0 +1,522 @@
+"""The twin of the CMi6110: power, start-up, network connection, device management, readouts and transmissions.
+
+Behaviour follows the manual; where it leaves something open, the reading of the reference notes is taken (the C and U
+numbers in the comments). Built in the loop's thread; everything it does, it does there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.clock import Clock
+from bench.protocols import lwm2m
+from bench.protocols.lwm2m import Path
+from bench.twin.cell import Address, Cell
+from bench.twin.cmi6110.current import CurrentTrace, Waveform
+from bench.twin.cmi6110.front import Front
+from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
+from bench.twin.cmi6110.mdm_client import MdmClient
+from bench.twin.cmi6110.modem import Modem
+from bench.twin.cmi6110.objects import BadValue, build_objects
+from bench.twin.cmi6110.otc import OtcService
+from bench.twin.cmi6110.otc_settings import OtcSettings
+from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.storage import Storage
+from bench.twin.cmi6110.telegram import Reading, TelegramWriter
+from bench.twin.signal import Signal
+from bench.twin.type2tag import Type2Tag
+from bench.twin.uh50 import UH50
+
+BROWN_OUT_V = 2.3
+"""Below this the unit stops (the manual's lowest battery voltage is 2.4 V)."""
+
+_DAY_S = 86400.0
+
+
+@dataclass(slots=True)
+class DmAccount:
+    """What the bootstrap server says of the device management server."""
+
+    uri: str = ""
+    security: int = 3
+    short_server_id: int = 0
+    lifetime_s: int = 86400
+
+
+class CMi6110:
+    """One unit. ``supply`` is what its power connector gets; ``front`` what a person sees and presses."""
+
+    model = "CMi6110"
+    firmware = "2.3.1"
+    hardware = "1B"
+    imsi = "001010123456789"
+    iccid = "8946000000000000001"
+    waveform = Waveform()
+    first_readout_delay_s = 2.0
+
+    def __init__(self, clock: Clock, rng: random.Random, cell: Cell, meter: UH50, *, deveui: str, pak: bytes) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.cell = cell
+        self.meter = meter
+        self.deveui = deveui
+        self.supply: Signal[float] = Signal(0.0)
+        self.front = Front(clock)
+        self.current = CurrentTrace(clock, self.supply)
+        self.settings = Settings()
+        self.storage = Storage()
+        self.modem = Modem(clock, cell, rng)
+        self.mdm = MdmClient(self.modem, self.settings, deveui, rng)
+        self.tag = Type2Tag()
+        self.otc = OtcService(clock, self.tag, OtcSettings(self), pak, rng)
+        self.tree = build_objects(self)
+        self.dm: Lwm2mClient | None = None
+        self.dm_account = DmAccount()
+        self.mdm_uri = ""
+        self.mdm_security = 3
+        self.provisioned = False
+        self.config_stored = True
+        self._booted_at = 0.0
+        self._powered = False
+        self._life: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._schedules: list[asyncio.Task[None]] = []
+        self._readout_wanted: list[asyncio.TimerHandle] = []
+        self._transmitting = asyncio.Lock()
+        self.supply.follow(self._supply_changed)
+        self.front.on_release = self._button_released
+        self.front.green.follow(lambda on: self.current.set("led.green", self.waveform.led_a * on))
+        self.front.red.follow(lambda on: self.current.set("led.red", self.waveform.led_a * on))
+        self.modem.on_state = self._modem_state
+        self.modem.on_transmit = self._modem_transmits
+        self.modem.on_lost = lambda: self._restart_life(activation=False, indicate=False)
+        self.settings.on_change = self._settings_changed
+
+    # -- power and button
+
+    @property
+    def active(self) -> bool:
+        return self.settings.number("power_mode") == 1
+
+    def _supply_changed(self, volts: float) -> None:
+        if volts >= BROWN_OUT_V and not self._powered:
+            self._powered = True
+            self.front.power(True)
+            self._booted_at = self.clock.time()
+            self._draw_when_powered()
+            self.otc.start()
+            if self.active:
+                hold_off = self.rng.uniform(0.0, self.settings.number("brown_out_delay"))    # U02
+                self._start_life(activation=False, hold_off_s=hold_off)
+        elif volts < BROWN_OUT_V and self._powered:
+            self._powered = False
+            self._end_life()
+            self.modem.power_off()
+            self.front.power(False)
+            self.otc.stop()
+
+    def _button_released(self, held_s: float) -> None:
+        if held_s < self.front.reboot_from_s or held_s >= self.front.off_until_s:
+            return
+        if held_s >= self.front.off_from_s:
+            self.switch_off()
+        elif self.active:
+            self.reboot()
+        else:
+            self.activate()
+
+    def activate(self) -> None:
+        """From passive to active: start up with the stored settings."""
+        self.settings.write({"power_mode": 1})
+
+    def switch_off(self) -> None:
+        """Back to passive (U13): no more radio."""
+        self.settings.write({"power_mode": 0})
+
+    def reboot(self) -> None:
+        self._booted_at = self.clock.time()
+        self._draw_boot()
+        self._restart_life(activation=False)
+
+    # -- the firmware's life between start-up and switch-off
+
+    def _restart_life(self, *, activation: bool, indicate: bool = True) -> None:
+        self._end_life()
+        if self._powered and self.active:
+            self._start_life(activation=activation, indicate=indicate)
+
+    def _start_life(self, *, activation: bool, hold_off_s: float = 0.0, indicate: bool = True) -> None:
+        self._life = self.clock.loop.create_task(self._live(activation, hold_off_s, indicate))
+
+    def _end_life(self) -> None:
+        for task in [self._life, *self._jobs, *self._schedules]:
+            if task is not None:
+                task.cancel()
+        self._life = None
+        self._schedules.clear()
+        self.front.dark()
+        self.mdm.close()
+        self.dm = None
+        for socket in list(self.modem.sockets):
+            socket.close()
+        if self.modem.state != "off":
+            self.modem.detach()
+
+    async def _live(self, activation: bool, hold_off_s: float, indicate: bool) -> None:
+        if hold_off_s:
+            await asyncio.sleep(hold_off_s)
+        if indicate:
+            await self.front.show_start()
+        await self._join()
+        self.synchronize_from_network()
+        if activation or not self.provisioned:
+            await self._bootstrap_until_done()
+        tried = asyncio.Event()
+        self._do(self._manage(tried))
+        await tried.wait()
+        self.mdm.server = _address(self.mdm_uri)
+        await self.mdm.connect()
+        await asyncio.sleep(self.first_readout_delay_s)
+        self.read_meter(extra=True)
+        await self._transmit()
+        self._reschedule()
+        await asyncio.Event().wait()
+
+    async def _join(self) -> None:
+        """Search until the network takes the unit, with growing pauses (33906/0/40, C16)."""
+        backoff = self.settings.backoff("restart_backoff")
+        for attempt in range(1_000_000):
+            self.front.show_joining()
+            apn = self.settings.text("apn") if self.settings.number("apn_mode") == 1 else None
+            self.modem.t3324_s = self.settings.number("t3324")
+            self.modem.t3412_s = self.settings.number("t3412")
+            self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)
+            self.modem.use_edrx = bool(self.settings.number("power_saving_mode") & 1)
+            if await self.modem.attach(apn, self.settings.number("search_period")):
+                break
+            self.front.dark()
+            low, high = backoff[min(attempt, len(backoff) - 1)]
+            await asyncio.sleep(self.rng.uniform(low, high) * 60)
+        self.front.show_joined()
+
+    async def _bootstrap_until_done(self) -> None:
+        """Bootstrap; attempts, sequences and back-off of 33906/0/34 to /37 and /42."""
+        settings = self.settings
+        backoff = settings.backoff("sequence_backoff")
+        rounds = 0
+        while True:
+            for sequence in range(settings.number("sequence_retry_count")):
+                if sequence:
+                    await asyncio.sleep(settings.number("sequence_retry_delay"))
+                for attempt in range(settings.number("communication_retry_count")):
+                    if attempt:
+                        await asyncio.sleep(settings.number("communication_retry_delay"))
+                    if await self._bootstrap():
+                        self.provisioned = True
+                        return
+            low, high = backoff[min(rounds, len(backoff) - 1)]
+            rounds += 1
+            await asyncio.sleep(self.rng.uniform(low, high) * 60)
+
+    async def _bootstrap(self) -> bool:
+        client = Lwm2mClient(self.modem, self.settings, self.deveui, {})
+        await client.open((self.settings.text("bootstrap_ip"), self.settings.number("bootstrap_port")))
+        try:
+            done = await client.bootstrap(self._bootstrap_write)
+            await asyncio.sleep(2.0)    # the answer to the server's last request is still to leave
+            return done
+        finally:
+            await client.close()
+
+    def _bootstrap_write(self, path: Path, value: lwm2m.Value) -> None:
+        match tuple(path):
+            case (0, _, 0):
+                self.dm_account.uri = str(value)
+            case (0, _, 2) if isinstance(value, int):
+                self.dm_account.security = value
+            case (1, _, 0) if isinstance(value, int):
+                self.dm_account.short_server_id = value
+            case (1, _, 1) if isinstance(value, int):
+                self.dm_account.lifetime_s = value
+            case (33905, _, 0):
+                self.mdm_uri = str(value)
+            case (33905, _, 11):
+                self.mdm.topic = str(value)
+
+    async def _manage(self, tried: asyncio.Event) -> None:
+        """Be registered at the device management server, as long as the unit lives. Sets ``tried`` after the first
+        attempt: meter data come second, and don't depend on it.
+        """
+        server = _address(self.dm_account.uri)
+        if server is None:
+            tried.set()
+            return
+        client = self.dm = Lwm2mClient(self.modem, self.settings, self.deveui, self.tree)
+        await client.open(server)
+        backoff = self.settings.backoff("sequence_backoff")
+        failures = 0
+        registered = False
+        while True:
+            if not registered:
+                registered = await client.register(self.dm_account.lifetime_s)
+                tried.set()
+            if registered:
+                failures = 0
+                await asyncio.sleep(self.dm_account.lifetime_s * 0.9)
+                registered = await client.update()
+            else:
+                low, high = backoff[min(failures, len(backoff) - 1)]
+                failures += 1
+                await asyncio.sleep(self.rng.uniform(low, high) * 60)
+
+    # -- meter time
+
+    def synchronize_from_network(self) -> None:
+        """Set the meter's clock from the network (standard time) when the two differ."""
+        if self.settings.number("time_sync_source") == 1:
+            network = self.cell.local_standard_time()
+            if abs((network - self.meter.clock_now()).total_seconds()) >= 1.0:
+                self.meter.set_clock(network)
+
+    def set_meter_clock(self, local: datetime) -> None:
+        """A new time for the meter: plan anew, and read and send once more (7.3.2)."""
+        self.meter.set_clock(local)
+        self._reschedule()
+        if self._schedules:
+            self.trigger_readout()
+
+    def utc_now(self) -> datetime:
+        offset = timedelta(minutes=self.settings.number("utc_offset"))
+        return (self.meter.clock_now() - offset).replace(microsecond=0, tzinfo=UTC)
+
+    def set_utc(self, moment: datetime) -> None:
+        offset = timedelta(minutes=self.settings.number("utc_offset"))
+        self.set_meter_clock(moment.astimezone(UTC).replace(tzinfo=None) + offset)
+
+    def adjust_time(self, seconds: int) -> None:
+        try:
+            self.set_meter_clock(self.meter.clock_now() + timedelta(seconds=seconds))
+        except OverflowError as error:
+            raise BadValue(f"adjust by {seconds} s") from error
+
+    # -- readouts and transmissions
+
+    def read_meter(self, *, extra: bool) -> Reading | None:
+        """Read the meter and store what it says; nothing is stored when it doesn't answer (G03)."""
+        self.current.pulse("readout", self.waveform.readout_a, self.waveform.readout_s)
+        if not self.meter.connected:
+            return None
+        reading = self.take_registers()
+        self.storage.add(reading, extra=extra)
+        return reading
+
+    def take_registers(self) -> Reading:
+        registers = self.meter.registers()
+        return Reading(
+            time=registers.clock.replace(second=0, microsecond=0), meter_id=self.meter_id(),
+            energy=registers.energy, energy_unit=registers.energy_unit.symbol, volume_m3=registers.volume_m3,
+            power_kw=registers.power_kw, flow_m3ph=registers.flow_m3_h, forward_c=registers.forward_c,
+            return_c=registers.return_c, error_flags=registers.error_flags,
+            tariffs=registers.tariffs[:3], missing_time_h=registers.missing_time_h)
+
+    def meter_id(self) -> str:
+        return self.meter.property_number if self.settings.number("meter_identification") else \
+            self.meter.fabrication_number
+
+    def writer(self) -> TelegramWriter:
+        return TelegramWriter(self.settings.number("message_encoding"), self.settings.number("message_format"),
+                              self.settings.number("utc_offset"))
+
+    def latest_telegram(self) -> bytes:
+        latest = self.storage.latest
+        return self.writer().telegrams([latest])[0][0] if latest is not None else b""
+
+    def trigger_readout(self) -> None:
+        """33906/0/10: read now and send now."""
+        self._do(self._read_and_transmit())
+
+    def resend_history(self) -> None:
+        """33906/0/13: everything again (U05: no age limit)."""
+        self.storage.queue_history()
+        self._do(self._transmit_history())
+
+    async def _read_and_transmit(self) -> None:
+        self.read_meter(extra=True)
+        await self._transmit()
+
+    async def _transmit(self) -> None:
+        """One transmission: up to the configured number of telegrams, until one fails (7.3.4)."""
+        async with self._transmitting:
+            limit = self.settings.number("max_uploads_per_transmission")
+            for payload, readings in self.pending_telegrams()[:limit]:
+                if not await self.mdm.publish(payload):
+                    break
+                self.storage.mark_sent(readings)
+            self.mdm.end_transmission()
+
+    def pending_telegrams(self) -> list[tuple[bytes, list[Reading]]]:
+        """The unsent readouts as telegrams, in the order in which they go."""
+        pending = self.storage.unsent(
+            self.meter.clock_now(), timedelta(minutes=self.settings.number("auto_upload_max_age")),
+            self.settings.number("report_interval"))
+        if self.settings.number("auto_upload_order") == 1:
+            pending.reverse()
+        return self.writer().telegrams(pending)
+
+    async def _transmit_history(self) -> None:
+        async with self._transmitting:
+            while readings := self.storage.take_history(24):
+                for payload, _ in self.writer().telegrams(readings):
+                    if not await self.mdm.publish(payload):
+                        return
+            self.mdm.end_transmission()
+
+    # -- schedules, on the meter's clock (7.3.2 and 7.3.3)
+
+    def _reschedule(self) -> None:
+        was_running = bool(self._schedules)
+        for task in self._schedules:
+            task.cancel()
+        self._schedules.clear()
+        if self._life is not None and (was_running or self.modem.attached):
+            create = self.clock.loop.create_task
+            self._schedules = [create(self._read_on_schedule()), create(self._transmit_on_schedule())]
+
+    async def _read_on_schedule(self) -> None:
+        while True:
+            await asyncio.sleep(self.seconds_to_grid(self.settings.number("readout_interval")))
+            self.read_meter(extra=False)
+
+    async def _transmit_on_schedule(self) -> None:
+        while True:
+            await asyncio.sleep(self.seconds_to_grid(self.settings.number("transmit_interval")))
+            await asyncio.sleep(self.random_delay_s())
+            await self._transmit()
+
+    def random_delay_s(self) -> float:
+        """Between offset and offset + delay after the planned moment; both in minutes (C01)."""
+        offset, delay = self.settings.number("transmit_offset"), self.settings.number("transmit_delay")
+        return self.rng.uniform(offset * 60.0, (offset + delay) * 60.0)
+
+    def seconds_to_grid(self, interval_min: int) -> float:
+        """Seconds to the next multiple of the interval since the meter's midnight; midnight is always one (U15)."""
+        now = self.meter.clock_now()
+        since_midnight = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+        interval_s = interval_min * 60.0
+        # A wake-up that comes a hair early must not plan the same moment again.
+        following = (since_midnight + 0.5) // interval_s * interval_s + interval_s
+        return max(min(following, _DAY_S) - since_midnight, 0.001)
+
+    # -- device management hooks
+
+    def update_registration(self) -> None:
+        if self.dm is not None:
+            self._do(self._update(self.dm))
+
+    async def _update(self, client: Lwm2mClient) -> None:
+        if not await client.update():
+            await client.register(self.dm_account.lifetime_s)
+
+    def bootstrap_again(self) -> None:
+        self.later(lambda: self._restart_life(activation=True, indicate=False))
+
+    def later(self, action: Callable[[], None]) -> None:
+        """After the answer to the server is out."""
+        self.clock.loop.call_later(2.0, action)
+
+    def set_mdm_uri(self, uri: str) -> None:
+        if _address(uri) is None:
+            raise BadValue(f"URI {uri!r}")
+        self.mdm_uri = uri
+        self.mdm.server = _address(uri)
+        self.mdm.forget()
+
+    def set_mdm_security(self, mode: int) -> None:
+        if not 0 <= mode <= 4:
+            raise BadValue(f"security mode {mode}")
+        self.mdm_security = mode
+
+    def uptime_s(self) -> int:
+        return int(self.clock.time() - self._booted_at)
+
+    def average_current_ua(self) -> int:
+        """33907/0/1: the mean since boot, at most of the last hour."""
+        now = self.clock.time()
+        since = max(self._booted_at, now - 3600.0)
+        return round(self.current.charge(since, now) / (now - since) * 1e6) if now > since else 0
+
+    def reset_statistics(self) -> None:
+        self.mdm.transactions = self.mdm.retransmissions = self.mdm.lost_transactions = 0
+
+    # -- reactions
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        self.otc.refresh()
+        self.tag.enabled = self.settings.number("nfc_enabled") == 1
+        if "power_mode" in names:
+            self._restart_life(activation=True)
+            return
+        if names & {"message_format", "message_encoding", "mqttsn_topic"}:
+            self.mdm.new_topic()
+        if names & {"readout_interval", "transmit_interval", "transmit_offset", "transmit_delay"} and self._schedules:
+            self._reschedule()
+        if names & {"t3324", "t3412", "power_saving_mode"}:
+            self.modem.t3324_s = self.settings.number("t3324")
+            self.modem.t3412_s = self.settings.number("t3412")
+            self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)
+            self.modem.use_edrx = bool(self.settings.number("power_saving_mode") & 1)
+
+    # -- what it draws
+
+    def _draw_when_powered(self) -> None:
+        wave = self.waveform
+        self.current.pulse("inrush", wave.inrush_a, wave.inrush_s)
+        self.current.set("floor", wave.floor_a)
+        self.current.repeat("tick", wave.tick_a, wave.tick_s, wave.tick_period_s)
+        self._draw_boot()
+
+    def _draw_boot(self) -> None:
+        self.current.pulse("boot", self.waveform.wake_a, self.waveform.wake_s)
+
+    def _modem_state(self, state: str) -> None:
+        wave = self.waveform
+        if state == "searching":
+            self.current.repeat("modem", wave.receive_a, 0.6, 1.0)
+        elif state == "connected":
+            self.current.set("modem.base", wave.connected_a)
+            self.current.repeat("modem", wave.receive_a, wave.connected_receive_s, wave.connected_period_s)
+            return
+        elif state == "idle":
+            edrx = self.modem.use_edrx and self.cell.edrx_allowed
+            on_s, period_s = (2 * wave.paging_s, wave.edrx_cycle_s) if edrx else (wave.paging_s, wave.paging_period_s)
+            self.current.repeat("modem", wave.receive_a, on_s, period_s)
+            self.current.set("modem.base", wave.idle_a)
+            return
+        else:
+            self.current.set("modem", 0.0)
+        self.current.set("modem.base", 0.0)
+
+    def _modem_transmits(self, air_s: float) -> None:
+        self.current.pulse("transmitter", self.waveform.transmit_a, air_s + 0.05)
+        self.current.pulse("transmitter.peak", self.waveform.transmit_peak_a - self.waveform.transmit_a, 0.008)
+
+    def _do(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run ``job`` beside the unit's life; it ends with it."""
+        task = self.clock.loop.create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+
+def _address(uri: str) -> Address | None:
+    """Host and port of coap://h:p or udp://h:p; None when it is neither."""
+    try:
+        parts = urlsplit(uri)
+        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+    except ValueError:
+        return None

@@ -1,0 +1,103 @@
+"""The lab in software: unit, meter, network and instruments, reached only through the wires of real equipment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from bench.clock import Clock
+from bench.errors import BenchError
+from bench.twin.cell import Address, Cell
+from bench.twin.cmi6110.unit import CMi6110
+from bench.twin.cmw500 import Cmw500
+from bench.twin.defects import DEFECTS
+from bench.twin.edge_box import EdgeBox
+from bench.twin.mbus_port import MBusPort
+from bench.twin.n6705 import N6705
+from bench.twin.optical_port import OpticalPort
+from bench.twin.pn532 import Pn532
+from bench.twin.scpi import ScpiServer
+from bench.twin.uh50 import UH50
+
+DEVEUI = "94193A0401000001"
+PAK = bytes.fromhex("00112233445566778899aabbccddeeff")
+"""The twin's key is no secret: it opens a program's lock."""
+
+LOCAL_OFFSET_MINUTES = 60
+"""The twin stands where Central European Time holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the lab's instruments are reached: what a station file says of them."""
+
+    supply: str
+    panel: str
+    nfc: str
+    optical: str
+    mbus: str
+    cell: str
+
+
+class Lab:
+    """One twin of everything. ``seed`` decides all that is chance in it; ``defects`` spoil it.
+
+    Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires.
+    """
+
+    def __init__(self, clock: Clock, seed: int, *, visa_ports: tuple[int, int] = (0, 0)) -> None:
+        self.clock = clock
+        rng = random.Random(seed)
+        self.meter = UH50(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
+        self.cell = Cell(clock)
+        self.cell.utc_offset_minutes = LOCAL_OFFSET_MINUTES
+        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter, deveui=DEVEUI, pak=PAK)
+        self.panel = EdgeBox(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
+        self.optical = OpticalPort(self.meter, clock)
+        self.mbus = MBusPort(self.meter, clock)
+        self.reader = Pn532(clock, self.unit.tag)
+        self.supply = N6705(clock, self.unit.supply, self.unit.current, random.Random(rng.getrandbits(32)))
+        self.cmw500 = Cmw500(clock, self.cell)
+        self._servers = [ScpiServer(instrument, port=port)
+                         for instrument, port in zip((self.supply, self.cmw500), visa_ports, strict=True)]
+
+    @classmethod
+    def start(cls, clock: Clock, seed: int, *, defects: Collection[str] = (),
+              visa_ports: tuple[int, int] = (0, 0)) -> Lab:
+        """Build the lab in the clock's loop, spoil it with ``defects`` and open its wires."""
+        unknown = sorted(set(defects) - DEFECTS.keys())
+        if unknown:
+            raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
+                             do="choose a name from the list")
+        lab = clock.call(lambda: cls(clock, seed, visa_ports=visa_ports))
+        clock.call(lambda: [DEFECTS[name].spoil(lab) for name in defects])
+        clock.run(lab._open())
+        return lab
+
+    async def _open(self) -> None:
+        for server in self._servers:
+            await server.start()
+
+    def stop(self) -> None:
+        """Close all wires. What the bench left switched on stays so: that is the bench's to answer for."""
+        self.clock.run(self._close())
+
+    async def _close(self) -> None:
+        self.unit.supply.set(0.0)
+        self.panel.close()
+        self.optical.close()
+        self.mbus.close()
+        self.reader.close()
+        for server in self._servers:
+            await server.stop()
+
+    def route(self, routes: Mapping[Address, Address]) -> None:
+        """Let the network lead what is sent to an advertised address to where the bench's server really is."""
+        self.clock.call(lambda: self.cell.routes.update(routes))
+
+    @property
+    def addresses(self) -> Addresses:
+        supply, cell = self._servers
+        return Addresses(supply=supply.address, panel=self.panel.path, nfc=self.reader.wire.path,
+                         optical=self.optical.path, mbus=self.mbus.path, cell=cell.address)

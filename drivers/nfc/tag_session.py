@@ -1,0 +1,114 @@
+"""What can be done with a tag while it is in the reader's field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import nfc.clf
+import nfc.tag
+
+from bench.errors import BenchError
+
+T = TypeVar("T")
+
+
+class NoTagError(BenchError):
+    """No tag answers: none there, out of reach, or NFC is switched off in the unit."""
+
+
+class TagLostError(BenchError):
+    """The tag stopped answering in the middle of something."""
+
+
+class TagFormatError(BenchError):
+    """The tag holds something else than what was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagIdentity:
+    """``uid`` in upper-case hexadecimal, ``product`` as nfcpy names it, room for NDEF in bytes (0: no NDEF tag)."""
+
+    uid: str
+    product: str
+    ndef_capacity: int
+
+
+class TagSession:
+    """One contact with one tag; made by ``Pn532Reader.tap``, valid inside its ``with``.
+
+    After a refused command a Type 2 Tag is mute until the next tap. Raises ``TagLostError`` when the tag goes away,
+    and what ``reader_failed`` makes of ``reader_errors`` when the reader does.
+    """
+
+    def __init__(self, tag: Any, reader_errors: tuple[type[BaseException], ...],
+                 reader_failed: Callable[[BaseException], BenchError]) -> None:
+        self._tag = tag
+        self._reader_errors = reader_errors
+        self._reader_failed = reader_failed
+        self._ndef_was_read = False
+        self.subject = f"NFC tag {tag.identifier.hex().upper()}"
+
+    @property
+    def identity(self) -> TagIdentity:
+        ndef = self._guarded(lambda: self._tag.ndef)
+        return TagIdentity(self._tag.identifier.hex().upper(), str(self._tag.product),
+                           int(ndef.capacity) if ndef is not None else 0)
+
+    def read_ndef(self) -> bytes:
+        """The NDEF message as it is on the tag now. Raises ``TagFormatError`` if the tag has no NDEF."""
+        ndef = self._ndef()
+        if self._ndef_was_read:
+            self._guarded(lambda: ndef.has_changed)         # nfcpy keeps what it read; this reads again
+            ndef = self._ndef()
+        self._ndef_was_read = True
+        return bytes(ndef.octets)
+
+    def write_ndef(self, message: bytes) -> None:
+        """Write an NDEF message: length 0, then the data, then the length, which commits it."""
+        ndef = self._ndef()
+        if not ndef.is_writeable or len(message) > ndef.capacity:
+            raise TagFormatError(self.subject, expected=f"room for an NDEF message of {len(message)} bytes",
+                                 seen=f"{ndef.capacity} bytes, {'' if ndef.is_writeable else 'not '}writeable",
+                                 do="use a tag of 1k or more")
+
+        def write() -> None:
+            ndef.octets = message
+
+        self._guarded(write)
+
+    def transceive(self, command: bytes, timeout_s: float = 0.1) -> bytes:
+        """Send a raw command to a Type 2 Tag. A refusal comes back as one byte (NAK), not as an error."""
+        if not hasattr(self._tag, "transceive"):
+            raise TagFormatError(self.subject, expected="a tag that takes raw commands", seen=str(self._tag.type),
+                                 do="use a Type 2 Tag")
+        return bytes(self._guarded(lambda: self._tag.transceive(command, timeout_s, retries=0)))
+
+    def dump(self) -> list[str]:
+        """The tag's memory, a line each, as nfcpy prints it."""
+        return [str(line) for line in self._guarded(self._tag.dump)]
+
+    def _ndef(self) -> Any:
+        ndef = self._guarded(lambda: self._tag.ndef)
+        if ndef is None:
+            # nfcpy gives None both for a tag that is gone and for one without NDEF.
+            if not self._guarded(lambda: self._tag.is_present):
+                raise self._lost("no answer")
+            raise TagFormatError(self.subject, expected="an NDEF message", seen="a tag without NDEF",
+                                 do="check that this is the unit's tag")
+        return ndef
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except nfc.tag.TagCommandError as error:
+            raise self._lost(str(error)) from error
+        except nfc.clf.CommunicationError as error:
+            raise self._lost(str(error) or type(error).__name__) from error
+        except self._reader_errors as error:
+            raise self._reader_failed(error) from error
+
+    def _lost(self, seen: str) -> TagLostError:
+        return TagLostError(self.subject, expected="answers until the end of the transaction", seen=seen,
+                            do="hold the unit still on the reader's coil")

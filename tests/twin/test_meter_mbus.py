@@ -1,0 +1,289 @@
+"""The M-Bus master against the twin meter's M-Bus module, over a pty and over RFC 2217."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pymbusparser
+import pytest
+
+from bench.clock import Clock, WallClock, WarpClock
+from bench.errors import BenchError
+from bench.payload.readout import Quantity
+from bench.timeline import Timeline
+from bench.twin.mbus_port import MBusPort
+from bench.twin.pty_wire import PtyWire
+from bench.twin.rfc2217_wire import Rfc2217Wire
+from bench.twin.uh50 import UH50
+from drivers.meter.mbus import MBusMaster
+
+REAL = Path(__file__).parents[1] / "data" / "mbus" / "uh50_lug0404_wired.decoded.json"
+
+
+class Lab:
+    """A meter, its M-Bus module and a master at it."""
+
+    def __init__(self, clock: Clock, *, wire: Any = PtyWire, meter: Any = None, own_address: int = 0,
+                 own_baudrate: int = 2400, **master: Any) -> None:
+        self.clock = clock
+        self.meter: UH50 = clock.call(lambda: meter or UH50(clock, seed=7))
+        self.port = clock.call(lambda: MBusPort(self.meter, clock, wire=wire, address=own_address,
+                                                baudrate=own_baudrate))
+        self.timeline = Timeline(clock.time)
+        self.master = MBusMaster(self.port.path, timeline=self.timeline, **master)
+
+    def close(self) -> None:
+        self.master.close()
+        self.clock.call(self.port.close)
+
+
+@pytest.fixture
+def clock() -> Iterator[WarpClock]:
+    with WarpClock() as clock:
+        yield clock
+
+
+@pytest.fixture
+def lab(clock: WarpClock) -> Iterator[Callable[..., Lab]]:
+    labs: list[Lab] = []
+
+    def build(**options: Any) -> Lab:
+        labs.append(Lab(clock, **options))
+        return labs[-1]
+
+    yield build
+    for each in labs:
+        each.close()
+
+
+@pytest.mark.parametrize("wire", [PtyWire, Rfc2217Wire])
+@pytest.mark.parametrize("baudrate", [300, 2400])
+def test_the_master_gives_the_registers_of_the_meter(lab: Callable[..., Lab], wire: Any, baudrate: int) -> None:
+    station = lab(wire=wire, baudrate=baudrate, own_baudrate=baudrate)
+    station.meter.property_number = "00073600"
+    station.meter.tariffs = (Decimal("1.234"), Decimal("2.345"), None, None, None)
+    station.meter.hold(
+        energy=Decimal("326.062"), volume_m3=Decimal("1995.07"), power_kw=Decimal("0.5"), flow_m3_h=Decimal("0.808"),
+        forward_c=Decimal("52.0"), return_c=Decimal("51.4"), missing_time_h=5, fabrication_number="66935074",
+    )
+    seen = station.master.read()
+    assert seen.energy == Quantity(Decimal("326062"), "kWh")
+    assert seen.volume == Quantity(Decimal("1995.07"), "m3")
+    assert seen.power == Quantity(Decimal("0.5"), "kW")
+    assert seen.flow == Quantity(Decimal("0.808"), "m3/h")
+    assert (seen.forward_temperature, seen.return_temperature) == (Quantity(Decimal(52), "C"), Quantity(Decimal(51), "C"))
+    assert seen.missing_time == Quantity(Decimal(5), "h")
+    assert seen.tariffs == (Quantity(Decimal(1234), "kWh"), Quantity(Decimal(2345), "kWh"), Quantity(Decimal(0), "kWh"))
+    assert seen.time == datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+    assert seen.meter_id == "66935074"
+    (frame,) = station.master.request()
+    assert frame.header is not None
+    assert (frame.header.identification, frame.header.manufacturer, frame.header.version, frame.header.medium) == (
+        "00073600", "LUG", 4, 4)
+
+
+def test_the_answer_has_the_records_of_a_real_uh50_in_their_order(lab: Callable[..., Lab], clock: WarpClock) -> None:
+    station = lab(meter=UH50(clock, seed=1, energy_step="0.001 GJ"))
+    (frame,) = station.master.request()
+    real = [record["header_hex"].replace(" ", "") for record in json.loads(REAL.read_text())["records"]]
+    assert [record.header for record in frame.records] == real
+    assert len(real) == 40
+    assert frame.findings == ()
+
+
+def test_a_third_partys_decoder_reads_the_answer_as_we_do(lab: Callable[..., Lab], clock: WarpClock) -> None:
+    station = lab(meter=UH50(clock, seed=1))
+    station.meter.set_load(-1)
+    (frame,) = station.master.request()
+    theirs = json.loads(pymbusparser.m_bus_parse(frame.raw.hex(), "json"))
+    assert theirs
+
+
+def test_negative_power_and_flow_keep_their_sign(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.meter.hold(power_kw=Decimal("-0.2"), flow_m3_h=Decimal("-0.012"))
+    (frame,) = station.master.request()
+    assert bytes.fromhex("0B 2D 02 00 F0") in frame.raw      # as a real meter sends -200 W
+    assert frame.readout().power == Quantity(Decimal("-0.2"), "kW")
+    assert frame.readout().flow == Quantity(Decimal("-0.012"), "m3/h")
+
+
+@pytest.mark.parametrize(("energy_step", "shown"), [
+    ("kWh", "71873 kWh"), ("0.01 MWh", "71.87 MWh"), ("0.1 MWh", "71.8 MWh"), ("MWh", "71 MWh"),
+    ("MJ", "258742 MJ"), ("0.01 GJ", "258.74 GJ"), ("0.1 GJ", "258.7 GJ"), ("GJ", "258 GJ"),
+])
+def test_every_energy_unit_has_its_vif(lab: Callable[..., Lab], clock: WarpClock, energy_step: Any, shown: str) -> None:
+    station = lab(meter=UH50(clock, energy_step=energy_step, energy_kwh=71_873.0))
+    assert str(station.master.read().energy) == shown
+
+
+@pytest.mark.parametrize(("flags", "status"), [(0, 0x00), (0x010, 0x04), (0x200, 0x08), (0x002, 0x10)])
+def test_error_flags_show_in_the_status_byte(lab: Callable[..., Lab], flags: int, status: int) -> None:
+    station = lab()
+    station.meter.set_error_flags(flags)
+    (frame,) = station.master.request()
+    assert frame.header is not None
+    assert frame.header.status == status
+
+
+# -- addresses ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("address", [5, 254, "70444600", "7044FFFF", "70444600A7320404", "70444600FFFF04FF"])
+def test_the_meter_answers_to_its_addresses(lab: Callable[..., Lab], address: Any) -> None:
+    station = lab(own_address=5, address=address)
+    station.meter.property_number = "70444600"
+    assert station.master.read().energy is not None
+
+
+@pytest.mark.parametrize("address", [6, "70444601", "70444600A7320304", "70444600A8320404"])
+def test_the_meter_does_not_answer_to_others(lab: Callable[..., Lab], address: Any) -> None:
+    station = lab(own_address=5, address=address, tries=1)
+    station.meter.property_number = "70444600"
+    with pytest.raises(BenchError, match=f"from address {address} at 2400 Bd, saw silence"):
+        station.master.read()
+
+
+@pytest.mark.parametrize("address", [251, 255, -1, "7044460", "70444600A732", "7044G600", ""])
+def test_an_impossible_address_is_refused_before_the_port_is_opened(clock: WarpClock, address: Any) -> None:
+    with pytest.raises(BenchError, match="address"):
+        MBusMaster("/dev/ttyNONE", timeline=Timeline(clock.time), address=address)
+
+
+def test_a_wrong_speed_is_silence_and_a_strange_one_is_refused(lab: Callable[..., Lab]) -> None:
+    with pytest.raises(BenchError, match="at 300 Bd, saw silence"):
+        lab(baudrate=300, own_baudrate=2400, tries=1).master.read()
+    with pytest.raises(BenchError, match="one of the speeds"):
+        lab(baudrate=115200)
+
+
+# -- the link layer -----------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What masters put on the wire."""
+    from drivers.serial_port import SerialPort
+    frames: list[str] = []
+    write = SerialPort.write
+
+    def spy(port: SerialPort, data: bytes) -> None:
+        frames.append(data.hex(" ").upper())
+        write(port, data)
+
+    monkeypatch.setattr(SerialPort, "write", spy)
+    return frames
+
+
+def test_the_frames_are_those_of_the_standard(lab: Callable[..., Lab], written: list[str]) -> None:
+    master = lab(address=0).master
+    master.read()
+    master.read()
+    master.reset_application()
+    master.set_clock(datetime(2019, 11, 28, 20, 39))
+    assert written == [
+        "10 40 00 40 16",
+        "10 7B 00 7B 16",
+        "10 5B 00 5B 16",
+        "68 03 03 68 73 00 50 C3 16",
+        "68 09 09 68 53 00 51 04 6D 27 14 7C 2B F7 16",
+    ]
+
+
+def test_a_secondary_address_is_selected_and_asked_at_fd(lab: Callable[..., Lab], written: list[str]) -> None:
+    station = lab(address="70444600A7320404")
+    station.meter.property_number = "70444600"
+    station.master.read()
+    station.master.read()
+    assert written == [
+        "68 0B 0B 68 53 FD 52 00 46 44 70 A7 32 04 04 7D 16",
+        "10 7B FD 78 16",
+        "10 5B FD 58 16",
+    ]
+
+
+def test_a_spoilt_answer_is_asked_for_again_with_the_same_fcb_and_is_the_same_telegram(
+        lab: Callable[..., Lab], written: list[str]) -> None:
+    station = lab(address=0)
+    (first,) = station.master.request()
+    station.port.bad_checksum = 1
+    (second,) = station.master.request()
+    (third,) = station.master.request()
+    assert written[1:] == ["10 7B 00 7B 16", "10 5B 00 5B 16", "10 5B 00 5B 16", "10 7B 00 7B 16"]
+    numbers = [frame.header.access_number for frame in (first, second, third) if frame.header is not None]
+    assert numbers == [1, 2, 3]     # had the meter made a new telegram for the repetition, these were 1, 3, 4
+
+
+@pytest.mark.parametrize(("fault", "seen"), [
+    ("silent", "silence"), ("bad_checksum", "a broken answer .checksum"), ("wrong_address", "an answer from address 4"),
+])
+def test_a_fault_is_cured_by_repetition_and_if_it_lasts_it_is_the_benchs(lab: Callable[..., Lab], fault: str,
+                                                                         seen: str) -> None:
+    station = lab(own_address=5, address=5)
+    setattr(station.port, fault, 2)
+    assert station.master.read().energy is not None
+    setattr(station.port, fault, 3)
+    with pytest.raises(BenchError, match=f"saw {seen}") as error:
+        station.master.read()
+    assert f"M-Bus master at {station.port.path}" in str(error.value)
+    assert station.master.read().energy is not None
+
+
+def test_application_reset_reaches_the_meter(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.master.reset_application()
+    assert station.port.application_resets == 1
+
+
+def test_the_clock_is_set_to_the_minute(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.master.set_clock(datetime(2031, 12, 31, 23, 58))
+    assert station.meter.clock_now() == datetime(2031, 12, 31, 23, 58)
+    station.clock.sleep(180)
+    assert station.master.read().time == datetime(2032, 1, 1, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", [datetime(2026, 1, 1, tzinfo=UTC), datetime(1999, 1, 1)])
+def test_a_clock_with_a_zone_or_of_another_century_is_refused(lab: Callable[..., Lab], time: datetime) -> None:
+    with pytest.raises(ValueError, match="naive, between 2000 and 2099"):
+        lab().master.set_clock(time)
+
+
+@pytest.mark.parametrize("answer", [
+    "", "00", "E5", "68", "68 05 06 68", "68 05 05 68 08 00", "68 03 03 68 08 00 72 7A 16", "10 08 00 08 16", "FF" * 300,
+])
+def test_any_answer_but_the_right_one_is_a_bench_error(clock: WarpClock, answer: str) -> None:
+    wires: list[PtyWire] = []
+
+    def reply(request: bytes) -> None:
+        wires[0].write(b"\xe5" if request[1] == 0x40 else bytes.fromhex(answer))
+
+    clock.call(lambda: wires.append(PtyWire(clock, reply)))
+    master = MBusMaster(wires[0].path, timeline=Timeline(clock.time), tries=1)
+    with pytest.raises(BenchError, match="RSP_UD"):
+        master.read()
+    master.close()
+    clock.call(wires[0].close)
+
+
+def test_a_read_is_on_the_timeline_with_its_registers_as_text(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.meter.hold(energy=Decimal("71.873"), year_energy=Decimal("69.507"), power_kw=Decimal("-0.2"))
+    station.master.read()
+    (seen,) = station.timeline.select("meter", "mbus")
+    assert seen.data["registers"]["energy"] == "71873 kWh"
+    assert seen.data["registers"]["energy, storage 1"] == "69507 kWh"
+    assert seen.data["registers"]["power"] == "-0.2 kW"
+    assert seen.data["registers"]["time"] == "2026-03-02 10:30:00"
+    assert len(seen.data["registers"]) == 40
+
+
+def test_a_meter_that_takes_its_real_time_is_read() -> None:
+    with WallClock() as clock:
+        station = Lab(clock)
+        assert station.port.paced
+        assert station.master.read().energy is not None
+        station.close()
