@@ -131,7 +131,7 @@ class VisaInstrument:
         self._socket = _socket_of(resource)
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        identity = self._guarded("*IDN?", lambda opened: self._ask(opened, "*IDN?", lambda: str(opened.read())))
+        identity = self._mapped("*IDN?", lambda: self._ask(resource, "*IDN?", lambda: str(resource.read())))
         if self.identity and identity != self.identity:
             self.close()
             raise BenchError(self.subject, expected=f"{self.identity!r}, as before", seen=repr(identity[:120]),
@@ -144,8 +144,12 @@ class VisaInstrument:
         if self._answer_waits(resource):
             self.close()
             resource = self._open()
+        return self._mapped(command, lambda: use(resource))
+
+    def _mapped(self, command: str, use: Callable[[], T]) -> T:
+        """What ``use`` returns. After any failure the session is closed, and the failure is a ``BenchError``."""
         try:
-            return use(resource)
+            return use()
         except BenchError:
             self.close()
             raise

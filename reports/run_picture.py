@@ -19,15 +19,16 @@ import numpy as np
 from bench.timeline import Observation
 from reports.run import Run
 from reports.sheet import BLUE, FOLDED, GREEN, GRID, INK, MUTED, ORANGE, PURPLE, RED, SKY, Box, Picture, Sheet
-from reports.text import duration, limits, quantity
+from reports.text import duration, limits, quantity, roughly
 from reports.time_axis import Fold, Silences, TimeAxis
 
 WIDTH = 1180.0
 GUTTER = 104.0
-TEXT_WIDTH = 0.56
-"""Mean width of a letter, as a share of the font size; used to know whether a label has room."""
+LETTER = 0.78
+"""Mean width of a letter in pixels for a font of one point; used to know whether a label has room."""
 
 LANES = ("supply", "button", "green LED", "red LED", "cell", "bootstrap", "DM", "gateway", "NFC", "meter")
+_NAMED = ("bootstrap", "DM", "gateway", "NFC", "meter")
 _LANE_OF_SOURCE = {"bootstrap": "bootstrap", "dm": "DM", "mdm": "gateway", "gateway": "gateway",
                    "nfc": "NFC", "meter": "meter", "cell": "cell", "supply": "supply"}
 _CELL_HEIGHT = {"off": 0.08, "psm": 0.22, "on": 0.3, "idle": 0.45, "attached": 0.7, "connected": 1.0}
@@ -40,9 +41,9 @@ def run_picture(run: Run) -> Picture:
                 if run.timeline.get(test.id)]
     parts = [(number, verdict, seen, Silences.find(_moments(seen))) for number, verdict, seen in numbered]
     rows = _rows([_weight(silences) for *_, silences in parts])
-    lanes = _Lanes.stack(LANES, supply=30, other=17)
+    lanes = _Lanes.stack((name, 30 if name == "supply" else 17) for name in LANES)
     row_height = 40 + lanes.height + 24
-    sheet = Sheet(WIDTH, max(1, len(rows)) * row_height + 20)
+    sheet = Sheet(WIDTH, max(1, len(rows)) * row_height + 32)
     for index, row in enumerate(rows):
         top = index * row_height + 40
         _lane_names(sheet, lanes, top, 9)
@@ -54,7 +55,7 @@ def run_picture(run: Run) -> Picture:
             _fold_labels(sheet, axis, top + lanes.height + 9, 7)
     if not rows:
         sheet.text(GUTTER, 24, "no observations", MUTED, 11)
-    _legend(sheet, sheet.height - 8)
+    _legend(sheet, sheet.height - 18)
     return sheet.finish(f"Timeline of {len(parts)} tests on {len(LANES)} lanes")
 
 
@@ -66,25 +67,30 @@ def test_picture(observations: Sequence[Observation]) -> Picture:
         return sheet.finish("no observations")
     seen_lanes = {_lane(seen) for seen in observations}
     names = [name for name in LANES if name in seen_lanes or name in ("green LED", "red LED")]
-    lanes = _Lanes.stack(names, supply=58, other=25)
-    top = 52.0
-    sheet = Sheet(WIDTH, top + lanes.height + 66)
+    lanes = _Lanes.stack((name, 58 if name == "supply" else 44 if name in _NAMED else 25) for name in names)
+    top = 66.0
+    sheet = Sheet(WIDTH, top + lanes.height + 78)
     silences = Silences.find(_moments(observations))
     axis = TimeAxis(silences, GUTTER + 6, WIDTH - 8)
     _lane_names(sheet, lanes, top, 10.5)
-    _draw(sheet, observations, axis, lanes, top, 9)
+    _draw(sheet, observations, axis, lanes, top, 8.5)
     if "supply" in lanes.spans:
         _current_scale(sheet, lanes, top)
     _steps(sheet, observations, axis, lanes, top)
     _failures(sheet, observations, axis, lanes, top)
     bottom = top + lanes.height
     _ticks(sheet, axis, bottom)
-    _fold_labels(sheet, axis, bottom + 30, 8.5)
-    _legend(sheet, sheet.height - 8)
+    _fold_labels(sheet, axis, bottom + 26, 8.5)
+    _legend(sheet, sheet.height - 18)
     return sheet.finish(f"Timeline of one test, {duration(silences.duration_s)}")
 
 
 test_picture.__test__ = False  # type: ignore[attr-defined]  # not for pytest to collect
+
+
+def _wide(text: str, font: float) -> float:
+    """About how many pixels a text takes."""
+    return len(text) * font * LETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,9 @@ class _Lanes:
     height: float
 
     @classmethod
-    def stack(cls, names: Iterable[str], supply: float, other: float) -> _Lanes:
+    def stack(cls, heights: Iterable[tuple[str, float]]) -> _Lanes:
         spans, top = {}, 0.0
-        for name in names:
-            height = supply if name == "supply" else other
+        for name, height in heights:
             spans[name] = (top, top + height)
             top += height
         return cls(spans, top)
@@ -243,17 +248,18 @@ def _intervals(sheet: Sheet, seen: Sequence[Observation], key: str, axis: TimeAx
         return
     top, bottom = box
     places = axis.place(np.array(spans, dtype=float))
-    single: list[Box] = []
-    joined: list[Box] = []
-    left, right, blinks = float(places[0, 0]), float(places[0, 1]), 1
+    solid: list[Box] = []
+    pale: list[Box] = []
+    left, right, lit = float(places[0, 0]), float(places[0, 1]), float(places[0, 1] - places[0, 0])
     for begin, end in [*((float(a), float(b)) for a, b in places[1:]), (math.inf, math.inf)]:
         if begin - right < 0.7:
-            right, blinks = max(right, end), blinks + 1
+            right, lit = max(right, end), lit + end - begin
             continue
-        (single if blinks == 1 else joined).append((left, top, max(right, left + 0.8), bottom))
-        left, right, blinks = begin, end, 1
-    sheet.boxes(single, colour, hatch=hatch)
-    sheet.boxes(joined, colour, hatch=hatch, alpha=0.6)
+        whole = max(right - left, 0.8)
+        (solid if lit >= 0.97 * (right - left) else pale).append((left, top, left + whole, bottom))
+        left, right, lit = begin, end, end - begin
+    sheet.boxes(solid, colour, hatch=hatch)
+    sheet.boxes(pale, colour, hatch=hatch, alpha=0.6)
 
 
 def _cell(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tuple[float, float], font: float) -> None:
@@ -270,19 +276,21 @@ def _cell(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tuple[
         previous = right
         state = str(one.data.get("state"))
         boxes.append((left, bottom - (bottom - top) * _CELL_HEIGHT.get(state, 0.5), max(right, left + 0.6), bottom))
-        if right - left > (len(state) + 1) * font * 0.75 and state not in ("off", "psm"):
+        if right - left > _wide(state, font) + 5:
             labels.append((left + 3, state))
-        elif right - left > (len(state) + 1) * font * 0.75:
-            sheet.text(left + 3, bottom - (bottom - top) * 0.35, state, MUTED, font)
     sheet.boxes(boxes, SKY, alpha=0.75)
     for x, state in labels:
-        sheet.text(x, bottom - 2, state, INK, font)
+        low = _CELL_HEIGHT.get(state, 0.5) < 0.5
+        above = bottom - 1.5 - (bottom - top) * _CELL_HEIGHT.get(state, 0.5)
+        sheet.text(x, max(above, top + font * 0.9) if low else bottom - 2.5, state, MUTED if low else INK, font)
 
 
 def _traffic(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tuple[float, float], font: float,
              colour: str) -> None:
-    """Ticks: up from the unit, down to the unit, whole height for transactions; names where there is room."""
+    """Ticks: up from the unit, down to the unit, whole height for transactions. A high lane has two rows of names."""
     top, bottom = box
+    rows = 2 if bottom - top > 2 * font * 1.39 + 8 else 0
+    bottom -= rows * font * 1.39
     middle = (top + bottom) / 2
     ticks: dict[str, list[float]] = {"in": [], "out": [], "": []}
     texts: list[tuple[float, str]] = []
@@ -292,28 +300,37 @@ def _traffic(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tup
         else:
             direction = one.data.get("direction")
             ticks[direction if one.kind == "datagram" and direction in ("in", "out") else ""].append(one.time)
-            if one.kind in ("read", "write", "mute"):
+            if one.kind in ("read", "write", "mute", "optical", "mbus"):
                 texts.append((one.time, one.kind))
     for direction, (y0, y1) in {"in": (top, middle), "out": (middle, bottom), "": (top, bottom)}.items():
         places = np.unique(np.round(axis.place(np.array(ticks[direction], dtype=float)) * 2) / 2)
-        sheet.lines(((x, y0, x, y1) for x in places), colour, width=1.0)
+        sheet.lines(((x, y0, x, y1) for x in places), colour, width=1.2)
     if ticks["in"] or ticks["out"]:
         sheet.lines([(axis.left, middle, axis.right, middle)], GRID, width=0.4, order=2)
-    if not texts:
-        return
-    places = axis.place(np.array([time for time, _ in texts], dtype=float))
-    for index, (x, (_, text)) in enumerate(zip(places, texts, strict=True)):
-        following = next((other for other in places[index + 1:] if other > x + 1), axis.right + 4)
+    if rows and texts:
+        _names(sheet, texts, axis, bottom, font)
+
+
+def _names(sheet: Sheet, texts: Sequence[tuple[float, str]], axis: TimeAxis, top: float, font: float) -> None:
+    """Names of messages below their ticks, in the first of two rows that has room; the others are left out."""
+    taken = [-math.inf, -math.inf]
+    for x, (_, text) in zip(axis.place(np.array([time for time, _ in texts], dtype=float)), texts, strict=True):
+        if x < min(taken):
+            continue
         short = text if len(text) <= 34 else text[:33] + "…"
-        if 0 < len(short) * font * TEXT_WIDTH * 1.39 < following - x - 4 and not (index and x - places[index - 1] <= 1):
-            sheet.text(float(x) + 3, middle + font * 0.5, short, INK, font)
+        left = min(float(x), axis.right - _wide(short, font))
+        row = next((row for row in (0, 1) if left >= taken[row] + 5), None)
+        if row is not None and short:
+            sheet.text(left, top + font * 1.25 * (row + 1), short, INK, font)
+            taken[row] = left + _wide(short, font)
 
 
 # Furniture
 
 def _lane_names(sheet: Sheet, lanes: _Lanes, top: float, font: float) -> None:
     for name, (y0, y1) in lanes.spans.items():
-        sheet.text(GUTTER - 10, top + (y0 + y1) / 2 + font * 0.45, name, INK, font, align="right")
+        scale = 30 if y1 - y0 > 50 else 0  # room for the scale of the current
+        sheet.text(GUTTER - 10 - scale, top + (y0 + y1) / 2 + font * 0.45, name, INK, font, align="right")
 
 
 def _test_border(sheet: Sheet, left: float, right: float, top: float, lanes: _Lanes, number: int, verdict: str,
@@ -326,7 +343,7 @@ def _test_border(sheet: Sheet, left: float, right: float, top: float, lanes: _La
         sheet.boxes([(left, top - 1, right, top + lanes.height)], colour, alpha=0.07, order=1)
     sheet.text(left + 5, top - 10, f"{mark} {number}", INK, 9.5, weight="bold")
     text = duration(length_s)
-    if (len(text) + 6) * 8 * 0.8 < right - left:
+    if _wide(text, 8) + 50 < right - left:
         sheet.text(right - 5, top - 10, text, MUTED, 8, align="right")
 
 
@@ -342,23 +359,25 @@ def _folds(sheet: Sheet, axis: TimeAxis, top: float, height: float) -> None:
 
 
 def _fold_labels(sheet: Sheet, axis: TimeAxis, y: float, font: float) -> None:
-    """True durations below the folds; neighbours of about the same length share one label."""
+    """True durations below the folds, the longest first; neighbours of about the same length share one label."""
     groups: list[list[Fold]] = []
     for fold in axis.folds:
         if groups and 0.8 < fold.duration / groups[-1][0].duration < 1.25:
             groups[-1].append(fold)
         else:
             groups.append([fold])
-    taken = -math.inf
-    for group in groups:
-        mean = duration(sum(fold.duration for fold in group) / len(group))
+    taken: list[tuple[float, float]] = []
+    for group in sorted(groups, key=lambda group: -sum(fold.duration for fold in group)):
+        length = roughly(sum(fold.duration for fold in group) / len(group))
         middle = (group[0].left + group[-1].right) / 2
-        for text in ((mean,) if len(group) == 1 else (f"{len(group)} × silent for ≈ {mean}", f"{len(group)} × {mean}")):
-            half = len(text) * font * TEXT_WIDTH * 1.39 / 2
+        many = f"{len(group)} × "
+        for text in (length,) if len(group) == 1 else (f"{many}silent for {length}", many + length):
+            half = _wide(text, font) / 2
             centre = min(max(middle, axis.left - 4 + half), axis.right + 4 - half)
-            if centre - half > taken + 3 and centre + half <= axis.right + 5:
+            left, right = centre - half, centre + half
+            if left >= axis.left - 5 and all(right + 3 < a or left - 3 > b for a, b in taken):
                 sheet.text(centre, y + 6, text, MUTED, font, align="center")
-                taken = centre + half
+                taken.append((left, right))
                 break
 
 
@@ -373,7 +392,7 @@ def _ticks(sheet: Sheet, axis: TimeAxis, bottom: float) -> None:
         times = inside[:200] if inside.size else np.array([start])
         for time, x in zip(times, axis.place(times), strict=True):
             text = duration(float(time))
-            half = len(text) * 8.5 * TEXT_WIDTH * 1.39 / 2
+            half = _wide(text, 8.5) / 2
             if x - half > taken + 6 and x + half < WIDTH:
                 marks.append((x, bottom, x, bottom + 5))
                 sheet.text(float(x), bottom + 17, text, INK, 8.5, align="center")
@@ -394,38 +413,44 @@ def _steps(sheet: Sheet, observations: Sequence[Observation], axis: TimeAxis, la
     steps = [seen for seen in observations if seen.source == "test" and seen.kind in ("step", "note")]
     if not steps:
         return
-    places = axis.place(np.array([seen.time for seen in steps], dtype=float))
-    sheet.lines(((x, top - 8, x, top + lanes.height) for x in places), MUTED, width=0.7, style=":", order=5)
     taken = [-math.inf, -math.inf]
-    for x, seen in zip(places, steps, strict=True):
+    for x, seen in zip(axis.place(np.array([seen.time for seen in steps], dtype=float)), steps, strict=True):
         text = str(seen.data.get("text", ""))
         text = text if len(text) <= 60 else text[:59] + "…"
-        wide = len(text) * 8.5 * TEXT_WIDTH * 1.39
+        wide = _wide(text, 8.5)
         align = "left" if x + wide < WIDTH else "right"
-        left = x if align == "left" else x - wide
+        left = float(x) if align == "left" else float(x) - wide
         row = next((row for row in (0, 1) if left > taken[row] + 8), None)
+        base = top - 24 - 14 * (row or 0)
+        sheet.lines([(x, base + 2 if row is not None else top, x, top + lanes.height)], MUTED, width=0.7, style=":",
+                    order=5)
         if row is not None:
-            sheet.text(float(x) + (2 if align == "left" else -2), top - 12 - 13 * row, text, INK, 8.5, align=align)
+            sheet.text(float(x) + (3 if align == "left" else -3), base, text, INK, 8.5, align=align)
             taken[row] = left + wide
 
 
 def _failures(sheet: Sheet, observations: Sequence[Observation], axis: TimeAxis, lanes: _Lanes, top: float) -> None:
-    failed = [seen for seen in observations if seen.source == "test" and seen.kind == "measurement"
-              and seen.data.get("verdict") in ("fail", "error")]
-    for seen in failed[:3]:
+    """A line where a measurement failed; if none did, where the test ended badly."""
+    failed = [seen for seen in observations if seen.source == "test" and seen.data.get("verdict") in ("fail", "error")]
+    measured = [seen for seen in failed if seen.kind == "measurement"]
+    for seen in (measured or [seen for seen in failed if seen.kind == "end"])[:1]:
         data = seen.data
         x = float(axis.place(np.array([seen.time]))[0])
-        values = {key: _float(data[key]) if data.get(key) is not None else None for key in ("value", "low", "high")}
-        unit = str(data.get("unit", ""))
-        text = (f"✕ {data.get('name')} = {quantity(values['value'], unit)}"
-                f" (limit {limits(values['low'], values['high'], unit)})")
-        wide = len(text) * 9.5 * TEXT_WIDTH * 1.39
-        sheet.lines([(x, top - 36, x, top + lanes.height + 4)], RED, width=1.8, order=7)
-        sheet.text(x - 5 if x - wide > 0 else x + 5, top - 39, text, RED, 9.5, weight="bold",
-                   align="right" if x - wide > 0 else "left", order=8)
+        text = "✕ the unit fails here" if data["verdict"] == "fail" else "! the bench fails here"
+        if measured:
+            value, low, high = (_float(data[key]) if data.get(key) is not None else None
+                                for key in ("value", "low", "high"))
+            unit = str(data.get("unit", ""))
+            text = f"✕ {data.get('name')} = {quantity(value, unit)}, limits {limits(low, high, unit)}"
+        wide = _wide(text, 9.5) * 1.1
+        before = x - GUTTER > wide
+        sheet.lines([(x, top - 18, x, top + lanes.height + 4)], RED, width=1.8, order=7)
+        sheet.text(x - 6 if before else x + 6, top - 8, text, RED, 9.5, weight="bold",
+                   align="right" if before else "left", order=8)
 
 
 def _legend(sheet: Sheet, y: float) -> None:
-    sheet.text(GUTTER, y, "grey // = silence, folded, with its true length · ticks up: from the unit, down: to the unit · "
-                          "supply: current from 1 µA to 1 A, line = mean, band = min to max, foot = output on · "
-                          "pale bar = blinks too close to draw", MUTED, 7.5)
+    sheet.text(GUTTER, y, "Grey with //: silence, folded, its true length below. Ticks up: from the unit; down: to the "
+                          "unit. Pale LED bar: blinks too close to draw one by one.", MUTED, 7.5)
+    sheet.text(GUTTER, y + 12, "Supply: current on a log scale from 1 µA to 1 A (line: mean, band: min to max), "
+                               "blue foot: output on. Cell: the higher, the more active.", MUTED, 7.5)

@@ -62,7 +62,7 @@ class Picture:
 
 
 class Sheet:
-    """A drawing with pixels as units, y down. All shapes of one kind are one path, so that 50,000 stay fast."""
+    """A drawing with pixels as units, y down. All shapes of one kind become one path, so that 50,000 stay fast."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -71,36 +71,41 @@ class Sheet:
         self._axes.set_xlim(0, width)
         self._axes.set_ylim(height, 0)
         self._axes.set_axis_off()
+        self._boxes: dict[tuple[str, float, str | None, float], list[Box]] = {}
+        self._lines: dict[tuple[str, float, str, float], list[Box]] = {}
 
     def boxes(self, boxes: Iterable[Box], colour: str, *, alpha: float = 1.0, hatch: str | None = None,
               order: float = 3) -> None:
         """Filled rectangles (left, top, right, bottom)."""
-        array = np.array(list(boxes), dtype=float).reshape(-1, 4)
-        if array.size:
-            x0, y0, x1, y1 = array.T
-            corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 2)
-            codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(array))
-            self._axes.add_patch(PathPatch(Path(corners, codes), facecolor=colour, linewidth=0.0, alpha=alpha,
-                                           edgecolor=PAPER if hatch else "none", hatch=hatch, zorder=order))
+        self._boxes.setdefault((colour, alpha, hatch, order), []).extend(boxes)
 
     def lines(self, lines: Iterable[Box], colour: str, *, width: float = 0.8, style: str = "-",
               order: float = 4) -> None:
         """Straight lines (x0, y0, x1, y1); ``width`` in points."""
-        array = np.array(list(lines), dtype=float).reshape(-1, 4)
-        if array.size:
-            codes = np.tile([Path.MOVETO, Path.LINETO], len(array))
-            self._axes.add_patch(PathPatch(Path(array.reshape(-1, 2), codes), facecolor="none", edgecolor=colour,
-                                           linewidth=width, linestyle=style, zorder=order))
+        self._lines.setdefault((colour, width, style, order), []).extend(lines)
 
     def text(self, x: float, y: float, text: str, colour: str, size: float, *, align: Any = "left",
              weight: str = "normal", order: float = 6) -> None:
         """Text on a baseline; ``size`` in points. Hostile text is drawn as it is, never interpreted."""
-        clean = "".join(letter if letter.isprintable() else "�" for letter in text)
+        clean = "".join(letter if letter.isprintable() else "�" for letter in text.replace("\u00a0", " "))
         self._axes.text(x, y, clean, color=colour, fontsize=size, ha=align, va="baseline", weight=weight,
                         zorder=order, parse_math=False)
 
     def finish(self, description: str) -> Picture:
         """The picture; ``description`` is its text for readers that do not see it."""
+        for (colour, alpha, hatch, order), boxes in self._boxes.items():
+            if boxes:
+                x0, y0, x1, y1 = np.array(boxes, dtype=float).T
+                corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 2)
+                codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(boxes))
+                self._axes.add_patch(PathPatch(Path(corners, codes), facecolor=colour, linewidth=0.0, alpha=alpha,
+                                               edgecolor=PAPER if hatch else "none", hatch=hatch, zorder=order))
+        for (colour, width, style, order), lines in self._lines.items():
+            if lines:
+                codes = np.tile([Path.MOVETO, Path.LINETO], len(lines))
+                ends = np.array(lines, dtype=float).reshape(-1, 2)
+                self._axes.add_patch(PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour,
+                                               linewidth=width, linestyle=style, zorder=order))
         return Picture(self._figure, description)
 
 

@@ -61,6 +61,15 @@ def duration(seconds: float) -> str:
     raise AssertionError("a minute has 60 s")
 
 
+def roughly(seconds: float) -> str:
+    """A duration in one unit when that is right within 3 %, else in two: ``3585`` -> ``1 h``, ``4 d 23 h``."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        count = round(seconds / size)
+        if count and abs(seconds / size / count - 1) < 0.03 and seconds >= 0.97 * size:
+            return f"{count} {unit}"
+    return duration(seconds)
+
+
 def name_of_test(test_id: str) -> str:
     """A test's id as a sentence: ``suites/led.py::test_red_is_off[b]`` -> ``red is off [b]``."""
     name = test_id.rsplit("::", 1)[-1]

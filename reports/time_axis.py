@@ -20,7 +20,7 @@ FOLD_RATIO = 0.3
 """A longer silence is folded when it is longer than this share of all that is drawn to scale."""
 
 FOLD_WIDTH = 30.0
-"""Width of a fold, in the units of the picture, as long as the folds leave half of the width to what happened."""
+"""Width of a fold, in the units of the picture, as long as the folds leave half of the width to the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,11 @@ class TimeAxis:
     def __init__(self, silences: Silences, left: float, right: float) -> None:
         gaps, folded = np.diff(silences.moments), silences.folded
         width, count = right - left, int(folded.sum())
-        fold_width = min(FOLD_WIDTH, width / 2 / count) if count else 0.0
-        if count and silences.to_scale_s == 0:
-            fold_width = width / count
+        fold_width = 0.0
+        if count:
+            fold_width = min(FOLD_WIDTH, width / 2 / count)
+            if gaps.size < 2 * count:  # little happened between the silences
+                fold_width = max(fold_width, width / gaps.size)
         scale = (width - count * fold_width) / silences.to_scale_s if silences.to_scale_s else 0.0
         places = left + np.concatenate(([0.0], np.cumsum(np.where(folded, fold_width, gaps * scale))))
         self.left, self.right = left, right

@@ -15,12 +15,12 @@ from aiocoap import error
 from aiocoap.message import Message
 from aiocoap.numbers.codes import BAD_REQUEST, CHANGED, DELETE, NOT_FOUND, POST, PUT, Code
 
-from bench.backend.coap_server import SEPARATE_RESPONSE_S, open_coap, query_of, request, response, succeeded
+from bench.backend.coap_server import SEPARATE_RESPONSE_S, close_coap, open_coap, query_of, request, response, succeeded
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
-from bench.protocols import lwm2m_tlv
+from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint
-from bench.protocols.lwm2m_values import ContentFormat, Path, Value
+from bench.protocols.lwm2m import ContentFormat, Path, Value
 
 DM_SECURITY = Path(0, 1)
 DM_SERVER = Path(1, 1)
@@ -115,7 +115,8 @@ class BootstrapServer:
         self._clock = clock
         self._socket = socket
         self._endpoint: CoapEndpoint | None = None
-        self._running: dict[str, tuple[BootstrapSequence, asyncio.Task[None]]] = {}
+        self._running: dict[str, tuple[int, BootstrapSequence]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> None:
         """Raises BenchError when the address can't be bound."""
@@ -123,11 +124,11 @@ class BootstrapServer:
 
     async def stop(self) -> None:
         """Ends running sequences and frees the port."""
-        for endpoint in list(self._running):
-            self._abandon(endpoint, BootstrapOutcome.STOPPED)
-        if self._endpoint is not None:
-            await self._endpoint.shutdown()
-        self._socket.close()
+        for _, sequence in self._running.values():
+            self._end(sequence, BootstrapOutcome.STOPPED)
+        self._running.clear()
+        await close_coap(self._endpoint, self._socket)
+        await asyncio.gather(*self._tasks)
 
     def _answer(self, peer: int, asked: Message) -> Message:
         if tuple(asked.opt.uri_path) != ("bs",) or asked.code != POST:
@@ -135,46 +136,48 @@ class BootstrapServer:
         name = query_of(asked).get("ep")
         if not name or (self.known is not None and name not in self.known):
             return response(BAD_REQUEST)
-        self._abandon(name, BootstrapOutcome.RESTARTED)
         sequence = BootstrapSequence(name, self._clock.time())
         self.sequences.append(sequence)
-        task = self._clock.loop.create_task(self._run(peer, sequence))
-        self._running[name] = (sequence, task)
+        abandoned, before = self._running.get(name, (None, None))
+        if before is not None:
+            self._end(before, BootstrapOutcome.RESTARTED)
+        self._running[name] = (peer, sequence)
+        task = self._clock.loop.create_task(self._run(peer, sequence, abandoned))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return response(CHANGED)
-
-    def _abandon(self, name: str, outcome: BootstrapOutcome) -> None:
-        if name in self._running:
-            sequence, task = self._running.pop(name)
-            task.cancel()
-            self._end(sequence, outcome)
 
     def _end(self, sequence: BootstrapSequence, outcome: BootstrapOutcome) -> None:
         sequence.outcome = outcome
         sequence.finished_at = self._clock.time()
 
-    async def _run(self, peer: int, sequence: BootstrapSequence) -> None:
+    async def _run(self, peer: int, sequence: BootstrapSequence, abandoned: int | None) -> None:
+        assert self._endpoint is not None
+        if abandoned is not None:
+            # Else the request under way would be repeated, and a new one queued behind it.
+            self._endpoint.peer_gone(abandoned, "the unit bootstraps anew")
         requests: list[tuple[Code, str, bytes]] = [(DELETE, "/", b"")]
-        requests += [(PUT, str(path), lwm2m_tlv.encode(values, path))
+        requests += [(PUT, str(path), lwm2m.encode(values, path, ContentFormat.TLV))
                      for path, values in self.contents.writes(sequence.endpoint)]
         requests.append((POST, "/bs", b""))
         outcome = BootstrapOutcome.FINISHED
         for code, path, payload in requests:
-            answer = await self._step(peer, sequence, code, path, payload)
+            answer = await self._asked(self._endpoint, peer, code, path, payload)
+            if sequence.outcome is not BootstrapOutcome.RUNNING:
+                return
+            sequence.steps.append(BootstrapStep(self._clock.time(), f"{code} {path}",
+                                                answer.dotted if answer is not None else None))
             if answer is None or not succeeded(answer):
                 outcome = BootstrapOutcome.NO_ANSWER if answer is None else BootstrapOutcome.REFUSED
                 break
         self._end(sequence, outcome)
         del self._running[sequence.endpoint]
 
-    async def _step(self, peer: int, sequence: BootstrapSequence, code: Code, path: str, payload: bytes) -> Code | None:
-        assert self._endpoint is not None
+    async def _asked(self, endpoint: CoapEndpoint, peer: int, code: Code, path: str, payload: bytes) -> Code | None:
+        """The code of the unit's answer; None when there is none."""
         options = {"content_format": ContentFormat.TLV} if payload else {}
-        answer: Code | None = None
         try:
             async with asyncio.timeout(SEPARATE_RESPONSE_S):
-                answer = (await self._endpoint.request(peer, request(code, path, payload, **options))).code
+                return (await endpoint.request(peer, request(code, path, payload, **options))).code
         except (error.Error, TimeoutError):
-            pass
-        sequence.steps.append(BootstrapStep(self._clock.time(), f"{code} {path}",
-                                            answer.dotted if answer is not None else None))
-        return answer
+            return None

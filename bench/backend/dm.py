@@ -14,7 +14,7 @@ from aiocoap import error
 from aiocoap.message import Message
 from aiocoap.numbers.codes import BAD_REQUEST, CHANGED, CREATED, DELETE, DELETED, GET, NOT_FOUND, POST, PUT, Code
 
-from bench.backend.coap_server import SEPARATE_RESPONSE_S, open_coap, query_of, request, response, succeeded
+from bench.backend.coap_server import SEPARATE_RESPONSE_S, close_coap, open_coap, query_of, request, response, succeeded
 from bench.backend.registrations import (
     DEFAULT_LIFETIME_S,
     Event,
@@ -133,9 +133,7 @@ class DmServer:
         self._registrations.stop()
         for _, contact in self._contacts:
             contact.cancel()
-        if self._endpoint is not None:
-            await self._endpoint.shutdown()
-        self._socket.close()
+        await close_coap(self._endpoint, self._socket)
 
     @property
     def registrations(self) -> dict[str, Registration]:

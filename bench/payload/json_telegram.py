@@ -153,9 +153,10 @@ def _quantity(
             findings.append(_finding("wrong-type", "error", f"{unit_key} is {quoted(unit)}, expected a text"))
         return None
     if unit not in units:
-        findings.append(
-            _finding("unknown-unit", "error", f"{unit_key} is {quoted(unit)}, expected {' or '.join(units)}")
-        )
+        text = f"{unit_key} is {quoted(unit)}, expected {' or '.join(units)}"
+        findings.append(_finding("unknown-unit", "error", text))
+        if not unit.isprintable() or len(unit) > 10:
+            return None
     return Quantity(value, unit)
 
 

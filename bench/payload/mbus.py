@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,24 +133,16 @@ def readout_of(
     """
     fields: dict[str, Any] = {}
     tariffs: list[Quantity | None] = [None, None, None]
-    seen: set[str] = set()
+    counts: Counter[str] = Counter()
     findings: list[Finding] = []
     for record in records:
         findings += record.findings
         field = field_of(record, tariff_numbers)
         if field is None:
             continue
-        if field in seen:
-            findings.append(
-                Finding(
-                    "duplicate-record",
-                    "error",
-                    f"{_words(field)} is sent more than once, the first one counts",
-                    "Table 6",
-                )
-            )
+        counts[field] += 1
+        if counts[field] > 1:
             continue
-        seen.add(field)
         value = record.value
         if field == "time":
             if isinstance(value, datetime):
@@ -169,6 +162,10 @@ def readout_of(
             tariffs[int(field[-1]) - 1] = Quantity(value, record.unit)
         else:
             fields[field] = Quantity(value, record.unit)
+    for field, count in counts.items():
+        if count > 1:
+            text = f"{_words(field)} is sent {count} times, the first one counts"
+            findings.append(Finding("duplicate-record", "error", text, "Table 6"))
     return Readout(**fields, tariffs=(tariffs[0], tariffs[1], tariffs[2]), records=tuple(records)), tuple(findings)
 
 
@@ -203,14 +200,15 @@ def table_6_findings(records: Sequence[Record], checked: set[bytes] | None = Non
     """
     findings: list[Finding] = []
     checked = set() if checked is None else checked
-    last = 0
+    last, in_order = 0, True
     for record in records:
         field = field_of(record)
-        if field is not None and (number := _TABLE_6[field].number) < last:
-            findings.append(
-                Finding("dib-order", "warning", f"DIB {number} ({_words(field)}) follows DIB {last}", "Table 6")
-            )
-        elif field is not None:
+        if field is not None and in_order:
+            number = _TABLE_6[field].number
+            if number < last:
+                text = f"DIB {number} ({_words(field)}) follows DIB {last}"
+                findings.append(Finding("dib-order", "warning", text, "Table 6"))
+                in_order = False
             last = number
         head = record.dif + record.vif
         if head in checked:

@@ -48,6 +48,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
 """Year 1 to year 9999, what a datetime can hold."""
 _SENML_VERSION = 10
+_MAX_RECORDS = 8192
+"""A unit stores 8000 readouts (manual chapter 8)."""
 
 _Map = dict[int | str, CborValue]
 
@@ -73,6 +75,8 @@ def decode_senml(data: bytes) -> Telegram:
         raise PayloadError("a SenML pack is a CBOR array; this item is not")
     if not pack:
         raise PayloadError("the SenML pack is empty")
+    if len(pack) > _MAX_RECORDS:
+        raise PayloadError(f"the SenML pack has {len(pack)} records, the unit stores no more than 8000 readouts")
     maps: list[_Map] = []
     for n, item in enumerate(pack, 1):
         if not isinstance(item, dict):

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.payload.optical import OpticalReadout
-from bench.payload.readout import Finding, Quantity, Readout, Record, Telegram
+from bench.payload.readout import Finding, Quantity, Readout, Record, Telegram, quoted
 
 _QUANTITIES = ("energy", "volume", "power", "flow", "forward_temperature", "return_temperature")
+_MAX_ROWS = 300
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -62,40 +63,51 @@ def render(telegram: Telegram | OpticalReadout) -> Group:
     """A rich renderable: one table for each readout, then the findings."""
     if isinstance(telegram, OpticalReadout):
         return Group(_optical_table(telegram), _findings_table(telegram.findings))
-    tables = [_readout_table(r, n, len(telegram.readouts)) for n, r in enumerate(telegram.readouts, 1)]
-    head = Text(f"{telegram.encoding}, {len(telegram.raw)} bytes, {_count(len(telegram.readouts), 'readout')}")
+    count = len(telegram.readouts)
+    tables = [_readout_table(r, n, count) for n, r in enumerate(telegram.readouts[:_MAX_ROWS], 1)]
+    head = Text(f"{telegram.encoding}, {len(telegram.raw)} bytes, {_count(count, 'readout')}")
     return Group(head, *tables, _findings_table(telegram.findings))
 
 
 def _readout_table(readout: Readout, number: int, count: int) -> Table:
     title = f"readout {number} of {count}" if count > 1 else "readout"
-    table = Table(title=title, title_justify="left", show_edge=False)
-    for column, justify in (
-        ("field", "left"),
-        ("value", "right"),
-        ("unit", "left"),
-        ("DIF VIF", "left"),
-        ("data", "left"),
-    ):
-        table.add_column(column, justify="right" if justify == "right" else "left", no_wrap=column != "data")
+    table = _table(title, "field", "value", "unit", "DIF VIF", "data")
     in_records = {r.quantity for r in readout.records}
     if "time" not in in_records:
         shown = "-" if readout.time is None else f"{readout.time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-        table.add_row("time", shown, "Z" if readout.time else "", "", "")
-    if "fabrication number" not in in_records and "customer number" not in in_records:
-        table.add_row("meter id", readout.meter_id or "-", "", "", "")
+        _add(table, "time", shown, "Z" if readout.time else "")
+    if not in_records & {"fabrication number", "customer number"}:
+        _add(table, "meter id", readout.meter_id or "-")
     if readout.records:
-        for record in readout.records:
-            table.add_row(*_record_row(record))
-        return table
+        for record in readout.records[:_MAX_ROWS]:
+            _add(table, *_record_row(record))
+        return _note_rest(table, len(readout.records))
     for name in _QUANTITIES:
-        table.add_row(name.replace("_", " "), *_cells(getattr(readout, name)), "", "")
-    flags = readout.error_flags
-    table.add_row("error flags", "-" if flags is None else f"0x{flags:04X}", "", "", "")
+        _add(table, name.replace("_", " "), *_cells(getattr(readout, name)))
+    _add(table, "error flags", "-" if readout.error_flags is None else f"0x{readout.error_flags:04X}")
     if any(readout.tariffs) or readout.missing_time:
         for n, tariff in enumerate(readout.tariffs, 1):
-            table.add_row(f"tariff {n}", *_cells(tariff), "", "")
-        table.add_row("missing time", *_cells(readout.missing_time), "", "")
+            _add(table, f"tariff {n}", *_cells(tariff))
+        _add(table, "missing time", *_cells(readout.missing_time))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "value" else "left", no_wrap=column in ("field", "value"))
+    return table
+
+
+def _add(table: Table, *cells: str, style: str = "") -> None:
+    # Text, not str: what a unit sends must not be read as markup or reach the terminal as control characters.
+    shown = [Text("".join(c if c.isprintable() else "." for c in cell)) for cell in cells]
+    table.add_row(*shown, style=style)
+
+
+def _note_rest(table: Table, count: int) -> Table:
+    if count > _MAX_ROWS:
+        table.caption = f"and {count - _MAX_ROWS} more"
     return table
 
 
@@ -103,7 +115,7 @@ def _cells(quantity: Quantity | None) -> tuple[str, str]:
     return ("-", "") if quantity is None else (f"{quantity.value:f}", quantity.unit)
 
 
-def _record_row(record: Record) -> tuple[Text, ...]:
+def _record_row(record: Record) -> tuple[str, ...]:
     name = record.quantity
     for word, number in (("tariff", record.tariff), ("storage", record.storage), ("subunit", record.subunit)):
         name += f", {word} {number}" if number else ""
@@ -122,19 +134,7 @@ def _record_row(record: Record) -> tuple[Text, ...]:
         shown = f"{value:08f}"
     else:
         shown = f"{value:f}"
-    # Text, not str: a plain-text unit could hold what rich reads as markup, or control characters.
-    cells = (
-        name,
-        _printable(shown),
-        _printable(record.unit),
-        f"{_hex(record.dif)}  {_hex(record.vif)}",
-        _hex(record.data),
-    )
-    return tuple(Text(cell) for cell in cells)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "." for c in text)
+    return name, shown, record.unit, f"{_hex(record.dif)}  {_hex(record.vif)}", _hex(record.data)
 
 
 def _hex(data: bytes) -> str:
@@ -142,25 +142,19 @@ def _hex(data: bytes) -> str:
 
 
 def _optical_table(readout: OpticalReadout) -> Table:
-    table = Table(title=f"optical readout of {readout.ident or 'a meter'}", title_justify="left", show_edge=False)
-    for column in ("register", "values"):
-        table.add_column(column)
-    for code, items in readout.registers.items():
-        table.add_row(
-            code, Text("  ".join(_printable(f"{value} {unit or ''}".strip()) for value, unit in items) or "-")
-        )
-    return table
+    table = _table(f"optical readout of {quoted(readout.ident or 'a meter')}", "register", "values")
+    for code, items in list(readout.registers.items())[:_MAX_ROWS]:
+        _add(table, code, "  ".join(f"{value} {unit or ''}".strip() for value, unit in items) or "-")
+    return _note_rest(table, len(readout.registers))
 
 
 def _findings_table(findings: tuple[Finding, ...]) -> Table | Text:
     if not findings:
         return Text("no findings")
-    table = Table(title=_count(len(findings), "finding"), title_justify="left", show_edge=False)
-    for column in ("severity", "code", "what", "clause"):
-        table.add_column(column)
-    for f in findings:
-        table.add_row(Text(f.severity, style=_STYLES[f.severity]), f.code, Text(_printable(f.text)), Text(f.clause))
-    return table
+    table = _table(_count(len(findings), "finding"), "severity", "code", "what", "clause")
+    for f in findings[:_MAX_ROWS]:
+        _add(table, f.severity, f.code, f.text, f.clause, style=_STYLES[f.severity])
+    return _note_rest(table, len(findings))
 
 
 def _count(number: int, word: str) -> str:

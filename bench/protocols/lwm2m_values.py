@@ -88,8 +88,9 @@ class Path(tuple[int, ...]):
     @classmethod
     def parse(cls, text: str) -> Path:
         """Read ``/3/0/6/0``; the first slash may be missing, a last one is ignored. Raises Lwm2mError."""
-        inner = text.removeprefix("/").removesuffix("/")
-        parts = inner.split("/") if inner else []
+        if text in ("", "/"):
+            return cls()
+        parts = text.removeprefix("/").removesuffix("/").split("/")
         if not all(_is_number(part) for part in parts):
             raise Lwm2mError(f"{text[:80]!r} is no path such as /3/0/6")
         return cls(*map(int, parts))

@@ -17,6 +17,7 @@ _START = b"\x00\xff"
 _FIRMWARE = bytes.fromhex("32010607")
 _BAUD_RATES = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600, 1288000)
 _POWER_UP_BAUD = 115200
+_LONGEST = 265                      # data bytes of a frame
 
 _RX_MODE = 0x6303
 _TX_CONTROL = 0x6304
@@ -97,7 +98,7 @@ class Pn532:
             if len(self._received) < head:
                 return None
             length = self._received[2] if head == 4 else int.from_bytes(self._received[4:6], "big")
-            if sum(self._received[2 if head == 4 else 4:head]) & 0xFF:
+            if sum(self._received[2 if head == 4 else 4:head]) & 0xFF or length > _LONGEST:
                 del self._received[:2]
                 continue
             if len(self._received) < head + length + 1:

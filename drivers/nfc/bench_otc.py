@@ -65,7 +65,7 @@ class BenchOtcCodec:
 
     def result(self, tag: TagSession, ticket: bytes) -> ApplyResult | None:
         try:
-            records = _records(tag)
+            records = _records(tag, again=True)
         except TagFormatError:
             return None                     # the unit is writing its answer
         if "otc-res" not in records:
@@ -101,9 +101,9 @@ _IDENTITY: Mapping[int, Callable[[Any], bool]] = {
 }
 
 
-def _records(tag: TagSession) -> Mapping[str, bytes]:
+def _records(tag: TagSession, *, again: bool = False) -> Mapping[str, bytes]:
     """The records of our domain on the tag: name -> payload."""
-    message = tag.read_ndef()
+    message = tag.read_ndef(again=again)
     try:
         records = list(ndef.message_decoder(message, errors="strict"))
     except (ndef.DecodeError, ValueError) as error:

@@ -19,6 +19,7 @@ from nfc.clf import pn532, transport
 from bench.clock import Clock, DeadlinePassed
 from bench.errors import BenchError
 from bench.timeline import Timeline
+from drivers.nfc import ntag_i2c_plus
 from drivers.nfc.tag_session import NoTagError, TagLostError, TagSession
 
 # At debug level nfcpy logs every frame, passwords of tags included.
@@ -50,7 +51,7 @@ class Pn532Reader:
         self._port = port
         self._clock = clock
         self._timeline = timeline
-        self._frontend: _PortFrontend | None = None
+        self._frontend: Any = None          # nfcpy has no types
 
     @contextlib.contextmanager
     def tap(self, timeout_s: float = 1.0) -> Iterator[TagSession]:
@@ -80,7 +81,7 @@ class Pn532Reader:
             self._frontend.shut()
             self._frontend = None
 
-    def _open(self) -> _PortFrontend:
+    def _open(self) -> Any:
         if self._frontend is None:
             self._frontend = _PortFrontend(self._port)
         return self._frontend
@@ -126,28 +127,30 @@ class Pn532Reader:
 class _PortFrontend(nfc.clf.ContactlessFrontend):
     """nfcpy's frontend on any port: its own ``open`` takes only names directly in /dev."""
 
-    def open(self, path: str) -> bool:
+    device: Any
+
+    def __init__(self, port: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         tty: Any = None
         try:
-            tty = transport.TTY(path)
+            tty = transport.TTY(port)
             try:
-                self.device = pn532.init(tty)
+                self.device = _init(tty)
             except OSError as error:
-                if error.errno not in (errno.ENODEV, errno.ETIMEDOUT, errno.EIO) or not _slow_down(tty, path):
+                if error.errno not in (errno.ENODEV, errno.ETIMEDOUT, errno.EIO) or not _slow_down(tty, port):
                     raise
-                self.device = pn532.init(tty)
+                self.device = _init(tty)
         except BaseException:
             if tty is not None:
                 _close_quietly(tty)
             raise
-        self.device._path = path
-        return True
+        self.device._path = port
 
     def shut(self) -> None:
         """Send the chip to sleep and close the port, dead or alive."""
         tty = self.device.chipset.transport
         with contextlib.suppress(*_READER_ERRORS):
-            self.close()
+            self.close()  # type: ignore[no-untyped-call]
         self.device = None
         _close_quietly(tty)
 
@@ -158,9 +161,20 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
         _close_quietly(tty)
 
 
-def _activate(frontend: _PortFrontend) -> Any:
+def _init(tty: Any) -> Any:
+    """nfcpy's PN532 driver on an open port."""
+    return pn532.init(tty)
+
+
+def _activate(frontend: Any) -> Any:
     """The tag in the field, or None. (nfcpy's ``connect`` would do, but swallows Ctrl-C and port errors.)"""
     try:
+        target = frontend.sense(nfc.clf.RemoteTarget("106A"))
+        if target is None:
+            return None
+        tag = ntag_i2c_plus.activate(frontend, target)
+        if tag is not None:
+            return tag
         target = frontend.sense(nfc.clf.RemoteTarget("106A"))
         return nfc.tag.activate(frontend, target) if target is not None else None
     except nfc.clf.CommunicationError:

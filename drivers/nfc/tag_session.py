@@ -47,7 +47,6 @@ class TagSession:
         self._tag = tag
         self._reader_errors = reader_errors
         self._reader_failed = reader_failed
-        self._ndef_was_read = False
         self.subject = f"NFC tag {tag.identifier.hex().upper()}"
 
     @property
@@ -56,13 +55,12 @@ class TagSession:
         return TagIdentity(self._tag.identifier.hex().upper(), str(self._tag.product),
                            int(ndef.capacity) if ndef is not None else 0)
 
-    def read_ndef(self) -> bytes:
-        """The NDEF message as it is on the tag now. Raises ``TagFormatError`` if the tag has no NDEF."""
+    def read_ndef(self, *, again: bool = False) -> bytes:
+        """The NDEF message as first read in this session, or, with ``again``, as it is on the tag now."""
         ndef = self._ndef()
-        if self._ndef_was_read:
+        if again:
             self._guarded(lambda: ndef.has_changed)         # nfcpy keeps what it read; this reads again
             ndef = self._ndef()
-        self._ndef_was_read = True
         return bytes(ndef.octets)
 
     def write_ndef(self, message: bytes) -> None:

@@ -59,7 +59,7 @@ class EdgeBox:
         self._sequence: int | None = None    # of the next numbered line; None before the first
         self._levels_to_come = 0             # lines left of the report of levels that follows "arm"
         self._levels = {"green": False, "red": False, "button": False}
-        self._last_time = 0.0
+        self._last_times = {"green": 0.0, "red": 0.0, "button": 0.0}
         self._closed_at: float | None = None
         self._opened_at: float | None = None
         try:
@@ -232,8 +232,9 @@ class EdgeBox:
 
     def _on_edge(self, edge: Edge) -> None:
         self._follow(edge.stamp_us)
-        # A line that settles lower must not turn the order of two edges around.
-        at = self._last_time = max(self._time.to_bench(edge.stamp_us), self._last_time)
+        # When the estimate of the box clock moves, two edges of one channel must not change places.
+        at = max(self._time.to_bench(edge.stamp_us), self._last_times[edge.channel])
+        self._last_times[edge.channel] = at
         was, self._levels[edge.channel] = self._levels[edge.channel], edge.on
         if self._levels_to_come:
             self._levels_to_come -= 1

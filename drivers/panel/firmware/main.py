@@ -38,7 +38,7 @@ class Input:
         self._written = 0
         self._read = 0
         self.overrun = False
-        pin.irq(self._on_edge, Pin.IRQ_RISING | Pin.IRQ_FALLING)
+        pin.irq(self._on_edge, Pin.IRQ_RISING | Pin.IRQ_FALLING, hard=True)
 
     def level(self):
         return self._pin.value() ^ self._inverted
@@ -87,7 +87,7 @@ class Light:
         self.level = level            # as told
         self._raw = level
         self._on_at = 0
-        self._off_at = 0
+        self._off_at = -SHORTEST_LIGHT_US
 
     def edge(self, at_us, level):
         told = self.settle(at_us)
@@ -119,6 +119,7 @@ class EdgeBox:
             ("red", Input(Pin(RED_PIN, Pin.IN), 0)),
             ("button", Input(Pin(CONTACT_PIN, Pin.IN, Pin.PULL_UP), 1)),
         )
+        self._contact = self._inputs[2][1]
         self._now_us = 0
         self._ticks = time.ticks_us()
         self._armed = False
@@ -132,6 +133,7 @@ class EdgeBox:
         self._fresh_filters()
         self._poll = select.poll()
         self._poll.register(sys.stdin, select.POLLIN)
+        self._say("H %s %d" % (FIRMWARE, CRYSTAL_PPM))     # a host that is connected learns of the restart
 
     def now_us(self):
         """Microseconds since the start. The counter of the board wraps after 18 minutes, this doesn't."""
@@ -243,7 +245,10 @@ class EdgeBox:
         hold_ms = (self.now_us() - self._pressed_at + 500) // 1000
         self._pressed_at = None
         if self._armed:
-            time.sleep_ms(5)     # the contact opens; it is told before the press is reported done
+            # The contact opens first (a solenoid takes 40 ms); it is told before the press is reported done.
+            give_up_at = self.now_us() + 100000
+            while self._contact.level() and self.now_us() < give_up_at:
+                pass
             self._tell_edges()
             self._numbered("P", "%d" % hold_ms)
 

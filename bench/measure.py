@@ -1,0 +1,117 @@
+"""Measurements, their limits, and verdicts.
+
+Limits live in ``suites/limits/*.toml``, never in test code::
+
+    ["led.joined.green"]
+    unit = "s"
+    low = 7.5
+    high = 8.5
+    clause = "5.3.5"
+    note = "8 s; the tolerance is the bench's"
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from bench.errors import BenchError
+
+
+class Verdict(StrEnum):
+    """Of a test, or of a run. ``fail`` blames the unit, ``error`` the bench."""
+
+    SKIPPED = "skipped"
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    ERROR = "error"
+
+    @property
+    def severity(self) -> int:
+        return list(Verdict).index(self)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe verdict; of nothing at all: ``error``, for a run that tested nothing must not pass.
+
+    A run in which everything was skipped has tested nothing either.
+    """
+    most = max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.ERROR)
+    return Verdict.ERROR if most is Verdict.SKIPPED else most
+
+
+class Limit(BaseModel):
+    """What a measured value must keep to: ``low <= value <= high``, either may be open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    clause: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value of the unit against its limits, both in ``unit``."""
+
+    name: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        limits = f"{_number(self.low, 'no limit')} ... {_number(self.high, 'no limit')}"
+        return f"{self.name} = {_number(self.value)} {self.unit} (limits {limits})"
+
+
+def _number(value: float | None, none: str = "") -> str:
+    return none if value is None else f"{value:.6g}"
+
+
+class Limits:
+    """The limits of all measurements, by name."""
+
+    def __init__(self, limits: Mapping[str, Limit]) -> None:
+        self._limits = dict(limits)
+
+    @classmethod
+    def load(cls, folder: Path) -> Limits:
+        """Read all of ``folder/*.toml``. Raises ``BenchError`` for a file that isn't right."""
+        limits: dict[str, Limit] = {}
+        for file in sorted(folder.glob("*.toml")):
+            try:
+                rows = TypeAdapter(dict[str, Limit]).validate_python(tomllib.loads(file.read_text("utf-8")))
+            except (tomllib.TOMLDecodeError, ValidationError) as error:
+                raise BenchError(f"limits file {file.name}", expected="a table of limits per measurement",
+                                 seen=str(error), do="correct the file") from error
+            twice = sorted(rows.keys() & limits.keys())
+            if twice:
+                raise BenchError(f"limits file {file.name}", expected="each measurement once",
+                                 seen=f"{twice[0]} in another file too", do="remove one of them")
+            limits |= rows
+        return cls(limits)
+
+    def judge(self, name: str, value: float | Decimal) -> Measurement:
+        """Hold ``value`` (in the limit's unit) against the limits of ``name``. What is no number fails.
+
+        Raises ``BenchError`` for a measurement without limits: it would pass whatever it is.
+        """
+        limit = self._limits.get(name)
+        if limit is None:
+            raise BenchError(f"measurement {name}", expected="limits in suites/limits", seen="none of that name",
+                             do="add them")
+        number = float(value)
+        inside = (not math.isnan(number) and (limit.low is None or number >= limit.low)
+                  and (limit.high is None or number <= limit.high))
+        return Measurement(name, number, limit.unit, limit.low, limit.high, Verdict.PASS if inside else Verdict.FAIL)

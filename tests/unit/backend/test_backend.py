@@ -1,0 +1,349 @@
+"""The three servers together, over real loopback sockets in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.backend.backend import Backend
+from bench.backend.bootstrap import BootstrapContents
+from bench.backend.mqttsn_gateway import DROP, Answer, Delay
+from bench.clock import WarpClock
+from bench.errors import BenchError
+from bench.protocols.lwm2m import Path, Type
+from bench.protocols.mqttsn import Puback, Publish, ReturnCode
+from bench.protocols.pcapng import PcapngWriter
+from bench.timeline import Timeline
+
+CONNECT = bytes.fromhex("16040401fd2039343139334130343031303032304238")
+REGISTER_AB = bytes.fromhex("080a000000016162")
+PUBLISH = bytes.fromhex("090c20000100077b7d")
+
+
+def type_of(path: Path) -> Type:
+    return Type.STRING
+
+
+class Lab:
+    """A backend in virtual time, and a client of one of its ports in the main thread."""
+
+    def __init__(self, **options) -> None:
+        self.clock = WarpClock()
+        self.clock.__enter__()
+        self.timeline = Timeline(self.clock.time, self.clock.nudge)
+        self.backend = Backend(self.clock, self.timeline, type_of, **options)
+        self.clock.run(self.backend.start())
+        self.sockets: list[socket.socket] = []
+
+    def client(self, server: int) -> socket.socket:
+        """A socket connected to server 0 bootstrap, 1 DM or 2 MDM."""
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.settimeout(5)
+        client.connect(("127.0.0.1", self.backend.ports[server]))
+        self.sockets.append(client)
+        return client
+
+    def close(self) -> None:
+        for one in self.sockets:
+            one.close()
+        if not self.clock.loop.is_closed():
+            self.clock.run(self.backend.stop())
+            self.clock.close()
+
+
+@pytest.fixture
+def labs() -> Iterator[list[Lab]]:
+    opened: list[Lab] = []
+    yield opened
+    for lab in opened:
+        lab.close()
+
+
+@pytest.fixture
+def lab(labs) -> Lab:
+    labs.append(Lab())
+    return labs[0]
+
+
+def asked(client: socket.socket, datagram: bytes) -> bytes:
+    client.send(datagram)
+    return client.recv(2048)
+
+
+def test_without_advertise_the_uris_name_the_real_ports(lab):
+    bootstrap, dm, mdm = lab.backend.ports
+    assert 0 not in lab.backend.ports
+    uris = lab.backend.uris
+    assert (uris.bootstrap, uris.dm, uris.mdm) == (
+        f"coap://127.0.0.1:{bootstrap}", f"coap://127.0.0.1:{dm}", f"udp://127.0.0.1:{mdm}")
+    assert (lab.backend.bootstrap.contents.dm_uri, lab.backend.bootstrap.contents.mdm_uri) == (uris.dm, uris.mdm)
+
+
+def test_with_advertise_the_uris_are_the_same_in_every_run(labs):
+    labs.append(Lab(advertise="10.0.0.1"))
+    uris = labs[0].backend.uris
+    assert (uris.bootstrap, uris.dm, uris.mdm) == ("coap://10.0.0.1:5694", "coap://10.0.0.1:5683",
+                                                   "udp://10.0.0.1:1884")
+
+
+def test_a_uri_given_in_the_contents_stays(labs):
+    labs.append(Lab(contents=BootstrapContents(dm_uri="coap://192.168.1.9:5683")))
+    contents = labs[0].backend.bootstrap.contents
+    assert contents.dm_uri == "coap://192.168.1.9:5683"
+    assert contents.mdm_uri == labs[0].backend.uris.mdm
+
+
+def test_a_port_that_is_taken_is_the_benchs_fault_and_leaves_nothing_open(lab, labs):
+    taken = lab.backend.ports[2]
+    second = Backend(lab.clock, lab.timeline, type_of, ports=(0, 0, taken))
+    with pytest.raises(BenchError, match=f"UDP socket 127.0.0.1:{taken}: expected to bind it"):
+        lab.clock.run(second.start())
+    assert second.ports == (0, 0, 0)
+
+
+def test_stopping_twice_does_no_harm(lab):
+    lab.clock.run(lab.backend.stop())
+    lab.clock.run(lab.backend.stop())
+
+
+def test_a_session_is_on_the_timeline_by_direction_and_peer(lab):
+    client = lab.client(2)
+    assert asked(client, CONNECT).hex() == "030500"
+    assert [(seen.source, seen.kind, dict(seen.data)) for seen in lab.timeline] == [
+        ("mdm", "datagram", {"direction": "in", "peer": 1, "hex": CONNECT.hex()}),
+        ("mdm", "message", {"direction": "in", "peer": 1, "text": 'CONNECT clean session protocol id 1 64800 s '
+                                                                  '"94193A04010020B8"',
+                            "type": "CONNECT", "dup": False, "qos": 0, "retain": False, "will": False,
+                            "clean_session": True, "topic_id_type": 0, "protocol_id": 1, "duration": 64800,
+                            "client_id": "94193A04010020B8"}),
+        ("mdm", "datagram", {"direction": "out", "peer": 1, "hex": "030500"}),
+        ("mdm", "message", {"direction": "out", "peer": 1, "text": "CONNACK accepted", "type": "CONNACK",
+                            "return_code": 0}),
+    ]
+
+
+def test_peers_are_numbered_as_they_appear(lab):
+    first, second = lab.client(2), lab.client(2)
+    asked(first, CONNECT)
+    asked(second, b"\x02\x16")
+    asked(first, b"\x02\x16")
+    assert [seen.data["peer"] for seen in lab.timeline.select("mdm", "datagram", direction="in")] == [1, 2, 1]
+
+
+def test_what_the_specification_forbids_is_noted(lab):
+    asked(lab.client(2), bytes.fromhex("0604040100ff"))
+    message = lab.timeline.select("mdm", "message", direction="in")[0]
+    assert message.data["deviations"] == ["client id of 0 characters, allowed are 1 to 23 (5.3.1)"]
+
+
+def run_of_one_session(labs: list[Lab]) -> tuple[list[str], bytes]:
+    file = io.BytesIO()
+    lab = Lab(advertise="10.0.0.1", pcap=PcapngWriter(file, epoch_s=1_700_000_000))
+    labs.append(lab)
+    client = lab.client(2)
+    for datagram in (CONNECT, REGISTER_AB, PUBLISH):
+        asked(client, datagram)
+        lab.clock.sleep(3600)
+    return [seen.to_json() for seen in lab.timeline], file.getvalue()
+
+
+def test_equal_runs_give_equal_timelines_and_captures(labs):
+    first, second = run_of_one_session(labs), run_of_one_session(labs)
+    assert first == second
+    assert len(first[0]) == 12
+
+
+def test_the_capture_has_synthetic_addresses(labs):
+    capture = run_of_one_session(labs)[1]
+    unit, server = bytes([10, 64, 0, 1]), bytes([10, 0, 0, 1])
+    ports = (49152).to_bytes(2, "big") + (1884).to_bytes(2, "big")
+    assert capture.count(unit + server + ports) == 3
+    assert capture.count(server + unit + ports[2:] + ports[:2]) == 3
+
+
+def test_a_telegram_carries_the_virtual_time_of_its_arrival(lab):
+    client = lab.client(2)
+    asked(client, CONNECT)
+    asked(client, REGISTER_AB)
+    lab.clock.sleep(86400)
+    asked(client, PUBLISH)
+    assert [(one.time_s, one.topic, one.payload) for one in lab.backend.gateway.telegrams] == [(86400.0, "ab", b"{}")]
+
+
+def test_a_scripted_answer_replaces_the_gateways_and_refuses_the_telegram(lab):
+    client = lab.client(2)
+    asked(client, CONNECT)
+    asked(client, REGISTER_AB)
+    refusals = iter([Answer([Puback(1, 7, ReturnCode.CONGESTION)])])
+    lab.backend.gateway.on_message = lambda message: next(refusals, None) if isinstance(message, Publish) else None
+    assert asked(client, PUBLISH).hex() == "070d0001000701"
+    assert lab.backend.gateway.telegrams == []
+    assert asked(client, PUBLISH).hex() == "070d0001000700"
+    assert len(lab.backend.gateway.telegrams) == 1
+
+
+def test_a_dropped_message_has_no_effect(lab):
+    client = lab.client(2)
+    lab.backend.gateway.on_message = lambda message: DROP
+    client.send(CONNECT)
+    lab.clock.sleep(1)
+    assert lab.backend.gateway.sessions == {}
+    assert lab.timeline.select("mdm", "datagram", direction="out") == []
+
+
+def test_a_delayed_answer_leaves_after_its_time(lab):
+    client = lab.client(2)
+    lab.backend.gateway.on_message = lambda message: Delay(91)
+    client.send(CONNECT)
+    lab.clock.wait_for(lambda: lab.timeline.select("mdm", "datagram", direction="out"), timeout=100)
+    assert lab.clock.time() == pytest.approx(91)
+    assert client.recv(100).hex() == "030500"
+
+
+def test_a_malformed_datagram_is_seen_and_nothing_more(lab):
+    client = lab.client(2)
+    client.send(b"\xff\x04")
+    assert asked(client, CONNECT).hex() == "030500"
+    seen = lab.timeline.select("mdm", "malformed")
+    assert [dict(one.data) for one in seen] == [
+        {"direction": "in", "peer": 1, "text": "octet 0: Length says 255 octets, the datagram has 2"}]
+
+
+def coap(code: int, path: str, query: str = "", payload: bytes = b"", message_id: int = 1) -> bytes:
+    """A CON written by hand (RFC 7252), for paths and queries of one item shorter than 13 octets."""
+    octets = bytes([0x40, code]) + message_id.to_bytes(2, "big")
+    delta = 11
+    for segment in path.strip("/").split("/"):
+        octets += bytes([delta << 4 | len(segment)]) + segment.encode()
+        delta = 0
+    if query:
+        octets += bytes([4 << 4 | len(query)]) + query.encode()
+    return octets + (b"\xff" + payload if payload else b"")
+
+
+def test_the_location_counts_up_from_rd_1(lab):
+    client = lab.client(1)
+    assert asked(client, coap(2, "/rd", "ep=one")) == bytes.fromhex("60410001") + b"\x82rd\x011"
+    assert asked(client, coap(2, "/rd", "ep=two", message_id=2)) == bytes.fromhex("60410002") + b"\x82rd\x012"
+    assert list(lab.backend.dm.registrations) == ["one", "two"]
+
+
+@pytest.mark.parametrize(("request_", "code"), [
+    pytest.param(coap(2, "/rd"), "80", id="register without a name: 4.00"),
+    pytest.param(coap(2, "/rd", "ep=a", b"no links"), "80", id="register with no links: 4.00"),
+    pytest.param(coap(2, "/rd", "lt=-1"), "80", id="lifetime -1: 4.00"),
+    pytest.param(coap(2, "/rd/7", "lt=60"), "84", id="update of an unknown location: 4.04"),
+    pytest.param(coap(4, "/rd/7"), "84", id="deregister of an unknown location: 4.04"),
+    pytest.param(coap(1, "/rd"), "84", id="GET: 4.04"),
+    pytest.param(coap(2, "/nowhere"), "84", id="unknown path: 4.04")])
+def test_a_bad_request_of_the_unit_gets_its_code(lab, request_, code):
+    assert asked(lab.client(1), request_)[1:2].hex() == code
+    assert lab.backend.dm.registrations == {}
+
+
+def test_a_bootstrap_request_without_a_name_is_refused(lab):
+    assert asked(lab.client(0), coap(2, "/bs"))[1:2].hex() == "80"
+    assert lab.backend.bootstrap.sequences == []
+
+
+def test_an_unknown_endpoint_gets_no_bootstrap(labs):
+    labs.append(Lab(known={"94193A04010020B8"}))
+    assert asked(labs[0].client(0), coap(2, "/bs", "ep=stranger"))[1:2].hex() == "80"
+    assert labs[0].backend.bootstrap.sequences == []
+
+
+def test_a_registration_ends_with_its_lifetime(lab):
+    client = lab.client(1)
+    asked(client, coap(2, "/rd", "ep=one"))
+    lab.clock.sleep(86399)
+    assert list(lab.backend.dm.registrations) == ["one"]
+    lab.clock.sleep(2)
+    assert lab.backend.dm.registrations == {}
+    assert [(note.time_s, note.event) for note in lab.backend.dm.history] == [(0.0, "registered"),
+                                                                             (86400.0, "expired")]
+
+
+def test_an_update_begins_the_lifetime_anew_and_may_change_it(lab):
+    client = lab.client(1)
+    asked(client, coap(2, "/rd", "ep=one"))
+    lab.clock.sleep(80000)
+    assert asked(client, coap(2, "/rd/1", "lt=100000", message_id=2))[1:2].hex() == "44"
+    lab.clock.sleep(99999)
+    registration = lab.backend.dm.registrations["one"]
+    assert (registration.lifetime_s, registration.registered_at, registration.updated_at) == (100000, 0.0, 80000.0)
+    assert lab.backend.dm.history[-1].changed == ("lifetime_s",)
+    lab.clock.sleep(2)
+    assert lab.backend.dm.registrations == {}
+
+
+def test_registering_again_replaces_the_old_registration(lab):
+    client = lab.client(1)
+    asked(client, coap(2, "/rd", "ep=one"))
+    asked(client, coap(2, "/rd", "ep=one", message_id=2))
+    assert lab.backend.dm.registrations["one"].location == "/rd/2"
+    assert asked(client, coap(2, "/rd/1", message_id=3))[1:2].hex() == "84"
+    assert [note.event for note in lab.backend.dm.history] == ["registered", "replaced", "registered"]
+
+
+def test_deregistering_ends_the_registration(lab):
+    client = lab.client(1)
+    asked(client, coap(2, "/rd", "ep=one"))
+    assert asked(client, coap(4, "/rd/1", message_id=2))[1:2].hex() == "42"
+    assert lab.backend.dm.registrations == {}
+    assert lab.backend.dm.history[-1].event == "deregistered"
+
+
+def test_bootstrap_gives_up_when_the_unit_does_not_answer(lab):
+    client = lab.client(0)
+    assert asked(client, coap(2, "/bs", "ep=one"))[1:2].hex() == "44"
+    sequence = lab.backend.bootstrap.sequences[0]
+    lab.clock.wait_for(lambda: sequence.finished_at is not None, timeout=200)
+    assert (sequence.outcome, sequence.started_at, sequence.finished_at) == ("no answer", 0.0, 105.0)
+    assert [(step.request, step.code) for step in sequence.steps] == [("DELETE /", None)]
+    sent = [seen.time for seen in lab.timeline.select("bootstrap", "message", direction="out", code="DELETE")]
+    assert sent == [0.0, 15.0, 45.0]
+
+
+def test_a_unit_that_asks_again_gets_a_new_sequence(lab):
+    client = lab.client(0)
+    asked(client, coap(2, "/bs", "ep=one"))
+    lab.clock.sleep(20)
+    client.send(coap(2, "/bs", "ep=one", message_id=2))
+    lab.clock.sleep(200)
+    assert [(one.outcome, one.finished_at) for one in lab.backend.bootstrap.sequences] == [
+        ("restarted", 20.0), ("no answer", 125.0)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.one_of(
+    st.binary(max_size=30),
+    st.tuples(st.sampled_from([0x40, 0x50, 0x60, 0x70, 0x44]), st.sampled_from([0, 1, 2, 3, 4, 0x41, 0x44, 0x45, 0xE1]),
+              st.integers(0, 65535), st.binary(max_size=30)).map(
+        lambda m: bytes([m[0], m[1]]) + m[2].to_bytes(2, "big") + m[3])), max_size=30))
+def test_no_datagram_stops_a_server(datagrams):
+    lab = Lab()
+    try:
+        for server in range(3):
+            client = lab.client(server)
+            for datagram in datagrams:
+                client.send(datagram)
+        lab.clock.sleep(500)
+        assert asked(lab.client(0), coap(2, "/bs", "ep=one"))[1:2].hex() == "44"
+        assert asked(lab.client(1), coap(2, "/rd", "ep=one"))[1:2].hex() == "41"
+        assert asked(lab.client(2), CONNECT).hex() == "030500"
+    finally:
+        lab.close()
+
+
+def test_nothing_of_the_loop_is_left_after_stop(lab):
+    asked(lab.client(0), coap(2, "/bs", "ep=one"))
+    asked(lab.client(1), coap(2, "/rd", "ep=one"))
+    lab.clock.run(lab.backend.stop())
+    assert lab.backend.bootstrap.sequences[0].outcome == "stopped"
+    assert lab.clock.call(lambda: [task for task in asyncio.all_tasks(lab.clock.loop) if not task.done()]) == []
