@@ -107,7 +107,7 @@ class _Wait:
             self.error = error
         else:
             if not self.result:
-                if self.deadline is None or now < self.deadline:
+                if self.deadline is None or now < self.deadline - 5e-7:    # half a step of virtual time
                     return False
                 self.error = DeadlinePassed()
         self.finished.set()
@@ -394,7 +394,7 @@ class WarpClock(Clock):
                 wait.fail(HangError("virtual clock", expected="something to happen, or a deadline",
                                     seen="no timer, no I/O and no time-out", do="give the wait a time-out"))
                 continue
-            self._now_us += max(1, -int(-step * 1e6 // 1))
+            self._now_us += max(1, round(step * 1e6))
             return []
 
 

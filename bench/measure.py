@@ -29,7 +29,7 @@ class Verdict(StrEnum):
     """Of a test, or of a run. ``fail`` blames the unit, ``error`` the bench."""
 
     SKIPPED = "skipped"
-    PASS = "pass"  # noqa: S105 - no password
+    PASS = "pass"
     FAIL = "fail"
     ERROR = "error"
 

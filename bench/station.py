@@ -102,9 +102,9 @@ class BackendTable(_Table):
 
     listen: str = "127.0.0.1"
     advertise: str | None = None
-    bootstrap_port: int = Field(5694, ge=0, le=65535)
-    dm_port: int = Field(5683, ge=0, le=65535)
-    mdm_port: int = Field(1884, ge=0, le=65535)
+    bootstrap_port: int = Field(default=5694, ge=0, le=65535)
+    dm_port: int = Field(default=5683, ge=0, le=65535)
+    mdm_port: int = Field(default=1884, ge=0, le=65535)
     allow_public: tuple[str, ...] = ()
 
 
@@ -250,7 +250,7 @@ class Station:
         if self.file.meter.mbus is None:
             raise BenchError(f"station {self.file.name}", expected="meter.mbus", seen="nothing",
                              do="add the port of the M-Bus level converter to the station file")
-        return MBusMaster(self.file.meter.mbus, timeline=self._timeline, clock=self._clock)
+        return MBusMaster(self.file.meter.mbus, timeline=self._timeline)
 
     @cached_property
     def cell(self) -> Cmw500Cell:

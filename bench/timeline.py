@@ -106,6 +106,13 @@ class Timeline:
             snapshot = list(self._observations)
         return sorted(snapshot, key=lambda seen: (seen.time, seen.source))
 
+    def part(self, index: int, origin: float) -> Timeline:
+        """What came after the first ``index`` observations, on an axis that begins at ``origin``."""
+        part = Timeline(lambda: self._now() - origin)
+        for seen in self.since(index):
+            part.append(seen.source, seen.kind, seen.data, at=seen.time - origin)
+        return part
+
     def write_jsonl(self, path: Path, **context: str) -> None:
         """Append all observations to ``path``, a line each; ``context`` (e.g. the test's id) goes into each line."""
         with path.open("a", encoding="utf-8") as file:

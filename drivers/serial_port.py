@@ -101,7 +101,7 @@ def _open(url: str, **settings: Any) -> Any:
 
 
 class _Serial(serial.Serial):
-    """A local port. On a pty glibc answers EINVAL to parity or seven bits when nothing else changes; it means nothing."""
+    """A local port. On a pty glibc answers EINVAL to parity or 7 bits when nothing else changes; it means nothing."""
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
         try:

@@ -28,7 +28,7 @@ LETTER = 0.78
 """Mean width of a letter in pixels for a font of one point; used to know whether a label has room."""
 
 LANES = ("supply", "button", "green LED", "red LED", "cell", "bootstrap", "DM", "gateway", "NFC", "meter")
-_NAMED = ("bootstrap", "DM", "gateway", "NFC", "meter")
+_HEIGHTS = {"supply": 58, "bootstrap": 44, "DM": 44, "gateway": 56, "NFC": 44, "meter": 44}
 _LANE_OF_SOURCE = {"bootstrap": "bootstrap", "dm": "DM", "mdm": "gateway", "gateway": "gateway",
                    "nfc": "NFC", "meter": "meter", "cell": "cell", "supply": "supply"}
 _CELL_HEIGHT = {"off": 0.08, "psm": 0.22, "on": 0.3, "idle": 0.45, "attached": 0.7, "connected": 1.0}
@@ -67,7 +67,7 @@ def test_picture(observations: Sequence[Observation]) -> Picture:
         return sheet.finish("no observations")
     seen_lanes = {_lane(seen) for seen in observations}
     names = [name for name in LANES if name in seen_lanes or name in ("green LED", "red LED")]
-    lanes = _Lanes.stack((name, 58 if name == "supply" else 44 if name in _NAMED else 25) for name in names)
+    lanes = _Lanes.stack((name, _HEIGHTS.get(name, 25)) for name in names)
     top = 66.0
     sheet = Sheet(WIDTH, top + lanes.height + 78)
     silences = Silences.find(_moments(observations))
@@ -287,9 +287,9 @@ def _cell(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tuple[
 
 def _traffic(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tuple[float, float], font: float,
              colour: str) -> None:
-    """Ticks: up from the unit, down to the unit, whole height for transactions. A high lane has two rows of names."""
+    """Ticks: up from the unit, down to the unit, whole height for transactions. A high lane has rows of names."""
     top, bottom = box
-    rows = 2 if bottom - top > 2 * font * 1.39 + 8 else 0
+    rows = max(0, int((bottom - top - 12) / (font * 1.39)))
     bottom -= rows * font * 1.39
     middle = (top + bottom) / 2
     ticks: dict[str, list[float]] = {"in": [], "out": [], "": []}
@@ -308,21 +308,24 @@ def _traffic(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tup
     if ticks["in"] or ticks["out"]:
         sheet.lines([(axis.left, middle, axis.right, middle)], GRID, width=0.4, order=2)
     if rows and texts:
-        _names(sheet, texts, axis, bottom, font)
+        _names(sheet, texts, axis, bottom, rows, font)
 
 
-def _names(sheet: Sheet, texts: Sequence[tuple[float, str]], axis: TimeAxis, top: float, font: float) -> None:
-    """Names of messages below their ticks, in the first of two rows that has room; the others are left out."""
-    taken = [-math.inf, -math.inf]
+def _names(sheet: Sheet, texts: Sequence[tuple[float, str]], axis: TimeAxis, top: float, rows: int,
+           font: float) -> None:
+    """Names of messages below their ticks, in the first row that has room; repeated ones and others are left out."""
+    taken = [-math.inf] * rows
+    last = ""
     for x, (_, text) in zip(axis.place(np.array([time for time, _ in texts], dtype=float)), texts, strict=True):
-        if x < min(taken):
+        if text in ("", last) or x < min(taken):
             continue
         short = text if len(text) <= 34 else text[:33] + "…"
         left = min(float(x), axis.right - _wide(short, font))
-        row = next((row for row in (0, 1) if left >= taken[row] + 5), None)
-        if row is not None and short:
-            sheet.text(left, top + font * 1.25 * (row + 1), short, INK, font)
+        row = next((row for row in range(rows) if left >= taken[row] + 5), None)
+        if row is not None:
+            sheet.text(left, top + font * (1.25 * row + 1.2), short, INK, font)
             taken[row] = left + _wide(short, font)
+            last = text
 
 
 # Furniture

@@ -5,6 +5,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind readers.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import warnings
@@ -26,6 +27,8 @@ COLOURS = {"ink": INK, "muted": MUTED, "grid": GRID, "folded": FOLDED, "paper": 
 """The names under which a page may replace the colours of a picture (dark mode)."""
 
 
+_SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "mcm-bench", "font.sans-serif": ["DejaVu Sans", "sans-serif"]}
+
 Box = tuple[float, float, float, float]
 
 
@@ -38,11 +41,25 @@ class Picture:
 
     def svg(self) -> str:
         """A standalone SVG document; text stays text."""
-        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.description}), warnings.catch_warnings():
+        with mpl.rc_context(_SVG), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # letters that the measuring font lacks; the reader's has them
             file = io.StringIO()
             self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-        return re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"\d+\.\d+", _short, path.group()), file.getvalue())
+        return re.sub(r'(?<= d=")[^"]*', _compact, file.getvalue())
+
+    def inline_svg(self) -> str:
+        """The picture for inside a page: no prolog, no addresses, the page's font, colours as ``--pic-NAME``."""
+        text = self.svg()
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        text = re.sub(r"<!--.*?-->", "", text[text.index("<svg"):], flags=re.DOTALL)
+        view = re.search(r'viewBox="[^"]*"', text)
+        label = html.escape(self.description, quote=True)
+        head = f'<svg class="timeline" role="img" aria-label="{label}" {view.group() if view else ""}>'
+        text = head + text[text.index(">") + 1:]
+        text = re.sub(r' id="(?:figure|axes|patch|text)_\d+"| transform="rotate\(-0 [^"]*\)"| font-family: [^;]*;', "", text)
+        for name, colour in COLOURS.items():
+            text = text.replace(f": {colour}", f": var(--pic-{name}, {colour})")
+        return re.sub(r">\s+<", "><", text)
 
     def png(self, dots_per_inch: int = 160) -> bytes:
         """A PNG on white, for the evidence."""
@@ -99,15 +116,19 @@ class Sheet:
                 corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 2)
                 codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(boxes))
                 self._axes.add_patch(PathPatch(Path(corners, codes), facecolor=colour, linewidth=0.0, alpha=alpha,
-                                               edgecolor=PAPER if hatch else "none", hatch=hatch, zorder=order))
+                                               edgecolor=PAPER if hatch else "none", hatch=hatch, zorder=order,
+                                               clip_on=False))
         for (colour, width, style, order), lines in self._lines.items():
             if lines:
                 codes = np.tile([Path.MOVETO, Path.LINETO], len(lines))
                 ends = np.array(lines, dtype=float).reshape(-1, 2)
                 self._axes.add_patch(PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour,
-                                               linewidth=width, linestyle=style, zorder=order))
+                                               linewidth=width, linestyle=style, zorder=order,
+                                               clip_on=False))
         return Picture(self._figure, description)
 
 
-def _short(number: re.Match[str]) -> str:
-    return f"{float(number.group()):.2f}".rstrip("0").rstrip(".")
+def _compact(path: re.Match[str]) -> str:
+    """A path with a tenth of a point, on one line: a third of the size, no visible difference."""
+    short = re.sub(r"\d+\.\d+", lambda number: f"{float(number.group()):.1f}".removesuffix(".0"), path.group())
+    return " ".join(short.split())

@@ -35,7 +35,7 @@ def seeds() -> list[tuple[str, bytes]]:
     example = json.loads((DATA / "elvaco/manual_examples.json").read_text())["json_example"]
     extended = example | {"T1": 1, "U1": "kWh", "T2": 2, "U2": "kWh", "T3": 3, "U3": "kWh", "MT": 4, "MU": "h"}
     naked = bytes.fromhex("046D1BD47C2B0C7878563412") + first
-    tariffs = bytes.fromhex("84100600000000" "84200601000000" "84300602000000" "3C2272670100")
+    tariffs = bytes.fromhex("8410060000000084200601000000843006020000003C2272670100")
     pack = [{-2: "12345678", -3: 1574971200, 8: first}, {0: "V", 2: 0}]
     day = pack + [{6: -3600 * n, 8: first[:6]} for n in range(1, 24)]
     found = [

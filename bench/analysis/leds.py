@@ -119,7 +119,7 @@ def match(pattern: Sequence[Light], seen: Iterable[Pulse], start: float) -> Matc
             break
         measured += _measure(step, taken, start, end)
         end = max(pulse.end for pulse in taken)
-        left = [pulse for pulse in left if pulse not in taken]
+        left = _without(left, taken)
     return Match(problem, tuple(measured), end, _text(pattern, everything, start, problem))
 
 
@@ -143,6 +143,11 @@ def _chain(step: Light, candidates: list[Pulse]) -> list[Pulse]:
     return chain
 
 
+def _without(left: list[Pulse], taken: list[Pulse]) -> list[Pulse]:
+    gone = set(taken)
+    return [pulse for pulse in left if pulse not in gone]
+
+
 def _fits(step: Light, pulse: Pulse) -> bool:
     return step.each_s[0] <= pulse.duration <= step.each_s[1]
 
@@ -161,8 +166,8 @@ def _problem(step: Light, taken: list[Pulse], left: list[Pulse], everything: lis
         if len(mine) < step.count[0]:
             return f"{step.name}: {channel} {len(mine)} times only"
     first, last = min(pulse.start for pulse in taken), max(pulse.end for pulse in taken)
-    for pulse in left:
-        if pulse not in taken and pulse.start < first:
+    for pulse in _without(left, taken):
+        if pulse.start < first:
             return f"{step.name}: {pulse} before it"
     for pulse in everything:
         overlap = min(pulse.end, last) - max(pulse.start, first)

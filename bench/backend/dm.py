@@ -48,6 +48,11 @@ class DmRefused(AssertionError):  # noqa: N818 - reads as a sentence: the unit r
         self.request = request
         self.diagnostic = diagnostic
 
+    @property
+    def path(self) -> str:
+        """The path that was asked for."""
+        return self.request.rpartition(" ")[2]
+
 
 class DmTimeout(NotObserved):
     """The unit gave no answer, or its registration ended while it was waited for."""
@@ -149,8 +154,11 @@ class DmServer:
 
     async def read(self, path: str, *, endpoint: str | None = None, accept: ContentFormat | None = None) -> Value:
         """The value of one resource or resource instance. ``accept`` None lets the unit choose the format."""
-        values = await self.read_all(path, endpoint=endpoint, accept=accept)
         wanted = Path.parse(path)
+        if len(wanted) < 3:
+            raise BenchError("DM server", expected="the path of one resource to read", seen=str(wanted),
+                             do="use read_all for an object or an object instance")
+        values = await self.read_all(path, endpoint=endpoint, accept=accept)
         if wanted not in values:
             raise DmMalformed(f"GET {wanted}: the answer has no value of that path, but of "
                               f"{', '.join(map(str, values)) or 'none'}")
@@ -259,7 +267,7 @@ class DmServer:
         if content_format is None:
             raise DmMalformed(f"GET {base}: the answer has no Content-Format")
         try:
-            return lwm2m.decode(message.payload, base, content_format, self._type_of)
+            return lwm2m.decode(message.payload, base, int(content_format), self._type_of)
         except Lwm2mError as malformed:
             raise DmMalformed(f"GET {base}: {malformed}") from malformed
 

@@ -35,8 +35,9 @@ class ServerSocket:
         """Send one datagram to a peer that has been heard. An empty one takes ``allow_empty``, else ValueError."""
         if self._endpoint is None:
             return
-        self._endpoint.send(self._addresses[peer], data, allow_empty=allow_empty)
+        # Written down first: whoever has got an answer finds it on the timeline.
         self._tap.saw("out", peer, data)
+        self._endpoint.send(self._addresses[peer], data, allow_empty=allow_empty)
 
     def close(self) -> None:
         """Doing it twice does no harm."""

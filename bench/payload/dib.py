@@ -242,7 +242,7 @@ def _type_f(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
                 "summer-time", "warning", "bit 15: summer time, the manual sends standard time", "Table 6 DIB 1; 7.3.1"
             )
         )
-    if hundreds > 1 or (hundreds == 0 and year > 80):
+    if year <= 99 and (hundreds > 1 or (hundreds == 0 and year > 80)):
         findings.append(
             Finding(
                 "century",

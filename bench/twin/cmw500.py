@@ -165,8 +165,8 @@ class Cmw500(ScpiInstrument):
         if not self._radio.power:
             return "OFF"
         if self._radio.rrc_connected:
-            return "SIGN" if self._radio.state == "on" else "CEST"
-        return {"off": "OFF", "on": "ON"}.get(self._radio.state, "ATT")
+            return "SIGN" if self._radio.state in ("off", "on") else "CEST"
+        return "ON" if self._radio.state in ("off", "on") else "ATT"
 
     @command(f"SENSe:{_SIGN}:RRCState?")
     def _rrc_state(self, parameters: Parameters) -> str:

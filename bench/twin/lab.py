@@ -71,11 +71,12 @@ class Lab:
             raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
                              do="choose a name from the list")
         lab = clock.call(lambda: cls(clock, seed, visa_ports=visa_ports))
-        clock.call(lambda: [DEFECTS[name].spoil(lab) for name in defects])
-        clock.run(lab._open())
+        clock.run(lab._open(defects))
         return lab
 
-    async def _open(self) -> None:
+    async def _open(self, defects: Collection[str]) -> None:
+        for name in defects:
+            DEFECTS[name].spoil(self)
         for server in self._servers:
             await server.start()
 

@@ -46,6 +46,7 @@ class Pak:
     """A Product Access Key. Never printed: ``repr`` and error texts don't hold it."""
 
     SIZE = 16
+    __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != self.SIZE:

@@ -55,6 +55,10 @@ class Otc:
         self._reference_tag = reference_tag
         self._timeout_s = timeout_s
 
+    def close(self) -> None:
+        """Let go of the reader. Never raises."""
+        self._reader.close()
+
     def identify(self) -> TagIdentity:
         """What kind of tag is there, whatever is written on it."""
         with self._reader.tap() as tag:

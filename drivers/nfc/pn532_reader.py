@@ -27,6 +27,7 @@ logging.getLogger("nfc").setLevel(logging.INFO)
 
 # nfcpy's driver puts the port's name into a shell command.
 _SAFE_PORT = re.compile(r"/dev/[A-Za-z0-9._/:-]+")
+_PATIENCE_MS = 500
 _SPEEDS = (921600, 460800, 230400)
 _WAKE_UP = bytes(10)
 _GET_FIRMWARE_VERSION = bytes.fromhex("0000ff02fed4022a00")
@@ -133,7 +134,7 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
         super().__init__()  # type: ignore[no-untyped-call]
         tty: Any = None
         try:
-            tty = transport.TTY(port)
+            tty = _PatientTty(port)  # type: ignore[no-untyped-call]
             try:
                 self.device = _init(tty)
             except OSError as error:
@@ -159,6 +160,14 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
         tty = self.device.chipset.transport
         self.device = None
         _close_quietly(tty)
+
+
+class _PatientTty(transport.TTY):
+    """nfcpy waits 100 ms for an acknowledgement; USB adapters and busy machines may need more."""
+
+    def read(self, timeout: int) -> Any:
+        """One frame, within ``timeout`` (ms) or our own patience."""
+        return super().read(max(timeout, _PATIENCE_MS))  # type: ignore[no-untyped-call]
 
 
 def _init(tty: Any) -> Any:
@@ -196,9 +205,9 @@ def _asked(tty: Any, command: bytes) -> bool:
     """Whether the chip acknowledged and answered ``command``."""
     try:
         tty.write(_WAKE_UP + command)
-        if tty.read(timeout=100) != pn532.Chipset.ACK:
+        if transport.TTY.read(tty, timeout=100) != pn532.Chipset.ACK:
             return False
-        tty.read(timeout=100)
+        transport.TTY.read(tty, timeout=100)
     except _READER_ERRORS:                  # nothing, or noise
         return False
     return True

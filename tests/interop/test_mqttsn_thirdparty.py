@@ -197,4 +197,6 @@ def test_our_codec_reads_the_frames_of_their_packet_classes() -> None:
     regack.set_message_id(0x0CD3)  # their encoder takes ids up to 0x7FFF only
     regack.set_return_code(0)
     assert mqttsn.decode(bytes(regack.encode())) == mqttsn.Regack(1, 0x0CD3, ReturnCode.ACCEPTED)
-    assert mqttsn.decode(bytes(packets.PingReqPacket("dev").encode())) == mqttsn.Pingreq("dev")
+    ping = packets.PingReqPacket()
+    ping.client_id = "dev"  # their setter stores octets, which their encoder can't encode
+    assert mqttsn.decode(ping.encode()) == mqttsn.Pingreq("dev")

@@ -121,7 +121,12 @@ def random_moment(rng: random.Random) -> datetime:
 def type_f(moment: datetime, *, minute_bits: int = 0, hour_bits: int = 0) -> bytes:
     year = moment.year % 100
     return bytes(
-        (moment.minute | minute_bits, moment.hour | hour_bits, moment.day | (year & 7) << 5, moment.month | year >> 3 << 4)
+        (
+            moment.minute | minute_bits,
+            moment.hour | hour_bits,
+            moment.day | (year & 7) << 5,
+            moment.month | year >> 3 << 4,
+        )
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bench.clock import WarpClock
+from bench.clock import Clock, WarpClock
 from bench.timeline import Timeline
 from bench.twin.cmi6110.otc import FlashWriteError, OtcService, RawValue, Status
 from bench.twin.pn532 import Pn532
@@ -79,7 +79,7 @@ class DictStore:
 
 @dataclass
 class NfcLab:
-    clock: WarpClock
+    clock: Clock
     timeline: Timeline
     tag: Type2Tag
     twin: Pn532

@@ -1,10 +1,10 @@
 """Runs under MicroPython: the edge box's firmware on pins that are not there.
 
-    micropython panel_firmware_world.py FIRMWARE_DIRECTORY [real-time]
+    micropython panel_firmware_world.py FIRMWARE_DIRECTORY [STEP_US | real-time]
 
 The actuator closes a contact that bounces; held for 50 ms, the unit lights its green LED, dimmed by a PWM of 500 Hz,
-until release; the red LED's sensor sees the flicker of a lamp, 1 ms in every 10, during that time. Without
-"real-time" each look at the clock takes 20 us, so that every run is the same.
+until release; the red LED's sensor sees the flicker of a lamp, 1 ms in every 10, during that time. Each look at
+the clock takes STEP_US (20) microseconds, so that every run is the same; or as long as it takes.
 """
 
 import sys
@@ -82,7 +82,7 @@ class Pin:
 
 
 class FakeTime:
-    step_us = 20
+    step_us = int(sys.argv[2]) if sys.argv[2:] and sys.argv[2] != "real-time" else 20
 
     def ticks_us(self):
         if not world.busy:

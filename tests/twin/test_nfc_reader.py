@@ -126,9 +126,13 @@ def test_a_tag_that_comes_late_is_found(lab: NfcLab) -> None:
 
 
 def test_a_tag_removed_in_the_middle_is_lost_and_the_next_tap_works(lab: NfcLab) -> None:
-    with pytest.raises(TagLostError, match="hold the unit still"), lab.reader.tap() as tag:
-        lab.remove_tag()
-        tag.read_ndef()
+    def read() -> None:
+        with lab.reader.tap() as tag:
+            lab.remove_tag()
+            tag.read_ndef()
+
+    with pytest.raises(TagLostError, match="hold the unit still"):
+        read()
     lab.place_tag()
     assert lab.otc.read().values["max_meter_retries"] == 255
 
@@ -142,9 +146,13 @@ def test_a_reader_unplugged_between_taps_is_the_benchs_fault(lab: NfcLab) -> Non
 
 
 def test_a_reader_unplugged_during_a_tap_is_the_benchs_fault(lab: NfcLab) -> None:
-    with pytest.raises(BenchError, match="expected an answering PN532"), lab.reader.tap() as tag:
-        lab.unplug()
-        tag.read_ndef()
+    def read() -> None:
+        with lab.reader.tap() as tag:
+            lab.unplug()
+            tag.read_ndef()
+
+    with pytest.raises(BenchError, match="expected an answering PN532"):
+        read()
 
 
 def test_closing_an_unplugged_reader_does_not_fail(lab: NfcLab) -> None:
@@ -174,16 +182,17 @@ def test_a_port_that_is_not_there_is_the_benchs_fault(lab: NfcLab) -> None:
         reader.identify()
 
 
-@pytest.mark.parametrize("port", ["/dev/ttyUSB0; reboot", "/dev/$(id)", "ttyUSB0", "", "/dev/ttyUSB0\n", "tty:USB0:pn532"])
+@pytest.mark.parametrize("port", [
+    "/dev/ttyUSB0; reboot", "/dev/$(id)", "ttyUSB0", "", "/dev/ttyUSB0\n", "tty:USB0:pn532"])
 def test_a_port_that_would_reach_a_shell_is_refused(lab: NfcLab, port: str) -> None:
     with pytest.raises(BenchError, match="correct the port in the station file"):
         Pn532Reader(port, lab.clock, lab.timeline)
 
 
 @settings(max_examples=200, deadline=None)
-@given(noise=st.lists(st.one_of(st.binary(max_size=40),
-                                st.sampled_from([b"\x00\x00\xff", b"\x00\xff\xff\xff\x01\x08\xf7", b"\x00\xff\x00\xff\x00",
-                                                 bytes.fromhex("0000ff02fed4022a00")])), max_size=8))
+@given(noise=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([
+    b"\x00\x00\xff", b"\x00\xff\xff\xff\x01\x08\xf7", b"\x00\xff\x00\xff\x00",
+    bytes.fromhex("0000ff02fed4022a00")])), max_size=8))
 def test_noise_on_the_line_never_breaks_the_twin(noise: list[bytes]) -> None:
     with WarpClock() as clock:
         twin = clock.call(lambda: Pn532(clock, Type2Tag()))

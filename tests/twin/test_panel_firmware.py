@@ -38,9 +38,9 @@ def micropython() -> str:
 class Box:
     """The firmware in a process of its own, on its standard input and output."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen([micropython(), str(WORLD), str(FIRMWARE)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    def __init__(self, step_us: int = 20) -> None:
+        self.process = subprocess.Popen([micropython(), str(WORLD), str(FIRMWARE), str(step_us)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._guard = threading.Timer(60, self.process.kill)   # a line that never comes must not hang the run
         self._guard.start()
 
@@ -135,12 +135,16 @@ def test_hold_lasts_until_release(box: Box) -> None:
     assert closed[-2] == Edge(closed[-1].sequence - 1, closed[-2].stamp_us, "button", False)  # type: ignore[union-attr]
 
 
-def test_the_watchdog_lets_the_button_go_after_65_s(box: Box) -> None:
+def test_the_watchdog_lets_the_button_go_after_65_s() -> None:
+    box = Box(step_us=500)
+    box.hear(Hello)
     armed(box)
     box.say("hold")
     messages = box.hear(Trouble)
+    box.close()
     assert messages[-1] == Trouble("watchdog: released after 65 s")
-    assert [message.hold_ms for message in messages if isinstance(message, PressDone)] == [65000]
+    (hold_ms,) = (message.hold_ms for message in messages if isinstance(message, PressDone))
+    assert hold_ms == pytest.approx(65000, abs=5)
 
 
 @pytest.mark.parametrize("command", ["nonsense", "press", "press 0", "press 65001", "press -5", "press 5 5", "T",

@@ -147,8 +147,8 @@ def _cellular(unit: CMi6110) -> dict[Path, Resource]:
                 Type.STRING, lambda: settings.text("apn"),
                 (lambda text: _store(unit, "apn", text)) if instance else None),
             Path(11, instance, 2): Resource(
-                Type.BOOLEAN, lambda: settings.number("apn_mode") == 0,
-                (lambda auto: _store(unit, "apn_mode", 0 if auto else 1)) if instance else None),
+                Type.BOOLEAN, lambda: settings.number("apn_mode") == 1,
+                (lambda auto: _store(unit, "apn_mode", int(auto))) if instance else None),
             Path(11, instance, 4): _integer(lambda: 3),
         }
     return tree

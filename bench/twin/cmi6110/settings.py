@@ -67,7 +67,7 @@ RULES: Mapping[str, Rule] = {
     "sequence_retry_delay": Rule(911, 86400, _between(1, 2592000)),
     "sequence_backoff": Rule(912, "0-5,60-120,1300-1600,1300-1600,1300-1600,1300-1600", _ranges),
     # Table 10: NB-IoT
-    "apn_mode": Rule(1001, 0, _one_of(0, 1)),                           # 0 automatic, 1 manual
+    "apn_mode": Rule(1001, 1, _one_of(0, 1)),                           # 1 automatic, 0 manual
     "apn": Rule(1002, "", _text(100)),
     "radio_band": Rule(1003, 0, _one_of(0, 3, 8, 20)),
     "power_saving_mode": Rule(1004, 3, _one_of(0, 1, 2, 3)),            # bit 0 eDRX, bit 1 PSM

@@ -193,7 +193,7 @@ class CMi6110:
         backoff = self.settings.backoff("restart_backoff")
         for attempt in range(1_000_000):
             self.front.show_joining()
-            apn = self.settings.text("apn") if self.settings.number("apn_mode") == 1 else None
+            apn = self.settings.text("apn") if self.settings.number("apn_mode") == 0 else None
             self.modem.t3324_s = self.settings.number("t3324")
             self.modem.t3412_s = self.settings.number("t3412")
             self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)

@@ -165,17 +165,16 @@ class EdgeBox:
     def _tell_edges(self):
         """Tell all edges that are certain, the earliest first."""
         told = []
+        now = self.now_us()      # before the rings are looked at: what comes meanwhile must not seem to be missing
         for name, pin in self._inputs:
             channel = self._filters[name]
-            while True:
-                raw = pin.edge()
-                if raw is None:
-                    break
-                now = self.now_us()
+            raw = pin.edge()
+            while raw is not None:
                 edge = channel.edge(now + time.ticks_diff(raw[0], self._ticks), raw[1])
                 if edge:
                     told.append((edge[0], name, edge[1]))
-            edge = channel.settle(self.now_us())
+                raw = pin.edge()
+            edge = channel.settle(now)
             if edge:
                 told.append((edge[0], name, edge[1]))
             if pin.overrun:

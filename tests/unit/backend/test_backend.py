@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import random
 import socket
 from collections.abc import Iterator
 
@@ -157,6 +158,20 @@ def test_equal_runs_give_equal_timelines_and_captures(labs):
     first, second = run_of_one_session(labs), run_of_one_session(labs)
     assert first == second
     assert len(first[0]) == 12
+
+
+def test_equal_seeds_give_equal_datagrams_of_the_coap_servers(labs):
+    def sent(seed: int) -> list[str]:
+        random.seed(seed)   # what aiocoap draws message ids and tokens from
+        lab = Lab(advertise="10.0.0.1")
+        labs.append(lab)
+        asked(lab.client(0), coap(2, "/bs", "ep=one"))
+        asked(lab.client(1), coap(2, "/rd", "ep=one"))
+        lab.clock.sleep(300)
+        return [seen.to_json() for seen in lab.timeline]
+
+    assert sent(7) == sent(7)
+    assert sent(7) != sent(8)
 
 
 def test_the_capture_has_synthetic_addresses(labs):

@@ -54,7 +54,7 @@ def test_a_packet_is_an_ip_datagram_with_time_comment_and_direction() -> None:
     assert (interface, captured, length) == (2, 30, 30)
     assert high << 32 | low == 1_000_000_002_500_000_000
     # IPv4: 0x45, 30 octets, TTL 64, UDP. UDP: 10 octets.
-    assert body[20:50] == bytes.fromhex("4500001E00000000 4011 66CD 0A000002 0A000001 C000 075B 000A 226E 0216")
+    assert body[20:50] == bytes.fromhex("4500001E00000000 4011 66CD 0A000002 0A000001 C000 075B 000A 2266 0216")
     assert body[52:] == bytes.fromhex("0100 0700") + b"dropped\0" + bytes.fromhex("0200 0400 01000000 0000 0000")
 
 

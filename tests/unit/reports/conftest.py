@@ -79,8 +79,9 @@ FAULT = ("supply at TCPIP0::127.0.0.1::5025::SOCKET: expected an answer to *IDN?
 class Scene:
     """Writes what a unit does into a timeline, with its own small time line."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, *, faulty: bool = False) -> None:
         self.t = 0.0
+        self.faulty = faulty
         self.rng = rng
         self.timeline = Timeline(now=lambda: self.t)
 
@@ -176,7 +177,7 @@ def play(kind: str, scene: Scene) -> None:
         scene.step("hold the button until green lights")
         scene.press(5.02)
         scene.current(0.041, 0.21, 4.0)
-        scene.both_leds(1.012)
+        scene.both_leds(1.42 if scene.faulty else 1.012)
         scene.step("both LEDs are dark again")
         scene.wait(1.4)
         scene.led("green", 0.1)
@@ -217,7 +218,7 @@ def play(kind: str, scene: Scene) -> None:
         scene.join()
         scene.wait(120.0)
         scene.step("mean of 10 min")
-        scene.current(4.31e-6, 6.1e-6, 600.0)
+        scene.current(19.4e-6 if scene.faulty else 4.31e-6, 25e-6 if scene.faulty else 6.1e-6, 600.0)
         scene.wait(600.0)
     elif kind == "nfc":
         for action in ("read", "write", "read"):
@@ -245,7 +246,7 @@ def write_run(directory: Path, verdict: str = "pass", *, profile: str = "accepta
             message = "power.sleep.current = 19.4 µA is above its limit 6.6 µA"
         if verdict == "error" and position == 18:
             outcome, message = "error", FAULT + hostile
-        scene = Scene(rng)
+        scene = Scene(rng, faulty=outcome == "fail")
         scene.see("test", "start", test=identifier, title=name)
         play(kind, scene)
         if hostile and kind:

@@ -1,0 +1,3 @@
+"""Suites speak the words of ``fixtures``; everything else is there."""
+
+pytest_plugins = ["fixtures.plugin"]

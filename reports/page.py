@@ -1,0 +1,196 @@
+"""The page of a run: one file that explains itself, opens from a disk, asks nothing of any network and needs no script.
+
+Everything that comes from a device, an instrument or a record is hostile text: the template escapes all of it, and the
+Content-Security-Policy of the page lets nothing run but the page's own few lines, named by their hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from bench.manual.requirements import Requirement, closed
+from reports.matrix import ORDER, TraceRow, trace
+from reports.measurement_picture import distance, measurement_picture
+from reports.run import Artifact, Measurement, Run, Test
+from reports.run_picture import run_picture, test_picture
+from reports.text import VERDICTS, WORDS, duration, limits, name_of_test, quantity
+
+PICTURES = 12
+"""At most this many tests that did not pass get their own timeline picture; the file stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """The test that decided the verdict, with what a reader needs to understand it at once."""
+
+    number: int
+    test: Test
+    headline: str
+    details: str
+    fault: dict[str, str]
+    measurements: list[Measurement]
+    statements: list[Requirement]
+    others: list[tuple[int, Test]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A requirement with its verdict, as listed on the page."""
+
+    requirement: Requirement
+    trace: TraceRow
+    reason: str
+
+
+def write_page(run_dir: Path, requirements: Sequence[Requirement]) -> Path:
+    """Write ``report.html`` into a run directory and return its path. Raises BenchError for a broken record."""
+    run = Run.load(run_dir)
+    numbers = {test.id: number for number, test in enumerate(run.tests, start=1)}
+    script = _source("page.js").strip()
+    rows = _requirement_rows(run, requirements)
+    in_profile = [row for row in rows if run.profile in row.requirement.profile]
+    not_covered = _not_covered(in_profile)
+    template = _environment().from_string(_source("page.html.j2"))
+    page = template.render(
+        run=run, numbers=numbers, counts={verdict: run.count(verdict) for verdict in VERDICTS},
+        css=Markup(_source("page.css")), script=Markup(script), policy=_policy(script), started=_started(run.started),
+        why=_why(run, numbers, requirements), closest=_closest(run), run_picture=Markup(run_picture(run).inline_svg()),
+        pictures=_pictures(run), measurements=_by_prefix(run.measurements), suites=_by_suite(run),
+        areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
+        order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
+        artifacts=[(file, _link(file, run)) for file in run.artifacts],
+    )
+    path = run_dir / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        quantity=quantity, duration=duration, name_of_test=name_of_test, slug=lambda text: re.sub(r"\W+", "-", text))
+    environment.globals.update(
+        WORDS=WORDS, limits=limits, distance=distance, bullet=_bullet, ORDER=ORDER)
+    return environment
+
+
+def _bullet(row: Measurement, large: bool = False) -> Markup:
+    return Markup(measurement_picture(row, large=large))  # the picture escapes its own texts
+
+
+def _source(name: str) -> str:
+    return files("reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+            "base-uri 'none'; form-action 'none'")
+
+
+def _started(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment.strftime("%Y-%m-%d %H:%M:%S ") + (str(moment.tzinfo) if moment.tzinfo else "(no time zone)")
+
+
+def _why(run: Run, numbers: dict[str, int], requirements: Sequence[Requirement]) -> _Why | None:
+    test = None if run.verdict == "pass" else run.first(run.verdict)
+    if test is None:
+        return None
+    headline, _, details = (test.message.strip() or "The test says no more.").partition("\n")
+    fault = re.fullmatch(r"(?P<subject>.+?): expected (?P<expected>.+?), saw (?P<seen>.+); (?P<do>.+)", headline)
+    return _Why(
+        number=numbers[test.id], test=test, headline=headline, details=details,
+        fault=fault.groupdict() if fault and test.verdict == "error" else {},
+        measurements=[row for row in run.measurements_of(test.id) if row.verdict != "pass"][:4],
+        statements=[row for row in requirements if row.id in test.requirements],
+        others=[(numbers[other.id], other) for other in run.tests
+                if other.verdict in ("fail", "error") and other.id != test.id])
+
+
+def _closest(run: Run) -> list[Measurement]:
+    """The three passed measurements that are nearest to a limit."""
+    near = [(away.percent, index) for index, row in enumerate(run.measurements) if row.verdict == "pass"
+            and (away := distance(row)) is not None and away.percent is not None]
+    return [run.measurements[index] for _, index in sorted(near)[:3]]
+
+
+def _pictures(run: Run) -> dict[str, Markup]:
+    chosen = [test.id for test in run.tests if test.verdict in ("fail", "error") and run.timeline.get(test.id)]
+    deciding = run.first(run.verdict)
+    chosen.sort(key=lambda test_id: deciding is None or test_id != deciding.id)
+    return {test_id: Markup(test_picture(run.timeline[test_id]).inline_svg()) for test_id in chosen[:PICTURES]}
+
+
+def _by_prefix(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    groups: dict[str, list[Measurement]] = {}
+    for row in rows:
+        groups.setdefault(row.name.split(".", 1)[0], []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def _by_suite(run: Run) -> dict[str, list[Test]]:
+    groups: dict[str, list[Test]] = {}
+    for test in run.tests:
+        groups.setdefault(test.suite, []).append(test)
+    return groups
+
+
+def _requirement_rows(run: Run, requirements: Sequence[Requirement]) -> list[_Row]:
+    """The requirements of the run's profile, and those that its tests prove besides."""
+    collected = {test.id: test.requirements for test in run.tests}
+    skipped = {test.id: test.reason or test.message for test in run.tests if test.verdict == "skipped"}
+    by_id = {row.id: row for row in requirements}
+    rows = []
+    for row in trace([run], collected, closed(), requirements):
+        requirement = by_id[row.id]
+        if run.profile not in requirement.profile and not row.tests:
+            continue
+        reason = row.reason or ""
+        if row.verdict == "not run":
+            reason = "; ".join(dict.fromkeys(skipped.get(name, "") or "no reason given" for name in row.tests))
+        rows.append(_Row(requirement, row, reason))
+    return rows
+
+
+def _by_area(rows: Sequence[_Row]) -> dict[str, tuple[list[_Row], Counter[str]]]:
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(row.requirement.area, []).append(row)
+    return {area: (group, Counter(row.trace.verdict for row in group)) for area, group in groups.items()}
+
+
+def _not_covered(rows: Sequence[_Row]) -> list[tuple[str, str, list[_Row]]]:
+    """What the run says nothing about, by why: (title, explanation, rows); empty groups are left out."""
+    groups = [
+        ("Skipped", "A test exists, but this run could not or did not run it.",
+         [row for row in rows if row.trace.verdict == "not run"]),
+        ("Closed without a test", "Left to another activity, for the reason given. Nothing was proven here.",
+         [row for row in rows if row.trace.reason]),
+        ("No test in this run", "No test of this run names them.",
+         [row for row in rows if row.trace.verdict == "no test" and not row.trace.reason]),
+    ]
+    return [group for group in groups if group[2]]
+
+
+def _link(artifact: Artifact, run: Run) -> dict[str, Any]:
+    """A link to the file, if the path stays inside the run directory."""
+    path = PurePosixPath(artifact.path)
+    inside = bool(re.fullmatch(r"[\w./ -]+", artifact.path)) and not path.is_absolute() and ".." not in path.parts
+    present = inside and (run.directory / artifact.path).is_file()
+    return {"href": "./" + artifact.path if present else None, "present": present}

@@ -1,0 +1,73 @@
+"""What ``mcm-bench run`` prints at the end: tests by suite, measurements against limits, the verdict, the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from reports.matrix import STYLES
+from reports.measurement_picture import distance
+from reports.run import Run
+from reports.text import VERDICTS, WORDS, duration, limits, name_of_test, quantity
+
+_MARKS = {"pass": "✔", "fail": "✘", "error": "▲", "skipped": "○"}
+
+
+def summary(run: Run, report: Path | None = None) -> RenderableType:
+    """The end of a run for ``rich``. Texts of devices are printed as they are, never as markup."""
+    parts: list[RenderableType] = [_tests(run)]
+    if run.measurements:
+        parts.append(_measurements(run))
+    parts.append(_verdict(run, report))
+    return Group(*parts)
+
+
+def _tests(run: Run) -> Table:
+    view = Table(title="Tests", title_justify="left", expand=True, show_edge=False)
+    view.add_column("", width=1)
+    view.add_column("test", ratio=3, overflow="fold")
+    view.add_column("requirements", ratio=1, overflow="fold", style="dim")
+    view.add_column("device time", justify="right", no_wrap=True)
+    for suite in dict.fromkeys(test.suite for test in run.tests):
+        view.add_section()
+        view.add_row("", Text(suite, style="bold"), "", "")
+        for test in (test for test in run.tests if test.suite == suite):
+            name = Text(name_of_test(test.id))
+            note = test.message if test.verdict in ("fail", "error") else test.reason or ""
+            if note:
+                name.append("\n" + note.strip().splitlines()[0], style=STYLES[test.verdict])
+            view.add_row(Text(_MARKS[test.verdict], style=STYLES[test.verdict]), name,
+                         Text(" ".join(test.requirements)), duration(test.device_time_s))
+    return view
+
+
+def _measurements(run: Run) -> Table:
+    view = Table(title="Measurements", title_justify="left", expand=True, show_edge=False)
+    view.add_column("", width=1)
+    for name, ratio in (("measurement", 2), ("value", 1), ("limits", 2), ("distance", 2)):
+        view.add_column(name, ratio=ratio, overflow="fold", justify="left" if name == "measurement" else "right")
+    for row in run.measurements:
+        away = distance(row)
+        view.add_row(Text(_MARKS[row.verdict], style=STYLES[row.verdict]), Text(row.name),
+                     Text(quantity(row.value, row.unit), style=STYLES[row.verdict]),
+                     Text(limits(row.low, row.high, row.unit)), Text(away.text(row.unit) if away else ""))
+    return view
+
+
+def _verdict(run: Run, report: Path | None) -> Panel:
+    style = {"pass": "bold white on green", "fail": "bold white on red", "error": "bold black on yellow"}[run.verdict]
+    counts = ", ".join(f"{run.count(verdict)} {WORDS[verdict].lower()}" for verdict in VERDICTS)
+    text = Text()
+    text.append(f"\n   {_MARKS[run.verdict]}  {' '.join(WORDS[run.verdict])}   \n", style=style)
+    if run.simulated:
+        text.append("\n SIMULATED – lab in software, no hardware was tested \n", style="bold black on bright_yellow")
+    text.append(f"\nunit {run.unit or 'unknown'}   profile {run.profile}   seed {run.seed}\n")
+    text.append(f"{counts}   device time {duration(run.device_time_s)}   wall time {duration(run.wall_time_s)}")
+    if report is not None:
+        text.append("\nreport ", style="dim")
+        text.append(str(report), style="bold")
+    return Panel(text, expand=False, border_style=STYLES[run.verdict])

@@ -1,0 +1,43 @@
+"""A plain pyvisa script, as an engineer would write it, drives the twin supply."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import pyvisa
+
+from bench.clock import WarpClock
+from bench.twin.cmi6110.current import CurrentTrace
+from bench.twin.n6705 import N6705
+from bench.twin.scpi import ScpiServer
+from bench.twin.signal import Signal
+
+
+def test_a_plain_pyvisa_script_supplies_and_logs():
+    with WarpClock() as clock:
+        terminals = Signal(0.0)
+        unit = CurrentTrace(clock, terminals)
+        server = ScpiServer(N6705(clock, terminals, unit, random.Random(1)))
+        clock.run(server.start())
+        clock.call(lambda: unit.set("modem", 0.05))
+
+        supply = pyvisa.ResourceManager("@py").open_resource(server.address, read_termination="\n",
+                                                             write_termination="\n", timeout=20_000)
+        assert "N6705" in supply.query("*IDN?")
+        supply.write("SOURce:VOLTage:LEVel:IMMediate:AMPLitude 3600mV,(@1)")
+        supply.write("OUTPut:STATe ON,(@1)")
+        assert supply.query("*OPC?") == "1"
+        assert terminals.value == 3.6
+        assert supply.query_ascii_values("MEASure:VOLTage? (@1)")[0] == pytest.approx(3.6, abs=3e-3)
+
+        for text in ("FORMat REAL", "SENSe:ELOG:CURRent:RANGe:AUTO ON,(@1)", "SENSe:ELOG:PERiod 1.024ms,(@1)",
+                     "TRIGger:ELOG:SOURce IMMediate,(@1)", "INITiate:ELOG (@1)"):
+            supply.write(text)
+        assert supply.query("SYSTem:ERRor?") == '+0,"No error"'
+        clock.sleep(1.0)
+        values = supply.query_binary_values("FETCh:ELOG? 4096,(@1)", datatype="f", is_big_endian=True)
+        assert len(values) == 976
+        assert sum(values) / len(values) == pytest.approx(0.05, rel=1e-3)
+        supply.close()
+        clock.run(server.stop())
