@@ -20,7 +20,8 @@ meter               optical, mbus       the registers read, as text
 nfc                 read, write, mute   settings by name; what went wrong
 cell                state               state (off, on, attached, connected, idle, psm)
 bootstrap dm mdm    datagram            direction (in: from the unit, out: to the unit), peer, hex
-bootstrap dm mdm    message             direction, text, and the decoded fields of the protocol
+bootstrap dm mdm    message             direction, peer, text, and the decoded fields of the protocol
+bootstrap dm mdm    malformed           direction, peer, text: why the datagram is none of its protocol
 ==================  ==================  =========================================================================
 """
 

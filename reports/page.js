@@ -36,5 +36,5 @@ if (list) {
   }
 }
 window.addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details")) part.open = true;
+  for (const part of document.querySelectorAll("details:not(.steps)")) part.open = true;
 });

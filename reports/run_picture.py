@@ -69,8 +69,8 @@ def test_picture(observations: Sequence[Observation]) -> Picture:
     names = [name for name in LANES if name in seen_lanes or name in ("green LED", "red LED")]
     lanes = _Lanes.stack((name, _HEIGHTS.get(name, 25)) for name in names)
     top = 66.0
-    sheet = Sheet(WIDTH, top + lanes.height + 78)
     silences = Silences.find(_moments(observations))
+    sheet = Sheet(WIDTH, top + lanes.height + (78 if silences.folded.any() else 60))
     axis = TimeAxis(silences, GUTTER + 6, WIDTH - 8)
     _lane_names(sheet, lanes, top, 10.5)
     _draw(sheet, observations, axis, lanes, top, 8.5)

@@ -56,7 +56,9 @@ class Picture:
         label = html.escape(self.description, quote=True)
         head = f'<svg class="timeline" role="img" aria-label="{label}" {view.group() if view else ""}>'
         text = head + text[text.index(">") + 1:]
-        text = re.sub(r' id="(?:figure|axes|patch|text)_\d+"| transform="rotate\(-0 [^"]*\)"| font-family: [^;]*;', "", text)
+        text = re.sub(r' id="(?:figure|axes|patch|text)_\d+"| transform="rotate\(-0 [^"]*\)"', "", text)
+        text = re.sub(r" font-family: [^;]*;", "", text)
+        text = text.replace(f"fill: {PAPER}", "fill: none", 1)  # the page is the background
         for name, colour in COLOURS.items():
             text = text.replace(f": {colour}", f": var(--pic-{name}, {colour})")
         return re.sub(r">\s+<", "><", text)

@@ -9,6 +9,7 @@ import math
 import struct
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from bench.payload.readout import Finding, Function, PayloadError, Record, Severity
 from bench.payload.vif import KNOWN_VIFS
@@ -143,6 +144,7 @@ def _variable_length(data: bytes, at: int) -> int:
     raise PayloadError(f"byte {at}: variable length {lvar:02X} is reserved")
 
 
+@lru_cache(maxsize=256)
 def _unknown_vif(dif: bytes, vif: bytes, plain_text: str | None) -> Finding:
     said = f" (plain text {plain_text!a})" if plain_text is not None else ""
     return Finding(

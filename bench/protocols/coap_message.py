@@ -68,7 +68,7 @@ def _ends_with_marker(options: bytes) -> bool:
 def _code(message: Any) -> str:
     """``GET``, ``2.05 Content``; a code without a name as ``2.09``."""
     name = str(message.code)
-    return str(message.code.dotted) if name.isdigit() else name
+    return name if name[0].isalnum() and not name.isdigit() else str(message.code.dotted)
 
 
 def path_of(message: Message) -> str:

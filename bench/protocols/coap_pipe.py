@@ -1,9 +1,9 @@
 """CoAP endpoints over any pipe of datagrams: the one place where the house reaches into aiocoap.
 
 The same endpoint serves the bench's servers over UDP sockets, the twin unit's client over the twin's cell, and both
-over DTLS: the pipe decides. aiocoap is pinned, for what is used here is private: the call that attaches a transport
-(``Context._append_tokenmanaged_messagemanaged_transport``), the end of an observation, its token, and the fetching
-of the rest of a notification. Tests guard each.
+over DTLS: the pipe decides. aiocoap is pinned, for what is used here is private or unpromised: how a transport is
+put together, the end of an observation, its token, and the fetching of the rest of a notification. A test guards
+each.
 
 Time is the running loop's time. Message ids, tokens and retransmission times come from the global ``random``,
 which aiocoap draws from; whoever wants equal runs seeds it.
@@ -18,9 +18,11 @@ from typing import Any, Protocol
 
 from aiocoap import error, interfaces, protocol
 from aiocoap.message import Message
+from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
-from aiocoap.numbers.types import NON
+from aiocoap.numbers.types import NON, RST
 from aiocoap.pipe import Pipe
+from aiocoap.tokenmanager import TokenManager
 
 from bench.protocols.coap_message import CoapError, parse
 
@@ -29,9 +31,13 @@ __all__ = ["CoapEndpoint", "CoapError", "DatagramPipe", "Observation", "transpor
 # aiocoap has no type annotations to check calls against.
 _protocol: Any = protocol
 _Pipe: Any = Pipe
+_MessageManager: Any = MessageManager
+_TokenManager: Any = TokenManager
 
 _VERSION_1_CON = 0b0100
-_RST = 0b0111_0000
+_VERSION_1_RST = 0b0111_0000
+_NOTIFICATIONS_KEPT = 1000
+"""How many NON notifications are remembered, in case they are refused by RST."""
 
 
 class DatagramPipe(Protocol):
@@ -84,11 +90,11 @@ class CoapEndpoint:
         """An endpoint of the running loop; without ``site`` it answers each request with 4.04."""
         endpoint = cls(pipe, site, name, block_size=block_size, on_malformed=on_malformed)
 
-        async def attach(manager: Any) -> _PipeInterface:
-            endpoint._interface = _PipeInterface(endpoint, pipe, manager)
-            return endpoint._interface
-
-        await endpoint._context._append_tokenmanaged_messagemanaged_transport(attach)
+        tokens = _Tokens(endpoint._context)
+        messages = _MessageManager(tokens)
+        messages.message_interface = endpoint._interface = _PipeInterface(endpoint, pipe, messages)
+        tokens.token_interface = messages
+        endpoint._context.request_interfaces.append(tokens)
         return endpoint
 
     @property
@@ -113,21 +119,17 @@ class CoapEndpoint:
                 self._reset(peer, data)
             return
         message.remote = Remote(self, peer)
-        if self._is_unasked(message):
-            # aiocoap refuses an unknown CON only; a server that notifies by NON must hear it too (RFC 7641 3.6).
+        # aiocoap knows the refusal of a notification by RST (RFC 7641 section 3.6) for CON only, both ways.
+        if message.mtype is RST:
+            self._interface.end_observation(message)
+        elif self._interface.is_unasked(message):
             self._reset(peer, data)
             return
         self._interface.manager.dispatch_message(message)
 
-    def _is_unasked(self, message: Any) -> bool:
-        """Whether it is a NON response to a token that nobody waits for."""
-        assert self._interface is not None
-        return (message.mtype is NON and message.code.is_response()
-                and (message.token, message.remote) not in self._interface.manager.token_manager.outgoing_requests)
-
     def _reset(self, peer: Any, data: bytes) -> None:
         with contextlib.suppress(OSError):
-            self._pipe.send(peer, bytes([_RST, 0]) + data[2:4])
+            self._pipe.send(peer, bytes([_VERSION_1_RST, 0]) + data[2:4])
 
     def peer_gone(self, peer: Hashable, reason: Exception | str) -> None:
         """The session with ``peer`` is over: its requests fail with NetworkError, its observations end."""
@@ -286,6 +288,32 @@ class Remote(interfaces.EndpointAddress):
         return int(2 ** (self._maximum_block_size_exp + 4))
 
 
+class _Tokens(_TokenManager):  # type: ignore[misc]
+    """aiocoap's requests by token, made safe against a request that is cancelled at the very instant at which its
+    response, its last time-out or the shutdown comes: that raises InvalidStateError, and aiocoap leaves it to the
+    loop. In virtual time such instants are common.
+    """
+
+    def process_response(self, response: Any) -> bool:
+        try:
+            return bool(super().process_response(response))
+        except asyncio.InvalidStateError:
+            return True
+
+    def dispatch_error(self, exception: Exception, remote: Any) -> None:
+        try:
+            super().dispatch_error(exception, remote)
+        except asyncio.InvalidStateError:
+            # The others at this remote have not been told yet.
+            self.loop.call_soon(self.dispatch_error, exception, remote)
+
+    async def shutdown(self) -> None:
+        try:
+            await super().shutdown()
+        except asyncio.InvalidStateError:
+            await self.shutdown()
+
+
 class _PipeInterface(interfaces.MessageInterface):
     """What aiocoap sends through."""
 
@@ -294,10 +322,28 @@ class _PipeInterface(interfaces.MessageInterface):
         self.manager = manager
         self.closed = False
         self._pipe = pipe
+        self._notifications: dict[tuple[Remote, int], bytes] = {}
+
+    def is_unasked(self, message: Any) -> bool:
+        """Whether it is a NON response to a token that nobody waits for."""
+        return (message.mtype is NON and message.code.is_response()
+                and (message.token, message.remote) not in self.manager.token_manager.outgoing_requests)
+
+    def end_observation(self, rst: Any) -> None:
+        """Stop notifying a peer that has refused a NON notification."""
+        token = self._notifications.pop((rst.remote, rst.mid), None)
+        if token is not None:
+            _, stop = self.manager.token_manager.incoming_requests.get((token, rst.remote), (None, None))
+            if stop is not None:
+                stop()
 
     def send(self, message: Any) -> None:
         if self.closed:
             return
+        if message.mtype is NON and message.opt.observe is not None and message.code.is_response():
+            self._notifications[message.remote, message.mid] = message.token
+            if len(self._notifications) > _NOTIFICATIONS_KEPT:
+                del self._notifications[next(iter(self._notifications))]
         try:
             self._pipe.send(message.remote.peer, message.encode())
         except OSError as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import Callable, Collection
 from typing import cast
 
@@ -24,6 +25,7 @@ class UdpEndpoint(asyncio.DatagramProtocol):
                  on_error: Callable[[OSError], None] | None = None) -> None:
         self.on_datagram = on_datagram
         self.on_error = on_error
+        self._socket: socket.socket | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._address: Address = ("", 0)
 
@@ -31,12 +33,16 @@ class UdpEndpoint(asyncio.DatagramProtocol):
     async def open(cls, host: str, port: int, on_datagram: Callable[[Address, bytes], None] | None = None,
                    on_error: Callable[[OSError], None] | None = None) -> UdpEndpoint:
         """Bind ``host`` (an IP address) and ``port`` (0: any free one). Raises BenchError when it can't."""
+        endpoint = cls(on_datagram, on_error)
+        endpoint._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            _, endpoint = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: cls(on_datagram, on_error), local_addr=(host, port))
+            endpoint._socket.setblocking(False)
+            endpoint._socket.bind((host, port))
         except OSError as error:
+            endpoint._socket.close()
             raise BenchError(f"UDP socket {host}:{port}", expected="to bind it", seen=error.strerror or str(error),
                              do="choose an address of this machine and a port that is free") from error
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: endpoint, sock=endpoint._socket)
         return endpoint
 
     @property
@@ -54,8 +60,13 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         """
         if not data and not allow_empty:
             raise ValueError("an empty datagram is sent on purpose only (allow_empty=True)")
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        if data:
             self._transport.sendto(data, peer)
+        elif self._socket is not None:
+            # asyncio before Python 3.12 drops an empty datagram without a word.
+            self._socket.sendto(data, peer)
 
     def close(self) -> None:
         """Free the port. Doing it twice does no harm."""

@@ -86,6 +86,7 @@ class Lab:
 
     async def _close(self) -> None:
         self.unit.supply.set(0.0)
+        self.unit.modem.shut_down()
         self.panel.close()
         self.optical.close()
         self.mbus.close()

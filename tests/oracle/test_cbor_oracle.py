@@ -7,11 +7,13 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.payload.cbor import decode_cbor
 from bench.payload.readout import PayloadError
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 scalars = (
     st.integers(-(2**64), 2**64 - 1)
@@ -31,6 +33,7 @@ items = st.recursive(
 )
 
 
+@unhurried
 @given(items)
 def test_what_cbor2_writes_is_read_back_without_findings(item: Any) -> None:
     value, findings = decode_cbor(cbor2.dumps(item))
@@ -38,6 +41,7 @@ def test_what_cbor2_writes_is_read_back_without_findings(item: Any) -> None:
     assert findings == ()
 
 
+@unhurried
 @given(items, st.data())
 def test_a_cut_item_is_refused_as_cbor2_refuses_it(item: Any, data: st.DataObject) -> None:
     whole = cbor2.dumps(item)
@@ -48,6 +52,7 @@ def test_a_cut_item_is_refused_as_cbor2_refuses_it(item: Any, data: st.DataObjec
         decode_cbor(cut)
 
 
+@unhurried
 @given(st.binary(max_size=60))
 def test_any_bytes_that_we_read_without_findings_are_read_the_same_by_cbor2(data: bytes) -> None:
     try:

@@ -133,8 +133,7 @@ def test_reset_brings_the_defaults_back(bench):
     assert (bench.level, bench.source) == (0.0, "BUS")
 
 
-def real_instrument():
-    clock = WarpClock()
+def real_instrument(clock):
     supply = Signal(0.0)
     return N6705(clock, supply, CurrentTrace(clock, supply), random.Random(1))
 
@@ -154,12 +153,13 @@ def test_any_text_is_survived(text):
 @given(st.lists(st.tuples(st.sampled_from(HEADERS), st.sampled_from(["", "?"]), st.sampled_from(ARGUMENTS)),
                 min_size=1, max_size=8))
 def test_any_sequence_of_commands_answers_or_queues_an_error(messages):
-    instrument = real_instrument()
-    for header, mark, argument in messages:
-        before = int(instrument.execute("SYST:ERR:COUN?"))
-        reply = instrument.execute(f"{header}{mark} {argument}")
-        after = int(instrument.execute("SYST:ERR:COUN?"))
-        if mark:
-            assert (reply is None) == (after > before)
-        else:
-            assert reply is None
+    with WarpClock() as clock:
+        instrument = real_instrument(clock)
+        for header, mark, argument in messages:
+            before = int(instrument.execute("SYST:ERR:COUN?"))
+            reply = instrument.execute(f"{header}{mark} {argument}")
+            after = int(instrument.execute("SYST:ERR:COUN?"))
+            if mark:
+                assert (reply is None) == (after > before)
+            else:
+                assert reply is None

@@ -325,7 +325,7 @@ class CurrentTrace:
         padded = np.append(current, current[-1])
         minimum = np.minimum.reduceat(padded, bounds)[::2]
         maximum = np.maximum.reduceat(padded, bounds)[::2]
-        return mean, minimum, maximum
+        return np.clip(mean, minimum, maximum), minimum, maximum     # the sums' rounding is some 1e-12 A
 
 
 def _us(seconds: float) -> int:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 
 from bench.clock import Clock
 from bench.twin.cell import Address, Cell
+
+SPENT_PORTS = 200
 
 EDRX_CYCLE_S = 40.96
 """The module's default eDRX value 19 = 0x13: paging window 5.12 s in a cycle of 40.96 s."""
@@ -41,6 +44,7 @@ class Modem:
         self.on_transmit: Callable[[float], None] = lambda seconds: None
         self.on_lost: Callable[[], None] = lambda: None
         self.sockets: list[ModemSocket] = []
+        self._spent: deque[asyncio.DatagramTransport] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._uplink_free_at = 0.0
         self._downlink_free_at = 0.0
@@ -125,6 +129,21 @@ class Modem:
         self.sockets.append(socket)
         return socket
 
+    def keep(self, transport: asyncio.DatagramTransport) -> None:
+        """Hold a closed socket's port for a while: if the kernel gave it out again, a server would take the new
+        socket for the old one, by chance and so not in each run alike.
+        """
+        self._spent.append(transport)
+        if len(self._spent) > SPENT_PORTS:
+            self._spent.popleft().close()
+
+    def shut_down(self) -> None:
+        """The end of the twin: give all ports back."""
+        for socket in list(self.sockets):
+            socket.close()
+        while self._spent:
+            self._spent.popleft().close()
+
     def uplink_delay(self, size: int) -> float:
         """Seconds until a datagram of ``size`` octets, sent now, is through the air. One at a time."""
         conditions = self.cell.conditions
@@ -194,7 +213,7 @@ class ModemSocket(asyncio.DatagramProtocol):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.close()
+            self._modem.keep(self._transport)
             self._transport = None
         if self in self._modem.sockets:
             self._modem.sockets.remove(self)

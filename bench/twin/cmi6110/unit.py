@@ -86,8 +86,9 @@ class CMi6110:
         self._powered = False
         self._life: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._schedules: list[asyncio.Task[None]] = []
-        self._readout_wanted: list[asyncio.TimerHandle] = []
+        self._reading: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
         self._transmitting = asyncio.Lock()
         self.supply.follow(self._supply_changed)
         self.front.on_release = self._button_released
@@ -95,7 +96,7 @@ class CMi6110:
         self.front.red.follow(lambda on: self.current.set("led.red", self.waveform.led_a * on))
         self.modem.on_state = self._modem_state
         self.modem.on_transmit = self._modem_transmits
-        self.modem.on_lost = lambda: self._restart_life(activation=False, indicate=False)
+        self.modem.on_lost = self._network_lost
         self.settings.on_change = self._settings_changed
 
     # -- power and button
@@ -146,47 +147,66 @@ class CMi6110:
 
     # -- the firmware's life between start-up and switch-off
 
-    def _restart_life(self, *, activation: bool, indicate: bool = True) -> None:
+    def _restart_life(self, *, activation: bool) -> None:
         self._end_life()
         if self._powered and self.active:
-            self._start_life(activation=activation, indicate=indicate)
+            self._start_life(activation=activation)
 
-    def _start_life(self, *, activation: bool, hold_off_s: float = 0.0, indicate: bool = True) -> None:
-        self._life = self.clock.loop.create_task(self._live(activation, hold_off_s, indicate))
+    def _start_life(self, *, activation: bool, hold_off_s: float = 0.0) -> None:
+        self._life = self.clock.loop.create_task(self._live(activation, hold_off_s))
 
     def _end_life(self) -> None:
-        for task in [self._life, *self._jobs, *self._schedules]:
+        for task in (self._life, self._reading):
             if task is not None:
                 task.cancel()
-        self._life = None
-        self._schedules.clear()
+        self._life = self._reading = None
+        self._disconnect()
         self.front.dark()
+        if self.modem.state != "off":
+            self.modem.detach()
+
+    def _disconnect(self) -> None:
+        """All that needs the network ends."""
+        for task in [self._sending, *self._jobs]:
+            if task is not None:
+                task.cancel()
+        self._sending = None
         self.mdm.close()
         self.dm = None
         for socket in list(self.modem.sockets):
             socket.close()
-        if self.modem.state != "off":
-            self.modem.detach()
 
-    async def _live(self, activation: bool, hold_off_s: float, indicate: bool) -> None:
-        if hold_off_s:
-            await asyncio.sleep(hold_off_s)
-        if indicate:
-            await self.front.show_start()
-        await self._join()
-        self.synchronize_from_network()
-        if activation or not self.provisioned:
+    def _network_lost(self) -> None:
+        self._disconnect()
+        self._lost.set()
+
+    async def _live(self, activation: bool, hold_off_s: float) -> None:
+        """Start up, and then be connected as long as there is a network; the meter is read with or without one."""
+        await asyncio.sleep(hold_off_s + self.waveform.wake_s)
+        await self.front.show_start()
+        self._plan_readouts()
+        first = True
+        while True:
+            self._lost.clear()
+            await self._join()
+            self.synchronize_from_network()
+            self._do(self._work(activation or not self.provisioned, first))
+            activation = first = False
+            await self._lost.wait()
+
+    async def _work(self, bootstrap: bool, first: bool) -> None:
+        """Bootstrap, device management, meter data, in this order (6.2)."""
+        if bootstrap:
             await self._bootstrap_until_done()
         tried = asyncio.Event()
         self._do(self._manage(tried))
         await tried.wait()
         self.mdm.server = _address(self.mdm_uri)
         await self.mdm.connect()
-        await asyncio.sleep(self.first_readout_delay_s)
-        self.read_meter(extra=True)
-        await self._transmit()
-        self._reschedule()
-        await asyncio.Event().wait()
+        if first:
+            await asyncio.sleep(self.first_readout_delay_s)
+            await self._read_and_transmit()
+        self._plan_transmissions()
 
     async def _join(self) -> None:
         """Search until the network takes the unit, with growing pauses (33906/0/40, C16)."""
@@ -283,12 +303,13 @@ class CMi6110:
             network = self.cell.local_standard_time()
             if abs((network - self.meter.clock_now()).total_seconds()) >= 1.0:
                 self.meter.set_clock(network)
+                self._reschedule()
 
     def set_meter_clock(self, local: datetime) -> None:
         """A new time for the meter: plan anew, and read and send once more (7.3.2)."""
         self.meter.set_clock(local)
         self._reschedule()
-        if self._schedules:
+        if self._sending is not None:
             self.trigger_readout()
 
     def utc_now(self) -> datetime:
@@ -379,14 +400,22 @@ class CMi6110:
 
     # -- schedules, on the meter's clock (7.3.2 and 7.3.3)
 
+    def _plan_readouts(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = self.clock.loop.create_task(self._read_on_schedule())
+
+    def _plan_transmissions(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+        self._sending = self.clock.loop.create_task(self._transmit_on_schedule())
+
     def _reschedule(self) -> None:
-        was_running = bool(self._schedules)
-        for task in self._schedules:
-            task.cancel()
-        self._schedules.clear()
-        if self._life is not None and (was_running or self.modem.attached):
-            create = self.clock.loop.create_task
-            self._schedules = [create(self._read_on_schedule()), create(self._transmit_on_schedule())]
+        """The clock or an interval has changed: plan anew what was planned."""
+        if self._reading is not None:
+            self._plan_readouts()
+        if self._sending is not None:
+            self._plan_transmissions()
 
     async def _read_on_schedule(self) -> None:
         while True:
@@ -424,7 +453,7 @@ class CMi6110:
             await client.register(self.dm_account.lifetime_s)
 
     def bootstrap_again(self) -> None:
-        self.later(lambda: self._restart_life(activation=True, indicate=False))
+        self.later(lambda: self._restart_life(activation=True))
 
     def later(self, action: Callable[[], None]) -> None:
         """After the answer to the server is out."""
@@ -464,7 +493,7 @@ class CMi6110:
             return
         if names & {"message_format", "message_encoding", "mqttsn_topic"}:
             self.mdm.new_topic()
-        if names & {"readout_interval", "transmit_interval", "transmit_offset", "transmit_delay"} and self._schedules:
+        if names & {"readout_interval", "transmit_interval", "transmit_offset", "transmit_delay"}:
             self._reschedule()
         if names & {"t3324", "t3412", "power_saving_mode"}:
             self.modem.t3324_s = self.settings.number("t3324")

@@ -23,7 +23,7 @@ def found(text: str) -> list[tuple[str, str]]:
     return [(f.code, f.severity) for f in decode_json(text.encode()).findings]
 
 
-@pytest.mark.req("PAY-JSON-01", "PAY-JSON-16")
+# PAY-JSON-01, PAY-JSON-16
 @pytest.mark.parametrize("text", [STANDARD, EXTENDED, "\r\n " + STANDARD + "\n"])
 def test_good_telegram_has_no_findings(text: str) -> None:
     telegram = decode(text.encode())
@@ -31,14 +31,14 @@ def test_good_telegram_has_no_findings(text: str) -> None:
     assert telegram.findings == ()
 
 
-@pytest.mark.req("PAY-JSON-11", "PAY-JSON-12", "PAY-JSON-13", "PAY-JSON-14")
+# PAY-JSON-11, PAY-JSON-12, PAY-JSON-13, PAY-JSON-14
 def test_extended_telegram_has_tariffs_and_missing_time() -> None:
     readout = decode_json(EXTENDED.encode()).newest
     assert [str(t) for t in readout.tariffs] == ["1.5 MWh", "2.5 MWh", "3.5 MWh"]
     assert readout.missing_time == Quantity(Decimal(7), "h")
 
 
-@pytest.mark.req("PAY-JSON-13")
+# PAY-JSON-13
 def test_second_u2_is_the_unit_of_tariff_3_as_table_7_prints_it() -> None:
     text = EXTENDED.replace('"U3"', '"U2"').replace('"T2":2.5,"U2":"MWh"', '"T2":2.5,"U2":"kWh"')
     telegram = decode_json(text.encode())
@@ -46,7 +46,7 @@ def test_second_u2_is_the_unit_of_tariff_3_as_table_7_prints_it() -> None:
     assert [(f.code, f.severity) for f in telegram.findings] == [("tariff-3-unit-key", "warning")]
 
 
-@pytest.mark.req("PAY-JSON-02")
+# PAY-JSON-02
 def test_leading_zeros_that_a_number_loses_are_put_back() -> None:
     assert decode_json(STANDARD.replace("87654321", "73600").encode()).newest.meter_id == "00073600"
 
@@ -108,7 +108,7 @@ def test_time_with_an_offset_is_the_same_moment_in_utc() -> None:
     assert decode_json(text.encode()).newest.time == datetime(2019, 11, 28, 19, 39, tzinfo=UTC)
 
 
-@pytest.mark.req("PAY-JSON-19")
+# PAY-JSON-19
 def test_every_digit_is_kept() -> None:
     text = STANDARD.replace("12345.678", "9007199254740993.000100")
     energy = decode_json(text.encode()).newest.energy

@@ -22,7 +22,7 @@ def q(value: str, unit: str) -> Quantity:
     return Quantity(Decimal(value), unit)
 
 
-@pytest.mark.req("PAY-JSON-17", "PAY-JSON-03", "PAY-JSON-10")
+# PAY-JSON-17, PAY-JSON-03, PAY-JSON-10
 def test_json_example_of_the_manual() -> None:
     example = json.loads((DATA / "manual_examples.json").read_text())["json_example"]
     telegram = decode(json.dumps(example, indent=2).encode())
@@ -41,7 +41,7 @@ def test_json_example_of_the_manual() -> None:
     assert [(f.code, f.severity) for f in telegram.findings] == [("undefined-error-flag", "warning")]
 
 
-@pytest.mark.req("PAY-MBUS-22", "PAY-MBUS-17")
+# PAY-MBUS-22, PAY-MBUS-17
 def test_data_value_of_the_manual_has_the_values_of_the_json_example() -> None:
     assert bytes.fromhex((DATA / "mbus_payload_33_bytes.hex").read_text()) == FIRST_DATA
     readout = decode(FIRST_DATA, "mbus").newest
@@ -56,7 +56,7 @@ def test_data_value_of_the_manual_has_the_values_of_the_json_example() -> None:
     assert readout.error_flags == 0x4012
 
 
-@pytest.mark.req("PAY-SENML-23", "PAY-SENML-03", "PAY-SENML-06")
+# PAY-SENML-23, PAY-SENML-03, PAY-SENML-06
 def test_senml_example_of_the_manual_with_the_array_head_put_right() -> None:
     telegram = decode(bytes.fromhex((DATA / "senml_example_as_83.hex").read_text()))
     assert telegram.encoding == "senml-cbor"
@@ -71,7 +71,7 @@ def test_senml_example_of_the_manual_with_the_array_head_put_right() -> None:
     assert telegram.errors == ()
 
 
-@pytest.mark.req("PAY-SENML-22", "PAY-SENML-01")
+# PAY-SENML-22, PAY-SENML-01
 def test_senml_example_as_printed_is_refused_because_it_announces_24_items_and_has_3() -> None:
     printed = bytes.fromhex((DATA / "senml_example_printed_98_18.hex").read_text())
     with pytest.raises(PayloadError) as refused:
@@ -79,7 +79,7 @@ def test_senml_example_as_printed_is_refused_because_it_announces_24_items_and_h
     assert "the array at byte 0 announces 24 items, 3 are there" in str(refused.value)
 
 
-@pytest.mark.req("PAY-MBUS-23")
+# PAY-MBUS-23
 def test_year_example_of_the_manual_is_2018() -> None:
     # year-high 0010, year-low 010; 1 January, 00:00
     (record,) = decode_records(bytes.fromhex("046D00004121"))
@@ -93,7 +93,7 @@ def pack(readings: int, first: int, later: int, spacing_s: int) -> bytes:
     return cbor2.dumps(records)
 
 
-@pytest.mark.req("PAY-SENML-25", "PAY-SENML-26", "PAY-SENML-27")
+# PAY-SENML-25, PAY-SENML-26, PAY-SENML-27
 @pytest.mark.parametrize(
     ("readings", "first", "later", "spacing_s", "printed", "real"),
     [
@@ -110,19 +110,19 @@ def test_size_table_of_the_manual_is_too_small(
     assert printed < real
 
 
-@pytest.mark.req("PAY-SENML-22", "PAY-SENML-38")
+# PAY-SENML-22, PAY-SENML-38
 def test_a_day_of_hourly_readouts_is_an_array_of_25_items_and_one_readout_one_of_2() -> None:
     assert pack(24, 33, 6, 3600)[:2] == bytes.fromhex("9819")
     assert pack(1, 33, 6, 3600)[:1] == bytes.fromhex("82")
 
 
-@pytest.mark.req("PAY-SENML-15")
+# PAY-SENML-15
 @pytest.mark.parametrize(("value", "size"), [(0, 6), (23, 6), (24, 7), (255, 7), (256, 8), (0xFFFF, 8)])
 def test_version_record_has_6_to_8_bytes(value: int, size: int) -> None:
     assert len(cbor2.dumps({0: "V", 2: value})) == size
 
 
-@pytest.mark.req("PAY-SENML-22")
+# PAY-SENML-22
 def test_a_whole_day_in_one_pack_decodes_to_24_readouts() -> None:
     energy = bytes.fromhex("0406")
     records: list[dict[int, object]] = [{-2: "12345678", -3: 1574971200, 8: FIRST_DATA}, {0: "V", 2: 0}]

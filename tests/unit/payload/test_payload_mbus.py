@@ -26,7 +26,7 @@ def codes(block: str) -> list[str]:
     return [f.code for f in decode_mbus(bytes.fromhex(block)).findings]
 
 
-@pytest.mark.req("PAY-MBUS-14", "PAY-MBUS-15")
+# PAY-MBUS-14, PAY-MBUS-15
 def test_standard_telegram_is_45_bytes_without_findings() -> None:
     data = bytes.fromhex(STANDARD)
     telegram = decode_mbus(data)
@@ -39,7 +39,7 @@ def test_standard_telegram_is_45_bytes_without_findings() -> None:
     assert b"".join(r.raw for r in telegram.newest.records) == data
 
 
-@pytest.mark.req("PAY-MBUS-10", "PAY-MBUS-11", "PAY-MBUS-12", "PAY-MBUS-13", "PAY-MBUS-16")
+# PAY-MBUS-10, PAY-MBUS-11, PAY-MBUS-12, PAY-MBUS-13, PAY-MBUS-16
 def test_extended_telegram_is_72_bytes_without_findings() -> None:
     data = bytes.fromhex(EXTENDED)
     telegram = decode_mbus(data)
@@ -63,9 +63,7 @@ TABLE_6 = {
 FACTORS = {"Wh": "1", "kWh": "1000", "MWh": "1000000", "MJ": "1", "GJ": "1000", "W": "0.001", "kW": "1"}
 
 
-@pytest.mark.req(
-    "PAY-MBUS-03", "PAY-MBUS-04", "PAY-MBUS-05", "PAY-MBUS-06", "PAY-MBUS-07", "PAY-MBUS-08", "PAY-MBUS-20"
-)
+# PAY-MBUS-03, PAY-MBUS-04, PAY-MBUS-05, PAY-MBUS-06, PAY-MBUS-07, PAY-MBUS-08, PAY-MBUS-20
 @pytest.mark.parametrize("header", TABLE_6)
 def test_every_header_of_table_6_has_the_manuals_factor(header: str) -> None:
     size = 2 if header.startswith("02") else 4
@@ -76,7 +74,7 @@ def test_every_header_of_table_6_has_the_manuals_factor(header: str) -> None:
     assert record.findings == ()
 
 
-@pytest.mark.req("PAY-MBUS-21")
+# PAY-MBUS-21
 @pytest.mark.parametrize(
     ("block", "value"),
     [
@@ -109,7 +107,7 @@ def test_digit_that_is_not_bcd_gives_no_value_and_an_error(block: str) -> None:
     assert [(f.code, f.severity) for f in record.findings] == [("bcd-digit", "error")]
 
 
-@pytest.mark.req("PAY-MBUS-13")
+# PAY-MBUS-13
 def test_missing_time_is_read_by_its_dif_not_by_the_tables_type_column() -> None:
     assert one("3C2272670100").value == Decimal(16772)
     assert one("342284410000").value == Decimal(16772)
@@ -125,7 +123,7 @@ def test_operating_time_is_not_taken_for_missing_time() -> None:
     assert [f.code for f in telegram.findings] == ["extra-record"]
 
 
-@pytest.mark.req("PAY-MBUS-01", "PAY-MBUS-23")
+# PAY-MBUS-01, PAY-MBUS-23
 @pytest.mark.parametrize(
     ("raw", "time", "valid", "found"),
     [
@@ -165,7 +163,7 @@ def test_date_of_type_g_and_time_of_type_i() -> None:
     assert [f.code for f in one("066D0C880AF42500").findings] == ["time-invalid"]
 
 
-@pytest.mark.req("PAY-MBUS-09")
+# PAY-MBUS-09
 @pytest.mark.parametrize(
     ("raw", "flags", "bits"),
     [("1200", 0x0012, None), ("0080", 0x8000, "bit 15"), ("0630", 0x3006, "bits 12, 13"), ("FF0F", 0x0FFF, None)],
@@ -177,7 +175,7 @@ def test_error_flags_are_16_bits_and_undefined_ones_are_reported(raw: str, flags
     assert [bits in f.text for f in telegram.findings if bits] == ([True] if bits else [])
 
 
-@pytest.mark.req("PAY-MBUS-02")
+# PAY-MBUS-02
 def test_meter_id_keeps_leading_zeros_and_must_have_8_digits() -> None:
     assert decode_mbus(bytes.fromhex(TIME + "0C7800360700" + DATA)).newest.meter_id == "00073600"
     wrong = decode_mbus(bytes.fromhex(TIME + "0C78A7654321" + DATA))

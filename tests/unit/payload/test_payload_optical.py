@@ -39,7 +39,7 @@ def test_registers_are_split_generically() -> None:
     assert registers["9.4"] == (("098.5", "C"), ("096.1", "C"))
     assert registers["9.2"] == (("", None), ("", None), ("", None))
     assert registers["6.8.2"] == ()
-    assert len(registers) == 18
+    assert len(registers) == 17
 
 
 def test_readout_takes_the_number_that_33906_54_selects() -> None:

@@ -35,7 +35,7 @@ def without(record: dict[Any, Any], label: int) -> dict[Any, Any]:
     return {key: value for key, value in record.items() if key != label}
 
 
-@pytest.mark.req("PAY-SENML-05", "PAY-SENML-12", "PAY-SENML-16")
+# PAY-SENML-05, PAY-SENML-12, PAY-SENML-16
 @pytest.mark.parametrize("records", [(FIRST, VERSION, SECOND), (FIRST, SECOND, VERSION), (FIRST, SECOND)])
 def test_good_pack_has_no_findings_wherever_the_version_stands(records: tuple[dict[Any, Any], ...]) -> None:
     telegram = read(*records)
@@ -45,7 +45,7 @@ def test_good_pack_has_no_findings_wherever_the_version_stands(records: tuple[di
     assert all(r.time_valid for r in telegram.readouts)
 
 
-@pytest.mark.req("PAY-SENML-39", "PAY-SENML-38")
+# PAY-SENML-39, PAY-SENML-38
 def test_extended_readout_alone_in_its_pack() -> None:
     telegram = read({**FIRST, 8: EXTENDED}, VERSION)
     assert len(EXTENDED) == 60
@@ -53,14 +53,14 @@ def test_extended_readout_alone_in_its_pack() -> None:
     assert [str(t) for t in telegram.newest.tariffs] == ["1 kWh", "2 kWh", "3 kWh"]
 
 
-@pytest.mark.req("PAY-SENML-24")
+# PAY-SENML-24
 def test_oldest_readout_first_is_legal_and_newest_is_found() -> None:
     telegram = read(FIRST, {6: 3600, 8: ENERGY})
     assert found(telegram) == [("time-after-base", "info")]
     assert telegram.newest is telegram.readouts[1]
 
 
-@pytest.mark.req("PAY-SENML-03")
+# PAY-SENML-03
 def test_time_under_label_minus_1_is_an_error_and_is_not_read_as_time() -> None:
     telegram = read({-2: "12345678", -1: T0, 8: DATA})
     assert found(telegram) == [("base-time-label", "error"), ("base-time-missing", "error")]
@@ -68,7 +68,7 @@ def test_time_under_label_minus_1_is_an_error_and_is_not_read_as_time() -> None:
     assert not telegram.newest.time_valid
 
 
-@pytest.mark.req("PAY-SENML-14", "PAY-SENML-17")
+# PAY-SENML-14, PAY-SENML-17
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -94,7 +94,7 @@ def test_version_without_a_value_stops_with_an_error() -> None:
         read(FIRST, {0: "V"})
 
 
-@pytest.mark.req("PAY-SENML-18", "PAY-SENML-19")
+# PAY-SENML-18, PAY-SENML-19
 def test_additional_records_are_ignored_and_a_hexadecimal_name_is_an_error() -> None:
     telegram = read(FIRST, {0: "X1", 2: 7, 8: b"\xff"}, SECOND)
     assert found(telegram) == [("unknown-record", "info")]

@@ -16,7 +16,7 @@ from aiocoap.tokenmanager import TokenManager
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.clock import WarpClock
+from bench.clock import Clock, WarpClock
 from bench.protocols.coap_message import CoapError, describe, parse
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
 
@@ -41,9 +41,13 @@ class Wire:
         return [describe(parse(data)) for _, data in self.sent]
 
 
-class Value(resource.ObservableResource):  # type: ignore[misc,unused-ignore]
+ObservableResource: Any = resource.ObservableResource
+Resource: Any = resource.Resource
+
+
+class Value(ObservableResource):  # type: ignore[misc]
     def __init__(self, value: bytes) -> None:
-        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
+        super().__init__()
         self.value = value
 
     def change(self, value: bytes, *, confirmable: bool = True) -> None:
@@ -60,16 +64,16 @@ class Value(resource.ObservableResource):  # type: ignore[misc,unused-ignore]
 
 
 @pytest.fixture
-def clock() -> Iterator[WarpClock]:
+def clock() -> Iterator[Clock]:
     with WarpClock() as running:
         yield running
 
 
-def run(clock: WarpClock, coroutine: Coroutine[Any, Any, None]) -> None:
+def run(clock: Clock, coroutine: Coroutine[Any, Any, None]) -> None:
     clock.run(coroutine, timeout=3600)
 
 
-async def pair(site: resource.Resource | None = None, *, client_block: int = 1024,
+async def pair(site: resource.Site | None = None, *, client_block: int = 1024,
                server_block: int = 1024) -> tuple[CoapEndpoint, Wire, CoapEndpoint, Wire]:
     """Client and server, each with its end of the wire."""
     up, down = Wire(), Wire()
@@ -82,13 +86,15 @@ async def pair(site: resource.Resource | None = None, *, client_block: int = 102
 
 def test_the_private_parts_of_aiocoap_that_we_use_are_there() -> None:
     assert importlib.metadata.version("aiocoap") == "0.4.17"
-    assert callable(Context._append_tokenmanaged_messagemanaged_transport)
+    assembled = Context._append_tokenmanaged_messagemanaged_transport.__code__
+    assert {"TokenManager", "MessageManager", "message_interface", "token_interface",
+            "request_interfaces"} <= set(assembled.co_names)
     assert callable(BlockwiseRequest._complete_by_requesting_block2)
     assert "_stop_interest" in Request.__init__.__code__.co_names
     assert "_token" in TokenManager.next_token.__code__.co_names
 
 
-def test_a_request_without_an_answer_is_repeated_with_doubled_pauses_and_then_fails(clock: WarpClock) -> None:
+def test_a_request_without_an_answer_is_repeated_with_doubled_pauses_and_then_fails(clock: Clock) -> None:
     async def scenario() -> None:
         wire = Wire()
         endpoint = await CoapEndpoint.create(wire)
@@ -104,7 +110,7 @@ def test_a_request_without_an_answer_is_repeated_with_doubled_pauses_and_then_fa
     run(clock, scenario())
 
 
-def test_requests_to_one_peer_wait_for_each_other_and_requests_to_another_do_not(clock: WarpClock) -> None:
+def test_requests_to_one_peer_wait_for_each_other_and_requests_to_another_do_not(clock: Clock) -> None:
     async def scenario() -> None:
         wire = Wire()
         endpoint = await CoapEndpoint.create(wire)
@@ -119,7 +125,7 @@ def test_requests_to_one_peer_wait_for_each_other_and_requests_to_another_do_not
     run(clock, scenario())
 
 
-def test_both_sides_are_server_and_client(clock: WarpClock) -> None:
+def test_both_sides_are_server_and_client(clock: Clock) -> None:
     async def scenario() -> None:
         site = resource.Site()
         site.add_resource(["3", "0"], Value(b"device"))
@@ -134,11 +140,11 @@ def test_both_sides_are_server_and_client(clock: WarpClock) -> None:
     run(clock, scenario())
 
 
-def test_peers_are_any_hashable_and_a_request_knows_its_own(clock: WarpClock) -> None:
+def test_peers_are_any_hashable_and_a_request_knows_its_own(clock: Clock) -> None:
     class Session:
         identity = "94193A04010020B8"
 
-    class WhoAmI(resource.Resource):  # type: ignore[misc,unused-ignore]
+    class WhoAmI(Resource):  # type: ignore[misc]
         async def render_get(self, request: Message) -> Message:
             assert request.remote is not None
             return Message(payload=request.remote.peer.identity.encode())
@@ -149,7 +155,7 @@ def test_peers_are_any_hashable_and_a_request_knows_its_own(clock: WarpClock) ->
         site.add_resource(["me"], WhoAmI())
         client, up, server, _ = await pair(site)
         up.deliver = lambda data: server.datagram_received(session, data)
-        assert (await client.request("s", Message(code=GET, uri_path=("me",)))).payload == b"94193A04010020B8"
+        assert (await client.request("server", Message(code=GET, uri_path=("me",)))).payload == b"94193A04010020B8"
         await client.shutdown()
         await server.shutdown()
 
@@ -157,7 +163,7 @@ def test_peers_are_any_hashable_and_a_request_knows_its_own(clock: WarpClock) ->
 
 
 @pytest.mark.parametrize("block_size", [16, 512, 1024])
-def test_the_block_size_bounds_every_message_both_ways(clock: WarpClock, block_size: int) -> None:
+def test_the_block_size_bounds_every_message_both_ways(clock: Clock, block_size: int) -> None:
     async def scenario() -> None:
         site = resource.Site()
         site.add_resource(["5", "0", "0"], Value(bytes(2500)))
@@ -184,28 +190,28 @@ def test_a_block_size_that_coap_does_not_have_is_refused() -> None:
     asyncio.run(scenario())
 
 
-def test_every_notification_of_a_burst_arrives(clock: WarpClock) -> None:
+def test_every_notification_of_a_burst_arrives(clock: Clock) -> None:
     async def scenario() -> None:
-        client, up, server, down = await pair()
+        wire = Wire()
+        endpoint = await CoapEndpoint.create(wire)
         heard: list[bytes] = []
-        waiting = asyncio.create_task(client.observe(
-            "server", Message(code=GET, uri_path=("4", "0", "2")), lambda message: heard.append(message.payload)))
+        waiting = asyncio.create_task(endpoint.observe(
+            "unit", Message(code=GET, uri_path=("4", "0", "2")), lambda message: heard.append(message.payload)))
         await asyncio.sleep(0.01)
-        request = parse(up.sent[0][1])
-        client.datagram_received("server", notification(request, 0, mtype=2, mid=request.mid))
+        request = parse(wire.sent[0][1])
+        endpoint.datagram_received("unit", notification(request, 0, mtype=2, mid=request.mid))
         observation = await waiting
         assert observation.active
         for number in range(1, 21):
-            client.datagram_received("server", notification(request, number, mtype=1, mid=number))
+            endpoint.datagram_received("unit", notification(request, number, mtype=1, mid=number))
         assert heard == [str(number).encode() for number in range(1, 21)]
-        await client.shutdown()
-        await server.shutdown()
+        await endpoint.shutdown()
 
     run(clock, scenario())
 
 
-def notification(request: Message, number: int, *, mtype: int, mid: int | None, block2: tuple[int, bool, int] | None = None,
-                 payload: bytes | None = None) -> bytes:
+def notification(request: Message, number: int, *, mtype: int, mid: int | None,
+                 block2: tuple[int, bool, int] | None = None, payload: bytes | None = None) -> bytes:
     message = Message(_mtype=mtype, _mid=mid, code=CONTENT, payload=payload or str(number).encode(), observe=number,
                       _token=request.token)
     message.opt.block2 = block2
@@ -213,7 +219,7 @@ def notification(request: Message, number: int, *, mtype: int, mid: int | None, 
     return encoded
 
 
-def test_a_long_notification_is_handed_on_whole(clock: WarpClock) -> None:
+def test_a_long_notification_is_handed_on_whole(clock: Clock) -> None:
     async def scenario() -> None:
         wire = Wire()
         endpoint = await CoapEndpoint.create(wire)
@@ -240,7 +246,7 @@ def test_a_long_notification_is_handed_on_whole(clock: WarpClock) -> None:
 
 
 @pytest.mark.parametrize("confirmable", [True, False])
-def test_a_cancelled_observation_is_ended_by_rst_to_the_next_notification(clock: WarpClock,
+def test_a_cancelled_observation_is_ended_by_rst_to_the_next_notification(clock: Clock,
                                                                           confirmable: bool) -> None:
     async def scenario() -> None:
         site, value = resource.Site(), Value(b"0")
@@ -269,11 +275,11 @@ def test_a_cancelled_observation_is_ended_by_rst_to_the_next_notification(clock:
     run(clock, scenario())
 
 
-def test_an_observation_is_ended_by_a_request_with_observe_1_and_its_token(clock: WarpClock) -> None:
+def test_an_observation_is_ended_by_a_request_with_observe_1_and_its_token(clock: Clock) -> None:
     async def scenario() -> None:
         site, value = resource.Site(), Value(b"0")
         site.add_resource(["4", "0", "2"], value)
-        client, up, server, down = await pair(site)
+        client, up, server, _down = await pair(site)
         observation = await client.observe("server", Message(code=GET, uri_path=("4", "0", "2")), lambda _: None)
         other = await client.request("server", Message(code=GET, uri_path=("4", "0", "2")))
         assert (await observation.cancel_by_request()).payload == b"0"
@@ -291,7 +297,7 @@ def test_an_observation_is_ended_by_a_request_with_observe_1_and_its_token(clock
     run(clock, scenario())
 
 
-def test_the_end_of_an_observation_by_the_other_side_is_told(clock: WarpClock) -> None:
+def test_the_end_of_an_observation_by_the_other_side_is_told(clock: Clock) -> None:
     async def scenario() -> None:
         site, value = resource.Site(), Value(b"0")
         site.add_resource(["4", "0", "2"], value)
@@ -313,7 +319,7 @@ def test_the_end_of_an_observation_by_the_other_side_is_told(clock: WarpClock) -
     run(clock, scenario())
 
 
-def test_requests_fail_when_their_peer_is_gone_and_those_to_others_go_on(clock: WarpClock) -> None:
+def test_requests_fail_when_their_peer_is_gone_and_those_to_others_go_on(clock: Clock) -> None:
     async def scenario() -> None:
         endpoint = await CoapEndpoint.create(Wire())
         gone = asyncio.create_task(endpoint.request("a", Message(code=GET)))
@@ -331,21 +337,22 @@ def test_requests_fail_when_their_peer_is_gone_and_those_to_others_go_on(clock: 
     run(clock, scenario())
 
 
-def test_a_pipe_that_can_not_send_fails_the_request_at_once(clock: WarpClock) -> None:
+def test_a_pipe_that_can_not_send_fails_the_request_at_once(clock: Clock) -> None:
     async def scenario() -> None:
         wire = Wire()
         wire.broken = True
         endpoint = await CoapEndpoint.create(wire)
         start = asyncio.get_running_loop().time()
-        with pytest.raises(error.NetworkError, match="unreachable"):
+        with pytest.raises(error.NetworkError) as failed:
             await endpoint.request("a", Message(code=GET))
+        assert failed.value.args == ("network is unreachable",)
         assert asyncio.get_running_loop().time() - start < 0.1
         await endpoint.shutdown()
 
     run(clock, scenario())
 
 
-def test_a_duplicate_request_is_carried_out_once_and_answered_twice(clock: WarpClock) -> None:
+def test_a_duplicate_request_is_carried_out_once_and_answered_twice(clock: Clock) -> None:
     async def scenario() -> None:
         site, value = resource.Site(), Value(b"0")
         site.add_resource(["a"], value)
@@ -426,13 +433,52 @@ def test_no_series_of_datagrams_raises_or_stops_the_endpoint(series: list[bytes]
         endpoint.datagram_received("other", bytes.fromhex("40 01 7777 B1 61"))
         for _ in range(10):
             await asyncio.sleep(0)
-        assert [data[:4].hex() for _, data in wire.sent] == ["60457777"]
+        assert "60457777" in [data[:4].hex() for _, data in wire.sent]
         pending.cancel()
         await endpoint.shutdown()
         await asyncio.sleep(0)
         assert problems == []
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("event", ["response", "time-out", "peer gone", "shutdown"])
+def test_a_request_cancelled_just_before_its_end_harms_nothing(clock: Clock, event: str, steps: int) -> None:
+    """``steps`` of the loop lie between the two; aiocoap takes three to withdraw a request."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        wire = Wire()
+        endpoint = await CoapEndpoint.create(wire)
+        tuning = transport_tuning(ack_timeout_s=10, ack_random_factor=1, max_retransmit=0)
+        cancelled, other = (asyncio.create_task(endpoint.request("a", Message(code=GET, transport_tuning=tuning)))
+                            for _ in range(2))
+        if event == "time-out":
+            # The timer that ends the exchange fires in the same or the next step.
+            loop.call_later(10, cancelled.cancel)
+        await asyncio.sleep(1)
+        request = parse(wire.sent[0][1])
+        if event != "time-out":
+            cancelled.cancel()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        if event == "response":
+            endpoint.datagram_received("a", notification(request, 0, mtype=2, mid=request.mid))
+            await asyncio.sleep(0)
+            endpoint.datagram_received("a", notification(parse(wire.sent[1][1]), 0, mtype=2,
+                                                         mid=parse(wire.sent[1][1]).mid))
+        if event == "peer gone":
+            endpoint.peer_gone("a", "closed")
+        if event == "shutdown":
+            await endpoint.shutdown()
+        ended = await asyncio.gather(cancelled, other, return_exceptions=True)
+        expected = {"response": Message, "time-out": error.ConRetransmitsExceeded,
+                    "peer gone": error.RemoteServerShutdown, "shutdown": error.LibraryShutdown}
+        assert [type(end) for end in ended] == [asyncio.CancelledError, expected[event]]
+        await endpoint.shutdown()
+
+    run(clock, scenario())
 
 
 def test_tuning_sets_the_timers_of_one_message_only() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from aiocoap.util import linkformat
 from hypothesis import given
@@ -58,23 +60,21 @@ def test_link_lists_survive(found: list[Link]) -> None:
                                                     for link in found for value in link.attributes.values())))
 def test_aiocoap_reads_what_we_write(found: list[Link]) -> None:
     theirs = linkformat.parse(format_links(found).decode()).links
-    assert [(link.href, {name: value for name, value in link.attr_pairs}) for link in theirs] == [
+    assert [(link.href, dict(link.attr_pairs)) for link in theirs] == [
         (link.target, dict(link.attributes)) for link in found]
 
 
 @pytest.mark.parametrize("payload", [REGISTRATION, DISCOVER, BOOTSTRAP_1_1])
 def test_aiocoap_agrees_on_real_payloads(payload: bytes) -> None:
     theirs = linkformat.parse(payload.decode()).links
-    assert [(link.href, {name: value for name, value in link.attr_pairs}) for link in theirs] == [
+    assert [(link.href, dict(link.attr_pairs)) for link in theirs] == [
         (link.target, dict(link.attributes)) for link in parse_links(payload)]
 
 
 @given(st.binary(max_size=60) | st.text(alphabet='<>/3;,="\\ ax', max_size=30).map(str.encode))
 def test_no_octets_raise_anything_but_a_codec_error(payload: bytes) -> None:
-    try:
+    with contextlib.suppress(Lwm2mError):
         parse_links(payload)
-    except Lwm2mError:
-        pass
 
 
 @pytest.mark.parametrize(("payload", "complaint"), [

@@ -58,10 +58,9 @@ def test_a_forwarders_frame_survives(message: mqttsn.Encapsulated) -> None:
 def test_no_datagram_raises_anything_but_a_codec_error(datagram: bytes) -> None:
     try:
         message = decode(datagram)
-    except MqttSnError as error:
-        assert str(error).startswith("octet ")
-    else:
-        assert message.encode(long_length=datagram[0] == 1) == datagram
+    except MqttSnError:
+        return
+    assert message.encode(long_length=datagram[0] == 1) == datagram
 
 
 @given(messages | encapsulated)

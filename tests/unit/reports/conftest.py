@@ -43,7 +43,7 @@ TESTS: list[tuple[str, str, str, list[str]]] = [
     (OTC, "test_settings_are_written_over_nfc", "nfc", ["OTC-01", "OTC-02", "OTC-08"]),
     (OTC, "test_locked_unit_refuses_a_write_without_pak", "nfc", ["OTC-04", "SEC-08"]),
     (SEC, "test_nothing_leaves_in_the_clear", "upload", ["SEC-01", "SEC-04"]),
-    (SEC, "test_band_setting_is_obeyed", "", ["NET-05", "NET-06"]),
+    (SEC, "test_band_setting_is_obeyed", "", ["NET-37", "NET-05", "NET-06"]),
     (DM, "test_server_reads_the_device_object", "join", ["DM-01", "LWM2M-3.0.0"]),
 ]
 
@@ -71,6 +71,11 @@ MEASUREMENTS: list[tuple[str, float, str, float | None, float | None, int]] = [
     ("security.clear_datagrams", 0.0, "1", None, 0.0, 22),
     ("payload.senml.bytes", 370.0, "bytes", None, 1024.0, 13),
 ]
+
+TITLES = {
+    "test_start_up_lights_both_leds_for_1_s": "After release the unit shows red and green for one second.",
+    "test_daily_upload_of_hourly_readouts_for_a_week": "One upload a day carries 24 readouts, seven days in a row.",
+}
 
 FAULT = ("supply at TCPIP0::127.0.0.1::5025::SOCKET: expected an answer to *IDN?, saw no answer for 2 s; "
          "switch the instrument on and check the address.")
@@ -266,7 +271,7 @@ def write_run(directory: Path, verdict: str = "pass", *, profile: str = "accepta
             scene.timeline.write_jsonl(directory / "timeline.jsonl", test=identifier)
         test = {"id": identifier, "verdict": outcome, "requirements": requirements, "message": message,
                 "device_time_s": scene.t, "wall_time_s": round(rng.uniform(0.02, 0.4), 3),
-                "title": name.removeprefix("test_").replace("_", " ").capitalize() + ".",
+                "title": TITLES.get(name),
                 "steps": [seen.data["text"] for seen in scene.timeline.select("test", "step")]}
         if outcome == "skipped":
             test["reason"] = "needs cell.bands, which this station does not have"

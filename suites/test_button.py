@@ -1,0 +1,94 @@
+"""The push button, manual 5.3.5 and 5.3.6."""
+
+import pytest
+
+from drivers.radio import CellState
+from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
+
+
+@req("BTN-01", "BTN-10", "ACT-03")
+@device_time("90 s")
+@needs("panel.button")
+@everywhere
+def test_holding_for_5_s_activates_a_passive_unit(passive_unit, panel, bench, measure):
+    _, released = passive_unit.hold_button(until=panel.green.on)
+    measure("activation.join", passive_unit.wait_until_joined(after=released) - released)
+
+
+@req("BTN-02")
+@device_time("6 min")
+@needs("panel.button")
+@in_regression
+@pytest.mark.parametrize("held", [1.0, 3.0, 4.5])
+def test_a_shorter_press_does_not_activate(passive_unit, panel, bench, cell, held):
+    _, released = passive_unit.press_button(held)
+    bench.clock.sleep(5 * minutes)
+    assert not panel.green.pulses(since=released), "a start-up indication"
+    assert cell.state() is CellState.ON, "the unit went on the air"
+
+
+@req("BTN-03", "ACT-20")
+@device_time("3 min")
+@needs("panel.button")
+@everywhere
+def test_a_press_of_10_s_reboots_a_joined_unit(joined_unit, panel, dm, bench, measure):
+    before = bench.clock.time()
+    _, released = joined_unit.press_button(held=10 * s)
+    joined_unit.wait_until_joined(after=released)
+    start_up = panel.red.pulses(since=released)[0]
+    measure("reboot.start", start_up.start - released)
+    dm.wait_for_registration(timeout=5 * minutes, after=before)
+    assert dm.read("/33907/0/0") <= bench.clock.time() - released + 5, "the uptime says that there was no reboot"
+
+
+@req("BTN-04", "LED-12")
+@device_time("6 min")
+@needs("panel.button")
+@everywhere
+def test_a_press_of_17_s_switches_a_joined_unit_off(joined_unit, panel, bench, cell, gateway, watch):
+    _, released = joined_unit.press_button(held=17.5 * s)
+    bench.clock.sleep(60 * s)      # a detach within a minute is allowed
+    telegrams, begin = gateway.count, bench.mark()
+    bench.clock.sleep(watch)
+    assert not panel.green.pulses(since=released), "a start-up indication after switching off"
+    assert gateway.count == telegrams, "a telegram after switching off"
+    assert not [seen for seen in bench.timeline.since(begin) if seen.kind == "datagram"], "traffic of a unit that is off"
+    assert cell.state() is CellState.ON, "the unit is still on the air"
+    assert joined_unit.read_settings().values["power_mode"] == "Passive"
+
+
+@req("BTN-08")
+@device_time("5 min")
+@needs("panel.button")
+@everywhere
+def test_a_unit_switched_off_by_the_button_can_be_activated_again(joined_unit, panel, gateway, bench, measure):
+    joined_unit.press_button(held=17.5 * s)
+    bench.clock.sleep(30 * s)
+    telegrams = gateway.count
+    _, released = joined_unit.hold_button(until=panel.green.on)
+    measure("activation.join", joined_unit.wait_until_joined(after=released) - released)
+    gateway.wait_for_telegram(timeout=15 * minutes, after=telegrams)
+
+
+@req("BTN-05", "BTN-06")
+@device_time("3 min")
+@needs("panel.button")
+@in_regression
+@pytest.mark.parametrize(("held", "outcome"), [(4.7, "nothing"), (5.3, "reboot"), (14.6, "reboot"), (15.4, "off")])
+def test_the_windows_of_the_button_end_where_they_should(joined_unit, panel, bench, held, outcome):
+    _, released = joined_unit.press_button(held)
+    bench.clock.sleep(60 * s)
+    started_up = bool(panel.red.pulses(since=released))
+    assert started_up == (outcome == "reboot")
+    power_mode = joined_unit.read_settings().values["power_mode"]
+    assert power_mode == ("Passive" if outcome == "off" else "Active")
+
+
+@req("BTN-07")
+@device_time("3 min")
+@needs("panel.button")
+@in_regression
+def test_the_switch_off_window_reaches_to_20_s(joined_unit, bench):
+    joined_unit.press_button(held=19.6 * s)
+    bench.clock.sleep(30 * s)
+    assert joined_unit.read_settings().values["power_mode"] == "Passive"

@@ -1,0 +1,138 @@
+"""The unit as an LwM2M client, manual 6.2 and 6.3."""
+
+from datetime import datetime, timedelta
+
+from bench.manual import resources
+from bench.protocols.lwm2m import Path
+from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
+
+
+@req("LWM2M-3.0.0", "LWM2M-3.0.1", "LWM2M-3.0.2", "LWM2M-3.0.3", "LWM2M-3.0.18", "CMP-09")
+@device_time("30 s")
+@everywhere
+def test_object_3_says_what_the_unit_is(joined_unit, dm):
+    assert dm.read("/3/0/0") == "Elvaco"
+    assert dm.read("/3/0/1") == "CMi6110"
+    assert dm.read("/3/0/2").upper() == joined_unit.deveui
+    firmware = tuple(int(part) for part in dm.read("/3/0/3").split("."))
+    assert firmware >= (2, 0, 0), "released units have firmware 2.0.0 or later"
+    assert dm.read("/3/0/18"), "no hardware version"
+
+
+@req("LWM2M-4.0.0", "LWM2M-4.0.1.0", "LWM2M-4.0.2", "LWM2M-4.0.8", "LWM2M-4.0.9", "LWM2M-4.0.10")
+@device_time("30 s")
+@everywhere
+def test_object_4_says_how_the_unit_is_connected(joined_unit, dm):
+    values = dm.read_all("/4/0")
+    assert values[Path(4, 0, 0)] == 7, "the bearer is not NB-IoT"
+    assert values[Path(4, 0, 1, 0)] == 7
+    assert -140 <= values[Path(4, 0, 2)] <= -44, "no possible RSRP"
+    assert 0 <= values[Path(4, 0, 9)] <= 999
+    assert 0 <= values[Path(4, 0, 10)] <= 999
+    assert values[Path(4, 0, 8)] > 0, "no cell id"
+
+
+@req("LWM2M-3.0.6.0", "LWM2M-3.0.9", "LWM2M-3.0.11.0", "DM-02")
+@device_time("30 s")
+@everywhere
+def test_all_of_object_3_reads_with_the_manuals_types_and_ranges(joined_unit, dm):
+    wrong = [f"{path}: {problem}" for path, value in dm.read_all("/3/0").items()
+             if (known := resources.find(path)) and (problem := known.check(value))]
+    assert not wrong, "; ".join(wrong)
+
+
+@req("LWM2M-33906.0.0", "LWM2M-33906.0.1", "LWM2M-33906.0.2", "LWM2M-33906.0.18", "OTC-09", "DM-07")
+@device_time("1 min")
+@needs("nfc")
+@everywhere
+def test_settings_written_over_nfc_are_seen_over_dm(joined_unit, dm):
+    joined_unit.write_settings({"readout_interval": 30, "transmit_interval": 360, "message_encoding": "JSON",
+                                "message_format": "Extended"})
+    assert dm.read("/33906/0/0") == 30
+    assert dm.read("/33906/0/18") == 360
+    assert dm.read("/33906/0/1") == 1
+    assert dm.read("/33906/0/2") == 43
+
+
+@req("LWM2M-33906.0.5", "OTC-T8-03")
+@device_time("1 min")
+@needs("nfc")
+@everywhere
+def test_the_lock_set_over_nfc_is_seen_over_dm(joined_unit, dm, bench):
+    assert dm.read("/33906/0/5") is False
+    joined_unit.write_settings({"configuration_lock": "Locked"})
+    assert dm.read("/33906/0/5") is True
+    joined_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
+    assert dm.read("/33906/0/5") is False
+
+
+@req("LWM2M-33906.0.19", "SCH-16", "DM-04")
+@device_time("1 min")
+@everywhere
+def test_a_value_out_of_range_is_refused_and_changes_nothing(joined_unit, dm):
+    before = dm.read("/33906/0/18")
+    assert dm.refusal("/33906/0/18", 1441) == "4.00"
+    assert dm.refusal("/33906/0/18", 4) == "4.00"
+    assert dm.read("/33906/0/18") == before
+
+
+@req("DM-05")
+@device_time("30 s")
+@everywhere
+def test_what_is_read_only_can_not_be_written(joined_unit, dm):
+    assert dm.refusal("/3/0/0", "Somebody") == "4.05"
+    assert dm.read("/3/0/0") == "Elvaco"
+
+
+@req("TIME-10", "TIME-12", "LWM2M-3.0.13")
+@device_time("1 min")
+@needs("meter.optical")
+@everywhere
+def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, measure):
+    zone = timedelta(minutes=60) if bench.is_simulated else datetime.now().astimezone().utcoffset()  # noqa: DTZ005
+    reading = meter.read()
+    network = (bench.clock.utc() + zone).replace(tzinfo=None)
+    measure("time.meter_difference", (reading.meter_time - network).total_seconds())
+    current = dm.read("/3/0/13").replace(tzinfo=None)
+    offset = timedelta(minutes=int(joined_unit.read_settings().values["utc_offset"]))
+    measure("time.dm_difference", (current + offset - meter.read().meter_time).total_seconds())
+
+
+@req("DM-08")
+@device_time("3 min")
+@in_regression
+def test_an_observed_uptime_is_reported(joined_unit, dm, bench):
+    observation = dm.observe("/33907/0/0")
+    bench.clock.sleep(10 * s)
+    assert observation.notifications, "no notification"
+    observation.cancel()
+
+
+@req("PWR-09", "LWM2M-3.0.7.0")
+@device_time("1 min")
+@needs("supply.voltage")
+@everywhere
+def test_the_reported_voltage_follows_the_supply(joined_unit, supply, dm, bench, measure):
+    for volts in (3.6, 3.3):
+        supply.set_voltage(volts)
+        bench.clock.sleep(2 * s)
+        reported = next(iter(dm.read_all("/3/0/7").values()))
+        measure("power.voltage.reported_error", reported - supply.voltage() * 1000)
+
+
+@req("LWM2M-33908.0.1", "LWM2M-33908.0.2", "CMP-04")
+@device_time("30 s")
+@needs("meter.optical")
+@everywhere
+def test_the_unit_knows_the_meter_that_it_sits_in(joined_unit, dm, meter):
+    assert dm.read("/33908/0/2") == 0, "no meter, or an error"
+    assert dm.read("/33908/0/1") == int(meter.read().fabrication_number)
+
+
+@req("LWM2M-1.1.8")
+@device_time("1 min")
+@in_regression
+def test_the_update_trigger_brings_a_registration_update(joined_unit, dm, bench):
+    before = dm.registration.updated_at
+    dm.execute("/1/1/8")
+    bench.expect(lambda: dm.registration.updated_at > before or None, 2 * minutes, "a registration update")

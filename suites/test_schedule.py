@@ -1,0 +1,74 @@
+"""Readouts and transmissions on their schedules, manual 7.3."""
+
+from datetime import timedelta
+
+from fixtures.words import days, device_time, everywhere, in_regression, minutes, needs, req, s
+
+
+@req("SCH-01", "SCH-02", "SCH-09", "SCH-19", "SCH-20", "PAY-SENML-28", "PAY-SENML-05")
+@device_time("7 d")
+@in_regression
+def test_seven_days_of_the_default_schedule(unit, gateway, bench, measure):
+    unit.make_joined()
+    first = gateway.count
+    bench.clock.sleep(7 * days)
+    arrivals = gateway.arrivals(since=first)
+    assert len(arrivals) == 7, "one transmission a day"
+
+    stamps = [readout.time for arrival in arrivals for readout in arrival.telegram.readouts]
+    on_the_hour = [stamp for stamp in stamps if stamp.minute == 0]
+    assert len(stamps) == len(set(stamps)), "a readout was sent twice"
+    assert sorted(on_the_hour) == [min(on_the_hour) + timedelta(hours=n) for n in range(len(on_the_hour))], \
+        "hourly readouts are missing"
+    assert len(on_the_hour) >= 7 * 24 - 24 and len(stamps) - len(on_the_hour) <= 1
+
+    delays = []
+    for arrival in arrivals:
+        planned = arrival.telegram.newest.time.replace(hour=0, minute=0)
+        local = bench.clock.epoch + timedelta(seconds=arrival.time, minutes=60)
+        delays.append((local - planned).total_seconds() / 60 % 1440)
+    measure("schedule.earliest", min(delays))
+    measure("schedule.latest", max(delays))
+
+
+@req("SCH-22", "LWM2M-33906.0.10")
+@device_time("1 min")
+@everywhere
+def test_a_readout_can_be_triggered_over_dm(joined_unit, dm, gateway, bench, measure):
+    arrived, asked = gateway.count, bench.clock.time()
+    dm.execute("/33906/0/10")
+    measure("schedule.trigger", gateway.wait_for_telegram(timeout=15 * minutes, after=arrived).time - asked)
+
+
+@req("SCH-24", "SCH-04", "OTC-T11-03", "OTC-T11-05")
+@device_time("12 min")
+@needs("nfc")
+@everywhere
+def test_new_intervals_take_effect_without_a_reboot(joined_unit, gateway, panel, bench):
+    changed = bench.clock.time()
+    joined_unit.write_settings({"readout_interval": 5, "report_interval": 5, "transmit_interval": 5,
+                                "transmit_offset": 1, "transmit_delay": 1})
+    arrived = gateway.count
+    arrival = gateway.wait_for_telegram(timeout=5 * minutes + 2 * minutes + 60 * s, after=arrived)
+    assert arrival.telegram.newest.time.minute % 5 == 0, "the readout is not on the grid of five minutes"
+    assert not panel.red.pulses(since=changed), "the unit started up"
+
+
+@req("RETX-02")
+@device_time("20 min")
+@needs("cell.outage", "nfc")
+@everywhere
+def test_what_an_outage_held_back_is_sent_at_the_next_transmission(unit, cell, gateway, bench):
+    unit.make_joined({"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
+                      "transmit_delay": 1})
+    gateway.wait_for_telegram(timeout=8 * minutes)
+    cell.off()
+    lost = gateway.count
+    bench.clock.sleep(6 * minutes)
+    assert gateway.count == lost
+    cell.on()
+    bench.clock.sleep(9 * minutes)
+    stamps = sorted(readout.time for arrival in gateway.arrivals() for readout in arrival.telegram.readouts
+                    if readout.time.minute % 5 == 0)
+    gaps = {later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)}
+    assert gaps <= {timedelta(minutes=5), timedelta(0)}, "a readout of the outage is missing"
