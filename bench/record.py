@@ -70,7 +70,7 @@ class Record:
             "started": self.started.isoformat(timespec="seconds"),
             "device_time_s": round(self.device_time_s, 3),
             "wall_time_s": round(self.wall_time_s, 3),
-            "fault": self.fault,
+            "message": self.fault,
             "tests": [self._test(test) for test in self.tests],
             "measurements": [{**asdict(measured), "test": test.id}
                              for test in self.tests for measured in test.measurements],
@@ -82,6 +82,8 @@ class Record:
     def _test(test: TestResult) -> dict[str, Any]:
         row = asdict(test)
         del row["measurements"]
+        if test.verdict is Verdict.SKIPPED:
+            row["reason"], row["message"] = test.message, ""
         row["device_time_s"] = round(test.device_time_s, 3)
         row["wall_time_s"] = round(test.wall_time_s, 3)
         return row

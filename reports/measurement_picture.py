@@ -114,6 +114,8 @@ class _Scale:
             start = 0.0
         start = min(start, max(least - 0.15 * span, low - _FARTHEST * span))
         end = max(end, min(greatest + 0.15 * span, high + _FARTHEST * span))
+        if not end - start > 1e-300:
+            start, end = low - 1.0, high + 1.0
         return cls(start, end, width, False)
 
     def place(self, value: float) -> float:
@@ -126,7 +128,8 @@ class _Scale:
         return self.logarithmic or self.start <= value <= self.end
 
     def decades(self) -> list[float]:
-        return [self.place(10.0**power) for power in range(math.ceil(self.start), math.floor(self.end) + 1)]
+        powers = range(math.ceil(self.start), math.floor(self.end) + 1)
+        return [self.place(10.0**power) for power in powers] if len(powers) <= 15 else []
 
 
 def _band(row: Measurement, scale: _Scale, width: float, middle: float, half: float, large: bool) -> list[str]:

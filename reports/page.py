@@ -73,7 +73,7 @@ def write_page(run_dir: Path, requirements: Sequence[Requirement]) -> Path:
         artifacts=[(file, _link(file, run)) for file in run.artifacts],
     )
     path = run_dir / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_bytes(page.encode("utf-8", "replace"))  # a device may send half a surrogate pair
     return path
 
 

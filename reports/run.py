@@ -6,6 +6,7 @@ A report must never show a better verdict than the record holds, so a record tha
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,8 +159,9 @@ class _Table:
 
     def number(self, key: str) -> float:
         number = self.optional_number(key)
-        if number is None:
-            raise _broken(self._path, f"a number in {self._place}{key}", "null" if key in self._content else "none")
+        if number is None or not math.isfinite(number):
+            seen = str(self._content[key]) if key in self._content else "none"
+            raise _broken(self._path, f"a number in {self._place}{key}", seen)
         return number
 
     def optional_number(self, key: str) -> float | None:
@@ -209,6 +211,8 @@ def _timeline(path: Path) -> Mapping[str, Sequence[Observation]]:
                 try:
                     row = json.loads(line)
                     seen = Observation(float(row["t"]), str(row["source"]), str(row["kind"]), dict(row["data"]))
+                    if not math.isfinite(seen.time):
+                        raise ValueError(seen.time)
                     tests.setdefault(str(row["test"]), []).append(seen)
                 except (ValueError, KeyError, TypeError) as problem:
                     raise _broken(path, f"an observation in line {index}", f"{line[:80]!r}") from problem

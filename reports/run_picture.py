@@ -371,10 +371,11 @@ def _fold_labels(sheet: Sheet, axis: TimeAxis, y: float, font: float) -> None:
             groups.append([fold])
     taken: list[tuple[float, float]] = []
     for group in sorted(groups, key=lambda group: -sum(fold.duration for fold in group)):
-        length = roughly(sum(fold.duration for fold in group) / len(group))
+        total = sum(fold.duration for fold in group)
         middle = (group[0].left + group[-1].right) / 2
-        many = f"{len(group)} × "
-        for text in (length,) if len(group) == 1 else (f"{many}silent for {length}", many + length):
+        length = roughly(total / len(group))
+        texts = [f"{len(group)} × silent for ≈ {length}", f"{len(group)} × ≈ {length}"]
+        for text in texts if len(group) > 1 else [duration(total), f"≈ {length}"]:
             half = _wide(text, font) / 2
             centre = min(max(middle, axis.left - 4 + half), axis.right + 4 - half)
             left, right = centre - half, centre + half

@@ -5,6 +5,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind readers.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import io
 import re
@@ -58,6 +59,8 @@ class Picture:
         text = head + text[text.index(">") + 1:]
         text = re.sub(r' id="(?:figure|axes|patch|text)_\d+"| transform="rotate\(-0 [^"]*\)"', "", text)
         text = re.sub(r" font-family: [^;]*;", "", text)
+        own = hashlib.sha256(text.encode()).hexdigest()[:8]  # ids are shared by all pictures of a page
+        text = re.sub(r'((?<= id=")|(?<=url\(#))(?=[^")]+["|)])', f"p{own}-", text)
         text = text.replace(f"fill: {PAPER}", "fill: none", 1)  # the page is the background
         for name, colour in COLOURS.items():
             text = text.replace(f": {colour}", f": var(--pic-{name}, {colour})")

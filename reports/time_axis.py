@@ -68,7 +68,7 @@ class Silences:
 
 
 class TimeAxis:
-    """Places times of one test between ``left`` and ``right``."""
+    """Places times of one test between ``left`` and ``right``; ``scale`` is pixels per second outside of folds."""
 
     def __init__(self, silences: Silences, left: float, right: float) -> None:
         gaps, folded = np.diff(silences.moments), silences.folded
@@ -78,10 +78,11 @@ class TimeAxis:
             fold_width = min(FOLD_WIDTH, width / 2 / count)
             if gaps.size < 2 * count:  # little happened between the silences
                 fold_width = max(fold_width, width / gaps.size)
-        scale = (width - count * fold_width) / silences.to_scale_s if silences.to_scale_s else 0.0
-        places = left + np.concatenate(([0.0], np.cumsum(np.where(folded, fold_width, gaps * scale))))
+        rest, to_scale = width - count * fold_width, silences.to_scale_s
+        widths = np.where(folded, fold_width, gaps / to_scale * rest if to_scale else 0.0)
+        places = left + np.concatenate(([0.0], np.cumsum(widths)))
         self.left, self.right = left, right
-        self.scale = scale
+        self.scale = rest / max(to_scale, 1e-6)
         self._moments, self._places = silences.moments, places
         self.folds = [Fold(float(silences.moments[i]), float(silences.moments[i + 1]),
                            float(places[i]), float(places[i + 1])) for i in np.flatnonzero(folded)]

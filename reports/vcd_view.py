@@ -19,7 +19,7 @@ SIGNALS = {"led_green": "green LED", "led_red": "red LED", "button": "button con
 def write_vcd(observations: Iterable[Observation], path: Path) -> Path:
     """Write the edges with 1 µs per tick. Equal observations give equal bytes: there is no date in the file."""
     with path.open("w", encoding="ascii", newline="\n") as file, \
-            VCDWriter(file, timescale="1 us", comment="CMi6110 bench") as writer:
+            VCDWriter(file, timescale="1 us", date="", comment="CMi6110 bench") as writer:
         variables = {name: writer.register_var("bench", name, "wire", size=1) for name in SIGNALS}
         end = 0
         for seen in sorted(observations, key=lambda seen: seen.time):

@@ -20,6 +20,8 @@ _LENGTHS: tuple[int | None, ...] = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, None,
 _NUMBER_KINDS = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14))
 _BCD_KINDS = frozenset((9, 10, 11, 12, 14))
 _MAX_EXTENSIONS = 10
+_MAX_RECORDS = 4096
+"""A telegram of the unit has 13 records, a full wired frame fewer than 128."""
 _PLAIN_TEXT = (0x7C, 0xFC)
 
 Value = Decimal | datetime | date | str | None
@@ -29,11 +31,13 @@ def decode_records(data: bytes) -> tuple[Record, ...]:
     """The records of ``data``, in the order as sent, with their findings.
 
     Raises PayloadError where the structure breaks (a record runs past the end, a DIF is reserved, more than ten
-    extensions), because nothing after that place can be trusted.
+    extensions, more than 4096 records), because nothing after that place can be trusted.
     """
     records: list[Record] = []
     at = 0
     while at < len(data):
+        if len(records) == _MAX_RECORDS:
+            raise PayloadError(f"byte {at}: more than {_MAX_RECORDS} records")
         record, at = _decode_one(data, at)
         records.append(record)
     return tuple(records)

@@ -5,7 +5,7 @@ Everything here keeps what was sent. ``canonical`` is the only place that conver
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Context, Decimal, Inexact
 from typing import Literal
@@ -67,7 +67,7 @@ class Finding:
 
     def at(self, place: str) -> Finding:
         """The same finding, saying in which part of the telegram it was found."""
-        return replace(self, text=f"{place}: {self.text}")
+        return Finding(self.code, self.severity, f"{place}: {self.text}", self.clause)
 
 
 @dataclass(frozen=True, slots=True)

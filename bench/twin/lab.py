@@ -46,13 +46,14 @@ class Lab:
     Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires.
     """
 
-    def __init__(self, clock: Clock, seed: int, *, visa_ports: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI, visa_ports: tuple[int, int] = (0, 0)) -> None:
         self.clock = clock
         rng = random.Random(seed)
         self.meter = UH50(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
         self.cell = Cell(clock)
         self.cell.utc_offset_minutes = LOCAL_OFFSET_MINUTES
-        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter, deveui=DEVEUI, pak=PAK)
+        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter,
+                            deveui=deveui, pak=PAK)
         self.panel = EdgeBox(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
         self.optical = OpticalPort(self.meter, clock)
         self.mbus = MBusPort(self.meter, clock)
@@ -63,14 +64,14 @@ class Lab:
                          for instrument, port in zip((self.supply, self.cmw500), visa_ports, strict=True)]
 
     @classmethod
-    def start(cls, clock: Clock, seed: int, *, defects: Collection[str] = (),
+    def start(cls, clock: Clock, seed: int, *, defects: Collection[str] = (), deveui: str = DEVEUI,
               visa_ports: tuple[int, int] = (0, 0)) -> Lab:
         """Build the lab in the clock's loop, spoil it with ``defects`` and open its wires."""
         unknown = sorted(set(defects) - DEFECTS.keys())
         if unknown:
             raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
                              do="choose a name from the list")
-        lab = clock.call(lambda: cls(clock, seed, visa_ports=visa_ports))
+        lab = clock.call(lambda: cls(clock, seed, deveui=deveui, visa_ports=visa_ports))
         clock.run(lab._open(defects))
         return lab
 

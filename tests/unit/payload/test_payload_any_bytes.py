@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from io import StringIO
@@ -22,9 +23,8 @@ ENCODINGS = (None, "mbus", "json", "senml-cbor")
 # A loaded machine may be slow: only the test below, which counts process time, judges speed.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-DIB = st.tuples(st.sampled_from("04 02 0C 0B 0A 3C 84 8C C4 06 0D 0F 2F".split()), st.binary(max_size=10)).map(
-    lambda parts: bytes.fromhex(parts[0]) + parts[1]
-)
+DIFS = ("04", "02", "0C", "0B", "0A", "3C", "84", "8C", "C4", "06", "0D", "0F", "2F")
+DIB = st.tuples(st.sampled_from(DIFS), st.binary(max_size=10)).map(lambda parts: bytes.fromhex(parts[0]) + parts[1])
 
 
 def show(found: Telegram | OpticalReadout) -> None:
@@ -52,7 +52,10 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=4,
 )
-KEYS = "TS ID E U V VU P PU F FU FT TU RT RU EF T1 U1 T2 U2 T3 U3 MT MU x".split()
+KEYS = (
+    "TS", "ID", "E", "U", "V", "VU", "P", "PU", "F", "FU", "FT", "TU", "RT", "RU", "EF",
+    "T1", "U1", "T2", "U2", "T3", "U3", "MT", "MU", "x",
+)  # fmt: skip
 
 
 @unhurried
@@ -119,10 +122,8 @@ def test_64_kib_made_to_be_slow_take_less_than_10_ms_a_kilobyte(what: str, encod
     assert len(data) <= MAX_BYTES
     # Time of this process, not of the clock: a busy machine is not the decoder's fault.
     started = time.process_time()
-    try:
+    with contextlib.suppress(PayloadError):
         to_json(decode(data, encoding))
-    except PayloadError:
-        pass
     assert time.process_time() - started < max(0.010 * len(data) / 1024, 0.050)
 
 

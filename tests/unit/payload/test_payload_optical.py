@@ -1,5 +1,7 @@
 """Optical readouts: the generic splitter and the fields of the UH50."""
 
+# ruff: noqa: DTZ001 - the meter sends no zone
+
 from __future__ import annotations
 
 from datetime import datetime
