@@ -51,7 +51,7 @@ class Observation:
     def to_json(self, **context: str) -> str:
         """One line of ``timeline.jsonl``: keys sorted, no spaces, so that equal observations are equal bytes."""
         line = {**context, "t": self.time, "source": self.source, "kind": self.kind, "data": dict(self.data)}
-        return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+        return json.dumps(line, sort_keys=True, separators=(",", ":"), default=str)
 
 
 class Timeline:
@@ -116,5 +116,5 @@ class Timeline:
 
     def write_jsonl(self, path: Path, **context: str) -> None:
         """Append all observations to ``path``, a line each; ``context`` (e.g. the test's id) goes into each line."""
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="ascii") as file:
             file.writelines(observation.to_json(**context) + "\n" for observation in self.ordered())

@@ -70,7 +70,7 @@ def to_json(rows: Sequence[TraceRow]) -> dict[str, Any]:
                               "verdict": row.verdict, "reason": row.reason} for row in rows]}
 
 
-def summary(rows: Sequence[TraceRow]) -> str:
+def summary_line(rows: Sequence[TraceRow]) -> str:
     """One line that counts everything: ``565 requirements: 120 pass, 2 fail, ...``."""
     counts = Counter(row.verdict for row in rows)
     closed = sum(row.reason is not None for row in rows)
@@ -81,7 +81,7 @@ def summary(rows: Sequence[TraceRow]) -> str:
 
 def table(rows: Sequence[TraceRow]) -> Table:
     """The matrix for a terminal."""
-    view = Table(title="Requirement → tests → verdict", caption=summary(rows), title_justify="left",
+    view = Table(title="Requirement → tests → verdict", caption=summary_line(rows), title_justify="left",
                  caption_justify="left", expand=True)
     view.add_column("id", no_wrap=True)
     view.add_column("clause", max_width=12)

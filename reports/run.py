@@ -177,7 +177,7 @@ class _Table:
         return [_Table(self._path, f"{self._place}{key}[{index}].", row) for index, row in enumerate(rows)]
 
     def texts(self, key: str) -> tuple[str, ...]:
-        rows = self.value(key, list) if key in self._content else []
+        rows = self.optional(key, list) or []
         if not all(isinstance(row, str) for row in rows):
             raise _broken(self._path, f"texts in {self._place}{key}", repr(rows))
         return tuple(rows)

@@ -332,7 +332,7 @@ def _names(sheet: Sheet, texts: Sequence[tuple[float, str]], axis: TimeAxis, top
 
 def _lane_names(sheet: Sheet, lanes: _Lanes, top: float, font: float) -> None:
     for name, (y0, y1) in lanes.spans.items():
-        scale = 30 if y1 - y0 > 50 else 0  # room for the scale of the current
+        scale = 30 if name == "supply" and y1 - y0 > 50 else 0  # room for the scale of the current
         sheet.text(GUTTER - 10 - scale, top + (y0 + y1) / 2 + font * 0.45, name, INK, font, align="right")
 
 

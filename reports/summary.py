@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -27,7 +28,7 @@ def summary(run: Run, report: Path | None = None) -> RenderableType:
 
 
 def _tests(run: Run) -> Table:
-    view = Table(title="Tests", title_justify="left", expand=True, show_edge=False)
+    view = Table(title="Tests", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
     view.add_column("", width=1)
     view.add_column("test", ratio=3, overflow="fold")
     view.add_column("requirements", ratio=1, overflow="fold", style="dim")
@@ -46,7 +47,7 @@ def _tests(run: Run) -> Table:
 
 
 def _measurements(run: Run) -> Table:
-    view = Table(title="Measurements", title_justify="left", expand=True, show_edge=False)
+    view = Table(title="Measurements", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
     view.add_column("", width=1)
     for name, ratio in (("measurement", 2), ("value", 1), ("limits", 2), ("distance", 2)):
         view.add_column(name, ratio=ratio, overflow="fold", justify="left" if name == "measurement" else "right")

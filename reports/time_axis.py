@@ -48,7 +48,7 @@ class Silences:
     @classmethod
     def find(cls, moments: Times) -> Silences:
         """Decide what to fold. ``moments`` are the times at which anything begins or ends; 0 is added."""
-        moments = np.unique(np.append(moments[np.isfinite(moments)], 0.0))
+        moments = np.unique(np.append(np.round(moments[np.isfinite(moments)], 6), 0.0))
         gaps = np.diff(moments)
         ascending = np.sort(gaps)
         to_scale = np.cumsum(ascending) - ascending

@@ -33,6 +33,7 @@ def test_activation_leads_to_bootstrap_then_dm_then_gateway(passive_unit, panel,
     registration = dm.wait_for_registration(timeout=10 * minutes, after=released)
     gateway.wait_for_telegram(timeout=15 * minutes, after=0)
 
+    assert bench.backend.bootstrap.sequences, "no bootstrap"
     sequence = bench.backend.bootstrap.sequences[-1]
     assert sequence.outcome is BootstrapOutcome.FINISHED
     first = {seen.source: seen for seen in reversed(bench.timeline.select(kind="datagram", direction="in",

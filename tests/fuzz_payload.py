@@ -26,7 +26,7 @@ from bench.payload.table import to_json
 DATA = Path(__file__).parent / "data"
 LIMIT_S_PER_KB = 0.010
 SLACK_S = 0.050
-"""A pause of the operating system is not the decoder's."""
+"""Room for a run of the garbage collector."""
 
 
 def seeds() -> list[tuple[str, bytes]]:
@@ -111,13 +111,13 @@ def main() -> int:
         if kind not in ("frame", "optical") and n % 3 == 0:
             kind = ""  # detection
         size += len(data)
-        before = time.perf_counter()
+        before = time.process_time()  # not the clock: a busy machine is not the decoder's fault
         try:
             outcomes[run_one(kind, data)] += 1
         except Exception as error:
             print(f"input {n} ({kind or 'detected'}) {data.hex()}: {error!r}")
             return 1
-        took = time.perf_counter() - before
+        took = time.process_time() - before
         slowest = max(slowest, took)
         if took > SLACK_S + LIMIT_S_PER_KB * len(data) / 1024:
             print(f"input {n} ({kind or 'detected'}) took {took * 1e3:.1f} ms: {data.hex()}")

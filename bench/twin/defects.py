@@ -7,8 +7,13 @@ lab after it is built and before it is switched on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from bench.protocols.lwm2m import Path
+from bench.twin.cmi6110.objects import Resource
+from bench.twin.cmi6110.settings import Value
+from bench.twin.cmi6110.telegram import Reading, TelegramWriter
 
 if TYPE_CHECKING:
     from bench.twin.lab import Lab
@@ -38,3 +43,202 @@ def defect(name: str, *requirements: str, wire: str) -> Callable[[Spoil], Spoil]
         DEFECTS[name] = Defect(name, wire, requirements, (spoil.__doc__ or "").strip().rstrip("."), spoil)
         return spoil
     return register
+
+
+# -- supply and current
+
+
+@defect("sleep-current-high", "PWR-04", "PWR-05", wire="supply")
+def _(lab: Lab) -> None:
+    """The unit sleeps at 12 uA."""
+    lab.unit.waveform = replace(lab.unit.waveform, floor_a=12e-6)
+
+
+@defect("peak-current-high", "PWR-03", wire="supply")
+def _(lab: Lab) -> None:
+    """The transmitter draws 450 mA."""
+    lab.unit.waveform = replace(lab.unit.waveform, transmit_peak_a=450e-3)
+
+
+@defect("supply-voltage-misreported", "PWR-09", wire="supply")
+def _(lab: Lab) -> None:
+    """The reported supply voltage is 0.2 V too high."""
+    _report(lab, (3, 0, 7), lambda: round(lab.unit.supply.value * 1000) + 200)
+
+
+# -- LEDs and button
+
+
+@defect("joined-light-short", "LED-04", wire="panel")
+def _(lab: Lab) -> None:
+    """The green light of a joined unit lasts 7 s."""
+    lab.unit.front.joined_green_s = 7.0
+
+
+@defect("leds-swapped", "LED-01", "LED-04", wire="panel")
+def _(lab: Lab) -> None:
+    """Red and green are swapped."""
+    front = lab.unit.front
+    front.green, front.red = front.red, front.green
+
+
+@defect("button-too-quick", "LED-01", wire="panel")
+def _(lab: Lab) -> None:
+    """The green light comes after 4 s."""
+    lab.unit.front.reboot_from_s = 4.0
+
+
+@defect("switch-off-restarts", "BTN-04", wire="panel")
+def _(lab: Lab) -> None:
+    """A press of 15 to 20 s reboots instead of switching off."""
+    lab.unit.switch_off = lab.unit.reboot  # type: ignore[method-assign]
+
+
+# -- NFC
+
+
+@defect("default-wrong", "OTC-T11-05", wire="nfc")
+def _(lab: Lab) -> None:
+    """The transmit interval is 720 min in a delivered unit."""
+    lab.unit.settings.write({"transmit_interval": 720})
+
+
+@defect("lock-ignored", "OTC-04", wire="nfc")
+def _(lab: Lab) -> None:
+    """A locked unit takes settings without the PAK."""
+    lab.unit.otc.ignores_lock = True
+
+
+@defect("range-edge-refused", "OTC-T11-03", wire="nfc")
+def _(lab: Lab) -> None:
+    """A readout interval of 1440 min is refused."""
+    _accept(lab, "readout_interval", lambda value: type(value) is int and 5 <= value < 1440)
+
+
+# -- meter
+
+
+@defect("meter-id-wrong", "PAY-SENML-06", "PAY-MBUS-02", wire="meter")
+def _(lab: Lab) -> None:
+    """The identification is one too high."""
+    number = lab.unit.meter_id
+    lab.unit.meter_id = lambda: f"{int(number()) + 1:08d}"  # type: ignore[method-assign]
+
+
+@defect("clock-not-synchronised", "TIME-10", wire="meter")
+def _(lab: Lab) -> None:
+    """The meter's clock is not set from the network, and is a minute slow."""
+    lab.unit.synchronize_from_network = lambda: None  # type: ignore[method-assign]
+    lab.meter.set_clock(lab.meter.clock_now().replace(minute=lab.meter.clock_now().minute - 1))
+
+
+# -- network
+
+
+@defect("outage-loses-readouts", "RETX-02", wire="cell")
+def _(lab: Lab) -> None:
+    """Readouts that could not be sent are forgotten."""
+    storage = lab.unit.storage
+    unsent = storage.unsent
+    storage.unsent = lambda now, max_age, report_interval_min: (  # type: ignore[method-assign]
+        unsent(now, max_age, report_interval_min)[-1:])
+
+
+@defect("silent-after-joining", "ACT-06", wire="cell")
+def _(lab: Lab) -> None:
+    """No readout is sent after joining."""
+    lab.unit.first_readout_delay_s = 86400.0
+
+
+# -- bootstrap and device management
+
+
+@defect("bootstrap-skipped", "ACT-12", wire="bootstrap")
+def _(lab: Lab) -> None:
+    """The unit goes to the gateway without a bootstrap."""
+    lab.unit.provisioned = True
+    lab.unit.mdm_uri = "udp://10.0.0.1:1884"
+    lab.unit.dm_account.uri = "coap://10.0.0.1:5683"
+    lab.unit.bootstrap_on_activation = False
+
+
+@defect("read-only-written", "DM-05", wire="dm")
+def _(lab: Lab) -> None:
+    """The manufacturer can be overwritten."""
+    name = ["Elvaco"]
+    resource = _resource(lab, (3, 0, 0))
+    resource.read, resource.write = lambda: name[0], lambda value: name.__setitem__(0, value)
+
+
+@defect("bearer-wrong", "LWM2M-4.0.0", wire="dm")
+def _(lab: Lab) -> None:
+    """The network bearer reads as LTE instead of NB-IoT."""
+    _report(lab, (4, 0, 0), lambda: 6)
+
+
+# -- meter data
+
+
+@defect("topic-ignored", "NET-37", wire="mdm")
+def _(lab: Lab) -> None:
+    """The configured topic is not used."""
+    mdm = lab.unit.mdm
+    mdm.topic_name = lambda: f"mr/{mdm.deveui}/standard"  # type: ignore[method-assign]
+
+
+@defect("window-too-early", "SCH-09", wire="mdm")
+def _(lab: Lab) -> None:
+    """The transmit offset is taken as seconds."""
+    settings, rng = lab.unit.settings, lab.unit.rng
+    lab.unit.random_delay_s = lambda: rng.uniform(  # type: ignore[method-assign]
+        settings.number("transmit_offset"), settings.number("transmit_offset"))
+
+
+@defect("temperatures-swapped", "PAY-MBUS-07", "PAY-JSON-08", "PAY-SENML-08", wire="mdm")
+def _(lab: Lab) -> None:
+    """Forward and return temperature are swapped."""
+    def swapped(reading: Reading) -> Reading:
+        return replace(reading, forward_c=reading.return_c, return_c=reading.forward_c)
+    _read_as(lab, swapped)
+
+
+@defect("energy-ten-times", "PAY-MBUS-03", "PAY-JSON-04", "PAY-SENML-08", wire="mdm")
+def _(lab: Lab) -> None:
+    """The energy is ten times what the meter says."""
+    _read_as(lab, lambda reading: replace(reading, energy=(reading.energy * 10).quantize(reading.energy)))
+
+
+@defect("local-time-sent", "TIME-03", wire="mdm")
+def _(lab: Lab) -> None:
+    """The UTC offset is not subtracted."""
+    write = lab.unit.writer
+
+    def writer() -> TelegramWriter:
+        made = write()
+        made.utc_offset_minutes = 0
+        return made
+    lab.unit.writer = writer  # type: ignore[method-assign]
+
+
+# -- tools
+
+
+def _resource(lab: Lab, path: tuple[int, int, int]) -> Resource:
+    return lab.unit.tree[Path(*path)]
+
+
+def _report(lab: Lab, path: tuple[int, int, int], read: Callable[[], object]) -> None:
+    """Let a resource read as something else."""
+    _resource(lab, path).read = read
+
+
+def _accept(lab: Lab, setting: str, accepts: Callable[[Value], bool]) -> None:
+    """Let a setting take other values."""
+    rules = lab.unit.settings.rules
+    rules[setting] = replace(rules[setting], accepts=accepts)
+
+
+def _read_as(lab: Lab, spoil: Callable[[Reading], Reading]) -> None:
+    """Spoil what the unit takes from the meter."""
+    take = lab.unit.take_registers
+    lab.unit.take_registers = lambda: spoil(take())  # type: ignore[method-assign]

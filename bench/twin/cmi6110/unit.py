@@ -59,6 +59,7 @@ class CMi6110:
     iccid = "8946000000000000001"
     waveform = Waveform()
     first_readout_delay_s = 2.0
+    bootstrap_on_activation = True
 
     def __init__(self, clock: Clock, rng: random.Random, cell: Cell, meter: UH50, *, deveui: str, pak: bytes) -> None:
         self.clock = clock
@@ -190,7 +191,8 @@ class CMi6110:
             self._lost.clear()
             await self._join()
             self.synchronize_from_network()
-            self._do(self._work(activation or not self.provisioned, first))
+            bootstrap = (activation and self.bootstrap_on_activation) or not self.provisioned
+            self._do(self._work(bootstrap, first))
             activation = first = False
             await self._lost.wait()
 

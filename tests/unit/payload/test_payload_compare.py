@@ -67,8 +67,8 @@ def test_a_right_readout_has_no_differences() -> None:
 def test_a_right_readout_in_json_has_no_differences() -> None:
     sent = {
         "TS": "2019-11-28T19:39Z", "ID": 12345678, "E": 12345.678, "U": "MWh", "V": 3456.7, "VU": "m3",
-        "P": 5, "PU": "kW", "F": 212, "FU": "l/h", "FT": 80.3, "TU": "C", "RT": 53.8, "RU": "C", "EF": "0x0000", "T1": 1, "U1": "MWh",
-        "T2": 2000, "U2": "kWh", "T3": 3, "U3": "MWh", "MT": 5, "MU": "h",
+        "P": 5, "PU": "kW", "F": 212, "FU": "l/h", "FT": 80.3, "TU": "C", "RT": 53.8, "RU": "C", "EF": "0x0000",
+        "T1": 1, "U1": "MWh", "T2": 2000, "U2": "kWh", "T3": 3, "U3": "MWh", "MT": 5, "MU": "h",
     }  # fmt: skip
     assert compare(decode(json.dumps(sent).encode()).newest, meter()) == []
 

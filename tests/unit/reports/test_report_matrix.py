@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bench.manual.requirements import closed, load
-from reports.matrix import summary, table, to_json, trace
+from reports.matrix import summary_line, table, to_json, trace
 from reports.run import Run
 
 MakeRun = Callable[..., Path]
@@ -54,7 +54,7 @@ def test_a_collected_test_that_did_not_run_is_not_run() -> None:
 def test_a_statement_without_a_test_is_open_or_closed_with_a_reason() -> None:
     rows = trace([], {}, {"PHY-02": "Inspection."}, [load()["PHY-01"], load()["PHY-02"]])
     assert [(row.verdict, row.reason) for row in rows] == [("no test", None), ("no test", "Inspection.")]
-    assert summary(rows) == ("2 requirements: 0 fail, 0 error, 0 pass, 0 not run, 1 closed without a test, "
+    assert summary_line(rows) == ("2 requirements: 0 fail, 0 error, 0 pass, 0 not run, 1 closed without a test, "
                              "1 without a test")
 
 
@@ -84,4 +84,4 @@ def test_the_terminal_shows_every_requirement_and_the_summary(make_run: MakeRun)
     console.print(table(rows))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "PHY-14" in printed
-    assert summary(rows) in printed
+    assert summary_line(rows) in printed

@@ -45,7 +45,7 @@ def test_a_short_test_is_drawn_to_scale() -> None:
     assert list(axis.place(np.array([0, 5.0, 10.0, 20.0]))) == pytest.approx([0, 50, 100, 200])
 
 
-@given(st.lists(st.floats(0, 1e7), max_size=60))
+@given(st.lists(st.floats(0, 1e7).map(lambda time: round(time, 6)), max_size=60))  # as Timeline keeps them
 def test_no_observation_is_ever_inside_a_fold_and_order_is_kept(times: list[float]) -> None:
     moments = np.array(times, dtype=float)
     axis = TimeAxis(Silences.find(moments), 10, 510)

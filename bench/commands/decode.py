@@ -1,0 +1,90 @@
+"""``mcm-bench decode``: what a telegram, an MQTT-SN frame or an optical readout says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.errors import BenchError
+from bench.payload import table
+from bench.payload.decode import decode as decode_telegram
+from bench.payload.optical import OpticalReadout, parse_optical
+from bench.payload.readout import PayloadError, Telegram
+from bench.protocols import mqttsn
+
+ENCODINGS = ("mbus", "json", "senml-cbor", "optical")
+
+
+def decode(argument: str, encoding: str | None, as_json: bool, console: Console) -> int:
+    """Print what ``argument`` says; the exit code: 0, 1 with findings of severity error, 2 not decodable."""
+    if encoding is not None and encoding not in ENCODINGS:
+        raise BenchError(f"encoding {encoding}", expected="one of " + ", ".join(ENCODINGS), seen="that name",
+                         do="choose one of them or leave it out")
+    octets = _octets(argument)
+    try:
+        frame, found = _decode(octets, encoding)
+    except PayloadError as error:
+        Console(stderr=True).print(Text(f"not decodable: {error}", "bold red"), soft_wrap=True)
+        return 2
+    if found is None:
+        print(json.dumps({"encoding": "mqtt-sn", "message": frame, "readouts": [], "findings": []}) if as_json else frame)
+        return 0
+    if as_json:
+        content = table.to_json(found)
+        print(json.dumps(content if not frame else {**content, "frame": frame}, indent=1))
+    else:
+        if frame:
+            console.print(Text(f"MQTT-SN {frame}", "dim"))
+        console.print(table.render(found))
+    return table.exit_code(found)
+
+
+def _octets(argument: str) -> bytes:
+    """Hexadecimal digits, or what is in @FILE: digits, octets or text."""
+    if not argument.startswith("@"):
+        octets = _from_hex(argument)
+        if octets is None:
+            raise BenchError("telegram", expected="hexadecimal digits or @FILE", seen=repr(argument[:40]),
+                             do="give the octets as digits, two for each")
+        return octets
+    path = Path(argument[1:])
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"file {path}", expected="to read it", seen=(error.strerror or str(error)).lower(),
+                         do="check the path") from error
+    try:
+        digits = _from_hex(content.decode("ascii"))
+    except UnicodeDecodeError:
+        digits = None
+    return content if digits is None else digits
+
+
+def _from_hex(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex("".join(text.split()))
+    except ValueError:
+        return None
+
+
+def _decode(octets: bytes, encoding: str | None) -> tuple[str, Telegram | OpticalReadout | None]:
+    """The MQTT-SN frame around it, if any, and what it says. Raises ``PayloadError``."""
+    if encoding == "optical" or (encoding is None and _looks_optical(octets)):
+        return "", parse_optical(octets)
+    if encoding is None:
+        try:
+            message = mqttsn.decode(octets)
+        except mqttsn.MqttSnError:
+            pass
+        else:
+            text = mqttsn.describe(message)
+            return (text, decode_telegram(message.data)) if isinstance(message, mqttsn.Publish) else (text, None)
+    return "", decode_telegram(octets, encoding)
+
+
+def _looks_optical(octets: bytes) -> bool:
+    start = octets.lstrip(b"\x02\r\n ")[:80]
+    return start.startswith((b"/", b"6.8(")) or b"6.8(" in start

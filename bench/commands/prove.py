@@ -1,0 +1,145 @@
+"""``mcm-bench prove``: does the bench catch what it must, and spare what is healthy?
+
+Each defect of the twin is run against the tests that name a requirement it breaks; one of them must fail. A healthy
+twin is run through the acceptance profile; none may fail.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.errors import BenchError
+from bench.twin.defects import DEFECTS, Defect
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """``caught_by``: tests that failed and name a requirement of the defect; ``others``: tests that failed besides;
+    ``errors``: tests in which the bench itself failed."""
+
+    defect: Defect
+    caught_by: tuple[str, ...]
+    others: tuple[str, ...]
+    errors: tuple[str, ...]
+    seconds: float
+
+
+def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: Console) -> int:
+    """Exit code 0 when all defects are caught and a healthy twin passes."""
+    unknown = sorted(set(names) - DEFECTS.keys())
+    if unknown:
+        raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
+                         do="choose a name from the list")
+    chosen = [DEFECTS[name] for name in names] if names else list(DEFECTS.values())
+    with ThreadPoolExecutor(jobs) as pool:
+        healthy_runs = [pool.submit(_healthy, seed) for seed in range(1, seeds + 1)] if not names else []
+        proofs = []
+        for proof in pool.map(_prove_one, chosen):
+            proofs.append(proof)
+            _say(console, proof)
+        false_alarms = sorted({f"{test} (seed {seed})" for seed, run in enumerate(healthy_runs, 1)
+                               for test in run.result()})
+    survived = [proof.defect.name for proof in proofs if not proof.caught_by]
+    if as_json:
+        print(json.dumps(_to_json(proofs, len(healthy_runs), false_alarms), indent=1))
+    else:
+        console.print(_table(proofs))
+        for alarm in false_alarms:
+            console.print(Text(f" ✘ a healthy twin fails {alarm}", "bold red"))
+        console.print(_verdict(proofs, survived, len(healthy_runs), false_alarms))
+    return 1 if survived or false_alarms else 0
+
+
+def _prove_one(defect: Defect) -> Proof:
+    record = _run(["--defect", defect.name, *(word for name in defect.requirements
+                                              for word in ("--requirement", name))])
+    failed = {test["id"]: set(test["requirements"]) for test in record["tests"] if test["verdict"] == "fail"}
+    caught = tuple(name for name, ids in failed.items() if ids & set(defect.requirements))
+    return Proof(defect, caught, tuple(name for name in failed if name not in caught),
+                 tuple(test["id"] for test in record["tests"] if test["verdict"] == "error"), record["wall_time_s"])
+
+
+def _healthy(seed: int) -> list[str]:
+    record = _run(["--profile", "acceptance", "--seed", str(seed)])
+    wrong = [test["id"] for test in record["tests"] if test["verdict"] in ("fail", "error")]
+    return wrong or ([record["message"]] if record["verdict"] != "pass" else [])
+
+
+def _run(arguments: Sequence[str]) -> dict[str, Any]:
+    """One run in a process of its own; its record."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir = Path(folder) / "run"
+        done = subprocess.run([sys.executable, "-m", "bench.commands.prove", str(run_dir), *arguments],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        try:
+            record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
+        except OSError as error:
+            raise BenchError("a run of prove", expected="a record", seen=done.stderr.strip()[-400:] or "nothing",
+                             do="report this as a fault of the bench") from error
+    return record
+
+
+def _say(console: Console, proof: Proof) -> None:
+    if proof.caught_by:
+        console.print(Text.assemble((" ✔ ", "green"), f"{proof.defect.name}: caught by {len(proof.caught_by)} test(s)"))
+    else:
+        console.print(Text.assemble((" ✘ ", "bold red"), f"{proof.defect.name}: not caught"))
+
+
+def _to_json(proofs: Sequence[Proof], runs: int, false_alarms: Sequence[str]) -> dict[str, Any]:
+    return {
+        "defects": [{"name": proof.defect.name, "wire": proof.defect.wire, "text": proof.defect.text,
+                     "requirements": list(proof.defect.requirements), "caught_by": list(proof.caught_by),
+                     "also_failed": list(proof.others), "errors": list(proof.errors)} for proof in proofs],
+        "healthy": {"runs": runs, "false_alarms": list(false_alarms)},
+    }
+
+
+def _table(proofs: Sequence[Proof]) -> Table:
+    table = Table(title="Defects of the twin, and the tests that catch them", title_justify="left", show_edge=False)
+    for column in ("defect", "wire", "what is wrong", "breaks", "caught by"):
+        table.add_column(column, overflow="fold")
+    for proof in proofs:
+        caught = "\n".join(name.rpartition("::")[2] for name in proof.caught_by) or Text("survived", "bold red")
+        table.add_row(proof.defect.name, proof.defect.wire, proof.defect.text, " ".join(proof.defect.requirements), caught)
+    return table
+
+
+def _verdict(proofs: Sequence[Proof], survived: Sequence[str], runs: int, false_alarms: Sequence[str]) -> Text:
+    wires = sorted({proof.defect.wire for proof in proofs})
+    if survived:
+        return Text(f"{len(survived)} of {len(proofs)} defects survived: {', '.join(survived)}", "bold red")
+    healthy = f"; {runs} healthy run(s) with {len(false_alarms)} false alarm(s)" if runs else ""
+    return Text(f"all {len(proofs)} defects on {len(wires)} wires caught{healthy}",
+                "bold red" if false_alarms else "bold green")
+
+
+def _child(arguments: Sequence[str]) -> None:
+    """The process of one run: no page, no pictures, only the record."""
+    from bench.commands.run import Order, run
+
+    run_dir, *options = arguments
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+
+    def all_of(name: str) -> list[str]:
+        return [value for option, value in pairs if option == name]
+
+    order = Order(profile=(all_of("--profile") or ["all"])[0], run_dir=Path(run_dir), defects=all_of("--defect"),
+                  requirements=all_of("--requirement"), seed=int((all_of("--seed") or ["1"])[0]), report=False)
+    run(order, Console(quiet=True))
+
+
+if __name__ == "__main__":
+    _child(sys.argv[1:])

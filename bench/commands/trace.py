@@ -1,0 +1,51 @@
+"""``mcm-bench trace``: which tests prove which requirement, and what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.commands.collect import Collector
+from bench.commands.run import PROJECT, SUITES
+from bench.errors import BenchError
+from bench.manual import requirements
+from reports import matrix
+from reports.run import Run
+
+
+def trace(run_dirs: Sequence[Path], as_json: bool, console: Console) -> int:
+    """Print the matrix; verdicts come from ``run_dirs``, or else from the newest run under runs/."""
+    runs = [Run.load(folder) for folder in run_dirs or _newest()]
+    rows = matrix.trace(runs, collect(), requirements.closed())
+    if as_json:
+        print(json.dumps(matrix.to_json(rows), indent=1))
+    else:
+        console.print(matrix.table(rows))
+        console.print(matrix.summary_line(rows))
+    return 0
+
+
+def collect() -> dict[str, tuple[str, ...]]:
+    """The requirement ids of each test of the suites. Raises ``BenchError`` when the suites can't be collected."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    collector = Collector()
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = pytest.main(["-o", "addopts=", "-p", "fixtures.plugin", "-p", "no:terminal", "-p", "no:cacheprovider",
+                            "-p", "pytest_timeout", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
+                            "--collect-only", str(SUITES)], plugins=[collector])
+    if code != pytest.ExitCode.OK:
+        raise BenchError("suites", expected="to be collected", seen=collector.fault or f"pytest's exit code {int(code)}",
+                         do="run pytest --collect-only suites to see why")
+    return collector.collected
+
+
+def _newest() -> list[Path]:
+    records = sorted(Path("runs").glob("*/record.json"), key=lambda path: path.stat().st_mtime)
+    return [records[-1].parent] if records else []

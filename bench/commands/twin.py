@@ -1,0 +1,82 @@
+"""``mcm-bench twin``: the lab in software, alone, in real time."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.clock import WallClock
+from bench.errors import BenchError
+from bench.station import BackendTable
+from bench.twin.lab import DEVEUI, PAK, Lab
+from fixtures.bench import station_file_of_twin
+
+USUAL_PORTS = (5694, 5683, 1884)
+"""Bootstrap, device management and MQTT-SN gateway: where the bench's servers are expected, if nobody is there."""
+
+
+def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: Console) -> None:
+    """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
+
+    With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody
+    else's server, can be pointed at the twin from another process.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with WallClock() as clock:
+        lab = Lab.start(clock, seed, defects=defects)
+        try:
+            keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
+            bootstrap, dm, mdm = _free_ports()
+            backend = BackendTable(bootstrap_port=bootstrap, dm_port=dm, mdm_port=mdm)
+            text = station_file_of_twin(lab.addresses, backend, keys=keys).dump()
+            console.print(text, markup=False, soft_wrap=True)
+            if station_out is not None and keys is not None:
+                _write_keys(keys)
+                _write(station_out, text)
+                console.print(Text(f"# written to {station_out}; try: mcm-bench run acceptance --station {station_out}",
+                                   "dim"), soft_wrap=True)
+            console.print(Text("# the twin runs in real time; end it with Ctrl-C", "dim"))
+            while not stop.wait(0.5):
+                pass
+        finally:
+            lab.stop()
+
+
+def _free_ports() -> tuple[int, int, int]:
+    """The usual ports, each replaced by a free one where somebody has it already."""
+    bootstrap, dm, mdm = (_free(port) for port in USUAL_PORTS)
+    return bootstrap, dm, mdm
+
+
+def _free(port: int) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".part")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise BenchError(f"station file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
+                         do="choose another path") from error
+
+
+def _write_keys(path: Path) -> None:
+    """The twin's key is no secret, but key files are closed to others all the same."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\n', "ascii")
