@@ -33,7 +33,7 @@ def run(
     unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, 16 hexadecimal digits.")] = None,
     seed: Seed = 1,
     defect: Defects = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; a new one under runs/ otherwise.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; else a new one in runs/.")] = None,
     max_device_time: Annotated[str | None, typer.Option(
         help="Leave out tests that take longer on hardware, e.g. '30 min'.")] = None,
     expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
@@ -52,7 +52,7 @@ def run(
 
 @app.command()
 def decode(
-    telegram: Annotated[str, typer.Argument(help="Hexadecimal digits, or @FILE with digits, octets or an optical readout.")],
+    telegram: Annotated[str, typer.Argument(help="Hexadecimal digits, or @FILE: digits, octets, optical.")],
     encoding: Annotated[str | None, typer.Option(help="mbus, json or senml-cbor; found out otherwise.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -48,6 +48,9 @@ STUCK_AFTER_S = 60.0
 LOST_AFTER_S = 5.0
 """Real seconds after which bytes in flight that nobody took count as lost."""
 
+CLOSING_S = 5.0
+"""Seconds that cancelled tasks have for their clean-up when a clock is closed."""
+
 _LOOK_AGAIN_S = 0.02
 
 
@@ -160,9 +163,11 @@ class Clock(ABC):
 
     def close(self) -> None:
         """End the loop: cancel what still runs in it and join the thread. Idempotent."""
-        if not self.loop.is_closed() and self._thread.is_alive():
+        if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(timeout=10)
+        elif not self.loop.is_closed():
+            self.loop.close()
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -173,7 +178,9 @@ class Clock(ABC):
             for task in tasks:
                 task.cancel()
             if tasks:
-                self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+                # What they still wait for when they are cancelled may take (virtual) time, but not for ever.
+                self._wait = _Wait(lambda: None, self.time() + CLOSING_S)
+                self.loop.run_until_complete(asyncio.wait(tasks, timeout=CLOSING_S))
             self.loop.close()
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -221,7 +228,7 @@ class Clock(ABC):
             if answer:
                 return answer
             left = deadline - self.time()
-            if left <= 0:
+            if left < 1e-6:    # a step of virtual time; less of it would never pass
                 raise DeadlinePassed
             self.sleep(min(every, left))
 
@@ -243,6 +250,7 @@ class Clock(ABC):
         """Run a plain function in the loop's thread, now, and return its result. Time does not pass."""
         if threading.current_thread() is self._thread:
             return function()
+        self._check_open()
         box: list[Any] = []
         done = threading.Event()
 
@@ -263,6 +271,18 @@ class Clock(ABC):
             raise error
         return result  # type: ignore[no-any-return]
 
+    def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start, in the loop's thread, a task that nobody awaits. What it raises is the bench's fault, and at once:
+        asyncio itself would keep it to itself as long as somebody holds the task."""
+        task = self.loop.create_task(job)
+        task.add_done_callback(lambda done: None if done.cancelled() else done.result())
+        return task
+
+    def _check_open(self) -> None:
+        if not self._thread.is_alive():
+            raise BenchError("background loop", expected="a running loop", seen="one that is closed, or not started",
+                             do="use the clock inside 'with clock:' only")
+
     def nudge(self) -> None:
         """Something happened: look again at what is waited for. Callable from any thread; cheap when nobody waits."""
         if self._wait is not None and not self.loop.is_closed():
@@ -273,6 +293,7 @@ class Clock(ABC):
         if threading.current_thread() is self._thread:
             raise BenchError("background loop", expected="waiting to be done in the main thread",
                              seen="a blocking wait inside the loop", do="await in the loop instead")
+        self._check_open()
         deadline = None if timeout is None else self.time() + timeout
         wait = _Wait(predicate, deadline)
         try:
@@ -329,7 +350,12 @@ class WallClock(Clock):
     def _look(self, wait: _Wait, again: bool) -> None:
         """Look at ``wait`` now and, if ``again``, every 20 ms: not every change announces itself."""
         self._steps += 1
-        if wait is not self._wait or wait.finished.is_set() or wait.look(self.time()):
+        if wait is not self._wait or wait.finished.is_set():
+            return
+        if self._loop_error is not None:
+            wait.fail(self._loop_error)
+            return
+        if wait.look(self.time()):
             return
         if again:
             delay = _LOOK_AGAIN_S

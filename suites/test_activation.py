@@ -2,8 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from bench.backend.bootstrap import BootstrapOutcome
-from drivers.radio import CellState
+from fixtures.outcomes import BootstrapOutcome, CellState
 from fixtures.words import device_time, everywhere, minutes, needs, req, s
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.radio import CellState
+from fixtures.outcomes import CellState
 from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
 
 
@@ -52,7 +52,7 @@ def test_a_press_of_17_s_switches_a_joined_unit_off(joined_unit, panel, bench, c
     bench.clock.sleep(watch)
     assert not panel.green.pulses(since=released), "a start-up indication after switching off"
     assert gateway.count == telegrams, "a telegram after switching off"
-    assert not [seen for seen in bench.timeline.since(begin) if seen.kind == "datagram"], "traffic of a unit that is off"
+    assert not [seen for seen in bench.timeline.since(begin) if seen.kind == "datagram"], "traffic of a dead unit"
     assert cell.state() is CellState.ON, "the unit is still on the air"
     assert joined_unit.read_settings().values["power_mode"] == "Passive"
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bench.manual import resources
-from bench.protocols.lwm2m import Path
+from fixtures.outcomes import Path
 from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
 
 
@@ -89,7 +89,7 @@ def test_what_is_read_only_can_not_be_written(joined_unit, dm):
 @needs("meter.optical")
 @everywhere
 def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, measure):
-    zone = timedelta(minutes=60) if bench.is_simulated else datetime.now().astimezone().utcoffset()  # noqa: DTZ005
+    zone = timedelta(minutes=60) if bench.is_simulated else datetime.now().astimezone().utcoffset()
     reading = meter.read()
     network = (bench.clock.utc() + zone).replace(tzinfo=None)
     measure("time.meter_difference", (reading.meter_time - network).total_seconds())

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.manual import settings
-from drivers.nfc import Status
+from fixtures.outcomes import Status
 from fixtures.words import device_time, everywhere, in_regression, needs, req
 
 READABLE = [setting for setting in settings.load().values() if setting.type not in ("datetime", "trigger")]

@@ -1,6 +1,7 @@
 """Readouts and transmissions on their schedules, manual 7.3."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from fixtures.words import days, device_time, everywhere, in_regression, minutes, needs, req, s
 
@@ -70,5 +71,5 @@ def test_what_an_outage_held_back_is_sent_at_the_next_transmission(unit, cell, g
     bench.clock.sleep(9 * minutes)
     stamps = sorted(readout.time for arrival in gateway.arrivals() for readout in arrival.telegram.readouts
                     if readout.time.minute % 5 == 0)
-    gaps = {later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(stamps)}
     assert gaps <= {timedelta(minutes=5), timedelta(0)}, "a readout of the outage is missing"

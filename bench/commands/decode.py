@@ -30,7 +30,8 @@ def decode(argument: str, encoding: str | None, as_json: bool, console: Console)
         Console(stderr=True).print(Text(f"not decodable: {error}", "bold red"), soft_wrap=True)
         return 2
     if found is None:
-        print(json.dumps({"encoding": "mqtt-sn", "message": frame, "readouts": [], "findings": []}) if as_json else frame)
+        content = {"encoding": "mqtt-sn", "message": frame, "readouts": [], "findings": []}
+        print(json.dumps(content) if as_json else frame)
         return 0
     if as_json:
         content = table.to_json(found)

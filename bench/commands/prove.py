@@ -113,7 +113,8 @@ def _table(proofs: Sequence[Proof]) -> Table:
         table.add_column(column, overflow="fold")
     for proof in proofs:
         caught = "\n".join(name.rpartition("::")[2] for name in proof.caught_by) or Text("survived", "bold red")
-        table.add_row(proof.defect.name, proof.defect.wire, proof.defect.text, " ".join(proof.defect.requirements), caught)
+        defect = proof.defect
+        table.add_row(defect.name, defect.wire, defect.text, " ".join(defect.requirements), caught)
     return table
 
 

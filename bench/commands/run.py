@@ -95,7 +95,8 @@ def _prepare(order: Order) -> None:
 def _arguments(order: Order) -> list[str]:
     # Exactly our plugins, whatever else is installed: an extra one may reorder or repeat tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest", "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
+    arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest",
+                 "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
                  "-p", "no:cacheprovider", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
                  str(SUITES), "--seed", str(order.seed), "--run-dir", str(order.run_dir.resolve()),
                  "--alluredir", str(order.run_dir / "allure-results"), "--timeout", str(TEST_TIMEOUT_S)]

@@ -41,7 +41,7 @@ def collect() -> dict[str, tuple[str, ...]]:
                             "-p", "pytest_timeout", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
                             "--collect-only", str(SUITES)], plugins=[collector])
     if code != pytest.ExitCode.OK:
-        raise BenchError("suites", expected="to be collected", seen=collector.fault or f"pytest's exit code {int(code)}",
+        raise BenchError("suites", expected="to be collected", seen=collector.fault or f"exit code {int(code)}",
                          do="run pytest --collect-only suites to see why")
     return collector.collected
 

@@ -52,6 +52,7 @@ class Lab:
         self.meter = UH50(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
         self.cell = Cell(clock)
         self.cell.utc_offset_minutes = LOCAL_OFFSET_MINUTES
+        self.cell.power = False    # as the instrument is after power-on
         self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter,
                             deveui=deveui, pak=PAK)
         self.panel = EdgeBox(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)

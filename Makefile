@@ -1,0 +1,41 @@
+# Works on a bare Debian 12 with Python 3.11, as root or not.
+
+BIN := .venv/bin
+JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
+
+.PHONY: help setup demo test lint types walls tests suites prove clean
+
+help:                ## what there is
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup:               ## the environment in .venv
+	@.ci/setup
+
+demo: setup          ## the acceptance profile against the twin, with a report to look at
+	@run=runs/demo-$$(date -u +%Y%m%dT%H%M%SZ); $(BIN)/mcm-bench run acceptance --run-dir $$run && \
+	  echo && echo "Open $$run/report.html in a browser."
+
+test: setup          ## everything that CI runs
+	@.ci/packages
+	$(MAKE) --no-print-directory lint types walls tests suites prove
+
+lint: setup          ## ruff
+	$(BIN)/ruff check .
+
+types: setup         ## mypy --strict
+	$(BIN)/mypy
+
+walls: setup         ## who may import whom
+	$(BIN)/lint-imports
+
+tests: setup         ## the tests of the bench itself
+	$(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal
+
+suites: setup        ## the regression profile against the twin
+	@rm -rf runs/ci && $(BIN)/mcm-bench run regression --run-dir runs/ci -n $(JOBS) | tail -n 12
+
+prove: setup         ## every defect of the twin must be caught, a healthy one must pass
+	$(BIN)/mcm-bench prove -n $(JOBS) | tail -n 3
+
+clean:               ## remove what was made
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
