@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from bench.errors import BenchError
 
@@ -50,13 +50,21 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 class Limit(BaseModel):
     """What a measured value must keep to: ``low <= value <= high``, either may be open."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     unit: str
     low: float | None = None
     high: float | None = None
     clause: str
     note: str = ""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Limit:
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        if not low <= high or (math.isinf(low) and math.isinf(high)):
+            raise ValueError("low and high, of which one may be left out, and low not above high")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +100,14 @@ class Limits:
         for file in sorted(folder.glob("*.toml")):
             try:
                 rows = TypeAdapter(dict[str, Limit]).validate_python(tomllib.loads(file.read_text("utf-8")))
-            except (tomllib.TOMLDecodeError, ValidationError) as error:
-                raise BenchError(f"limits file {file.name}", expected="a table of limits per measurement",
-                                 seen=str(error), do="correct the file") from error
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise BenchError(f"limits file {file.name}", expected="TOML", seen=str(error),
+                                 do="correct the file") from error
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise BenchError(f"limits file {file.name}, {' '.join(map(str, first['loc']))}",
+                                 expected="unit, clause, low or high or both, and a note if there is one",
+                                 seen=first["msg"], do="correct the file") from error
             twice = sorted(rows.keys() & limits.keys())
             if twice:
                 raise BenchError(f"limits file {file.name}", expected="each measurement once",

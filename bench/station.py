@@ -3,6 +3,7 @@
 A station file::
 
     name = "bench 1"
+    utc_offset_minutes = 60
 
     [supply]
     driver = "keysight-n6700"
@@ -35,11 +36,12 @@ No secrets stand in it: the keys of units are in a file of their own that only i
 
 from __future__ import annotations
 
+import json
 import stat
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -57,7 +59,7 @@ from drivers.supply.keysight_n6700 import KeysightN6700
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SupplyTable(_Table):
@@ -105,19 +107,23 @@ class BackendTable(_Table):
     bootstrap_port: int = Field(default=5694, ge=0, le=65535)
     dm_port: int = Field(default=5683, ge=0, le=65535)
     mdm_port: int = Field(default=1884, ge=0, le=65535)
-    allow_public: tuple[str, ...] = ()
+    allow_public: Annotated[tuple[str, ...], Field(strict=False)] = ()    # TOML knows arrays only
 
 
 class UnitTable(_Table):
     deveui: str = Field(pattern=r"^[0-9A-F]{16}$")
-    keys: Path | None = None
+    keys: Annotated[Path, Field(strict=False)] | None = None
 
 
 class StationFile(_Table):
-    """A station file, validated; unknown keys are refused."""
+    """A station file, validated; unknown keys are refused.
+
+    ``utc_offset_minutes``: local standard time, without daylight saving, minus UTC, where the station stands.
+    """
 
     name: str
     simulated: bool = False
+    utc_offset_minutes: int = Field(default=60, ge=-720, le=840)
     supply: SupplyTable
     panel: PanelTable
     nfc: NfcTable
@@ -128,7 +134,7 @@ class StationFile(_Table):
 
     @classmethod
     def load(cls, path: Path) -> StationFile:
-        """Read and validate ``path``. Raises ``BenchError`` that names the key."""
+        """Read and validate ``path``; ``unit.keys`` is relative to it. Raises ``BenchError`` that names the key."""
         subject = f"station file {path}"
         try:
             content = tomllib.loads(path.read_text("utf-8"))
@@ -138,13 +144,17 @@ class StationFile(_Table):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BenchError(subject, expected="TOML", seen=str(error), do="correct the file") from error
         try:
-            return cls.model_validate(content)
+            file = cls.model_validate(content)
         except ValidationError as error:
-            raise _explain(subject, error) from error
+            raise _explain(subject, error) from None
+        if file.unit.keys is None:
+            return file
+        return file.model_copy(update={"unit": file.unit.model_copy(update={"keys": path.parent / file.unit.keys})})
 
     def dump(self) -> str:
         """The file's text."""
-        lines = [f"name = {_toml(self.name)}", f"simulated = {_toml(self.simulated)}"]
+        lines = [f"name = {_toml(self.name)}", f"simulated = {_toml(self.simulated)}",
+                 f"utc_offset_minutes = {self.utc_offset_minutes}"]
         for name, table in self.model_dump(exclude_none=True).items():
             if isinstance(table, dict):
                 lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
@@ -158,8 +168,8 @@ def _toml(value: object) -> str:
         return str(value)
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    # Strings of JSON are strings of TOML, but for one letter.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _explain(subject: str, error: ValidationError) -> BenchError:
@@ -172,9 +182,16 @@ def _explain(subject: str, error: ValidationError) -> BenchError:
                               do="correct the spelling or remove it")
         case "missing":
             return BenchError(f"{subject}, key {key}", expected="a value", seen="nothing", do="add it")
+        case "model_type":
+            expected = "a table"
+        case "string_pattern_mismatch":
+            expected = f"text like {first['ctx']['pattern']}"
         case _:
-            return BenchError(f"{subject}, key {key}", expected=first["msg"].removeprefix("Input should be "),
-                              seen=repr(first["input"]), do="correct the value")
+            expected = first["msg"].removeprefix("Input should be ")
+    given = first["input"]
+    # A table in the wrong place may hold a key.
+    seen = "a table" if isinstance(given, dict) else "an array" if isinstance(given, list) else repr(given)
+    return BenchError(f"{subject}, key {key}", expected=expected, seen=seen, do="correct the value")
 
 
 class Keys:
@@ -280,8 +297,8 @@ class Station:
             if instrument is not None:
                 try:
                     instrument.make_safe()
-                except BenchError as error:
-                    problems.append(str(error))
+                except Exception as error:    # whatever it is, the next instrument must be made safe too
+                    problems.append(f"{name}: {error}")
         return problems
 
     def close(self) -> list[str]:
@@ -292,6 +309,6 @@ class Station:
             if instrument is not None:
                 try:
                     instrument.close()
-                except BenchError as error:
-                    problems.append(str(error))
+                except Exception as error:
+                    problems.append(f"{name}: {error}")
         return problems

@@ -1,6 +1,6 @@
 """The unit as an LwM2M client, manual 6.2 and 6.3."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bench.manual import resources
 from fixtures.outcomes import Path
@@ -89,9 +89,8 @@ def test_what_is_read_only_can_not_be_written(joined_unit, dm):
 @needs("meter.optical")
 @everywhere
 def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, measure):
-    zone = timedelta(minutes=60) if bench.is_simulated else datetime.now().astimezone().utcoffset()
     reading = meter.read()
-    network = (bench.clock.utc() + zone).replace(tzinfo=None)
+    network = (bench.clock.utc() + bench.local_standard_offset).replace(tzinfo=None)
     measure("time.meter_difference", (reading.meter_time - network).total_seconds())
     current = dm.read("/3/0/13").replace(tzinfo=None)
     offset = timedelta(minutes=int(joined_unit.read_settings().values["utc_offset"]))

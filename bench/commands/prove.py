@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import BenchError
-from bench.twin.defects import DEFECTS, Defect
+from bench.twin.defects import DEFECTS, Defect, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,7 @@ class Proof:
 
 def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: Console) -> int:
     """Exit code 0 when all defects are caught and a healthy twin passes."""
-    unknown = sorted(set(names) - DEFECTS.keys())
-    if unknown:
-        raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
-                         do="choose a name from the list")
-    chosen = [DEFECTS[name] for name in names] if names else list(DEFECTS.values())
+    chosen = find(names or DEFECTS)
     with ThreadPoolExecutor(jobs) as pool:
         healthy_runs = [pool.submit(_healthy, seed) for seed in range(1, seeds + 1)] if not names else []
         proofs = []

@@ -14,6 +14,7 @@ from rich.text import Text
 from bench.clock import WallClock
 from bench.errors import BenchError
 from bench.station import BackendTable
+from bench.twin.defects import find
 from bench.twin.lab import DEVEUI, PAK, Lab
 from fixtures.bench import station_file_of_twin
 
@@ -30,8 +31,9 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    spoils = [defect.spoil for defect in find(defects)]
     with WallClock() as clock:
-        lab = Lab.start(clock, seed, defects=defects)
+        lab = Lab.start(clock, seed, spoils=spoils)
         try:
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
             bootstrap, dm, mdm = _free_ports()

@@ -6,19 +6,15 @@ lab after it is built and before it is switched on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from bench.errors import BenchError
 from bench.protocols.lwm2m import Path
-from bench.twin.cmi6110.objects import Resource
+from bench.twin.cmi6110.resource import Resource
 from bench.twin.cmi6110.settings import Value
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
-
-if TYPE_CHECKING:
-    from bench.twin.lab import Lab
-
-Spoil = Callable[["Lab"], None]
+from bench.twin.lab import Lab, Spoil
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,15 @@ class Defect:
 
 
 DEFECTS: dict[str, Defect] = {}
+
+
+def find(names: Iterable[str]) -> list[Defect]:
+    """The defects called so. Raises ``BenchError`` for a name that is none."""
+    unknown = sorted(set(names) - DEFECTS.keys())
+    if unknown:
+        raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
+                         do="choose a name from the list")
+    return [DEFECTS[name] for name in names]
 
 
 def defect(name: str, *requirements: str, wire: str) -> Callable[[Spoil], Spoil]:
@@ -106,6 +111,7 @@ def _(lab: Lab) -> None:
 @defect("lock-ignored", "OTC-04", wire="nfc")
 def _(lab: Lab) -> None:
     """A locked unit takes settings without the PAK."""
+    assert lab.unit.otc is not None
     lab.unit.otc.ignores_lock = True
 
 
@@ -128,7 +134,7 @@ def _(lab: Lab) -> None:
 @defect("clock-not-synchronised", "TIME-10", wire="meter")
 def _(lab: Lab) -> None:
     """The meter's clock is not set from the network, and is a minute slow."""
-    lab.unit.synchronize_from_network = lambda: None  # type: ignore[method-assign]
+    lab.unit.synchronize_from_network = lambda: False  # type: ignore[method-assign]
     lab.meter.set_clock(lab.meter.clock_now().replace(minute=lab.meter.clock_now().minute - 1))
 
 

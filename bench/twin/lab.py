@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.clock import Clock
-from bench.errors import BenchError
 from bench.twin.cell import Address, Cell
+from bench.twin.cmi6110.objects import build_objects
+from bench.twin.cmi6110.otc import OtcService
+from bench.twin.cmi6110.otc_settings import OtcSettings
 from bench.twin.cmi6110.unit import CMi6110
 from bench.twin.cmw500 import Cmw500
-from bench.twin.defects import DEFECTS
 from bench.twin.edge_box import EdgeBox
 from bench.twin.mbus_port import MBusPort
 from bench.twin.n6705 import N6705
@@ -28,6 +29,10 @@ LOCAL_OFFSET_MINUTES = 60
 """The twin stands where Central European Time holds."""
 
 
+Spoil = Callable[["Lab"], None]
+"""What makes a fault in a healthy lab."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where the lab's instruments are reached: what a station file says of them."""
@@ -41,7 +46,7 @@ class Addresses:
 
 
 class Lab:
-    """One twin of everything. ``seed`` decides all that is chance in it; ``defects`` spoil it.
+    """One twin of everything. ``seed`` decides all that is chance in it.
 
     Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires.
     """
@@ -53,8 +58,9 @@ class Lab:
         self.cell = Cell(clock)
         self.cell.utc_offset_minutes = LOCAL_OFFSET_MINUTES
         self.cell.power = False    # as the instrument is after power-on
-        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter,
-                            deveui=deveui, pak=PAK)
+        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter, deveui)
+        otc = OtcService(clock, self.unit.tag, OtcSettings(self.unit), PAK, random.Random(rng.getrandbits(32)))
+        self.unit.fit(otc, build_objects(self.unit))
         self.panel = EdgeBox(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
         self.optical = OpticalPort(self.meter, clock)
         self.mbus = MBusPort(self.meter, clock)
@@ -65,20 +71,16 @@ class Lab:
                          for instrument, port in zip((self.supply, self.cmw500), visa_ports, strict=True)]
 
     @classmethod
-    def start(cls, clock: Clock, seed: int, *, defects: Collection[str] = (), deveui: str = DEVEUI,
+    def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,
               visa_ports: tuple[int, int] = (0, 0)) -> Lab:
-        """Build the lab in the clock's loop, spoil it with ``defects`` and open its wires."""
-        unknown = sorted(set(defects) - DEFECTS.keys())
-        if unknown:
-            raise BenchError(f"defect {unknown[0]}", expected="one of " + ", ".join(sorted(DEFECTS)), seen="that name",
-                             do="choose a name from the list")
+        """Build the lab in the clock's loop, let each of ``spoils`` make a fault in it, and open its wires."""
         lab = clock.call(lambda: cls(clock, seed, deveui=deveui, visa_ports=visa_ports))
-        clock.run(lab._open(defects))
+        clock.run(lab._open(spoils))
         return lab
 
-    async def _open(self, defects: Collection[str]) -> None:
-        for name in defects:
-            DEFECTS[name].spoil(self)
+    async def _open(self, spoils: Iterable[Spoil]) -> None:
+        for spoil in spoils:
+            spoil(self)
         for server in self._servers:
             await server.start()
 

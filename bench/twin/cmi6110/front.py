@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bench.clock import Clock
 from bench.twin.signal import Signal
@@ -29,7 +30,8 @@ class Front:
         self.button: Signal[bool] = Signal(False)
         self.on_release: Callable[[float], None] = lambda held_s: None
         self._clock = clock
-        self._pressed_at = 0.0
+        self._pressed_at: float | None = None
+        self._in_zone = False
         self._zones: list[asyncio.TimerHandle] = []
         self._show: asyncio.Task[None] | None = None
         self._powered = False
@@ -38,24 +40,20 @@ class Front:
     def power(self, on: bool) -> None:
         self._powered = on
         if not on:
+            self._end_press()
             self.dark()
 
     def dark(self) -> None:
-        """End whatever is shown."""
+        """End what is shown; what a held button shows stays."""
         if self._show is not None:
             self._show.cancel()
             self._show = None
-        for zone in self._zones:
-            zone.cancel()
-        self._zones.clear()
-        self._set(False, False)
+        if not self._in_zone:
+            self._set(False, False)
 
-    async def show_start(self) -> None:
+    def show_start(self) -> None:
         """Red and green for one second."""
-        self.dark()
-        self._set(True, True)
-        await asyncio.sleep(self.start_both_s)
-        self._set(False, False)
+        self._replace_show(self._start())
 
     def show_joining(self) -> None:
         """Short green flashes until something else is shown."""
@@ -65,9 +63,17 @@ class Front:
         """Green for eight seconds."""
         self._replace_show(self._joined())
 
-    def _replace_show(self, show: object) -> None:
+    def _replace_show(self, show: Coroutine[Any, Any, None]) -> None:
         self.dark()
-        self._show = self._clock.loop.create_task(show)  # type: ignore[arg-type]
+        if self._in_zone:
+            show.close()
+        else:
+            self._show = self._clock.spawn(show)
+
+    async def _start(self) -> None:
+        self._set(True, True)
+        await asyncio.sleep(self.start_both_s)
+        self._set(False, False)
 
     async def _flash(self) -> None:
         while True:
@@ -90,11 +96,25 @@ class Front:
             return
         if pressed:
             self._pressed_at = self._clock.time()
-            self.dark()
             later = self._clock.loop.call_later
-            self._zones = [later(self.reboot_from_s, self._set, True, False),
-                           later(self.off_from_s, self._set, False, True),
-                           later(self.off_until_s, self._set, False, False)]
-        else:
-            self.dark()
-            self.on_release(self._clock.time() - self._pressed_at)
+            self._zones = [later(self.reboot_from_s, self._zone, True, False),
+                           later(self.off_from_s, self._zone, False, True),
+                           later(self.off_until_s, self._zone, False, False)]
+        elif self._pressed_at is not None:
+            held_s = self._clock.time() - self._pressed_at
+            self._end_press()
+            self.on_release(held_s)
+
+    def _zone(self, green: bool, red: bool) -> None:
+        self._in_zone = True
+        self.dark()
+        self._set(green, red)
+
+    def _end_press(self) -> None:
+        for zone in self._zones:
+            zone.cancel()
+        self._zones.clear()
+        self._pressed_at = None
+        if self._in_zone:
+            self._in_zone = False
+            self._set(False, False)

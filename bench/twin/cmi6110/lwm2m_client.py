@@ -16,7 +16,7 @@ from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
 from bench.protocols.lwm2m import ContentFormat, Path, Type
 from bench.twin.cell import Address
 from bench.twin.cmi6110.modem import Modem, ModemSocket
-from bench.twin.cmi6110.objects import BadValue, NotAllowed, Resource
+from bench.twin.cmi6110.resource import BadValue, NotAllowed, Resource
 from bench.twin.cmi6110.settings import Settings
 
 BOOTSTRAP_WAIT_S = 247.0

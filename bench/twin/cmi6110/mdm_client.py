@@ -116,7 +116,8 @@ class MdmClient:
         if self.settings.number("mqttsn_connection") == 1 and self._connected:
             self._send(Disconnect())
             self.forget()
-        self.status = IDLE
+        if self.status == OK:
+            self.status = IDLE
 
     def forget(self) -> None:
         """The session is gone: connect anew next time."""

@@ -6,34 +6,13 @@ Values are plain Python values of the resource's type.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.protocols.lwm2m import Path, Type
 from bench.twin.cell import Coverage
+from bench.twin.cmi6110.resource import BadValue, NotAllowed, Resource
 from bench.twin.cmi6110.settings import Refused
-
-if TYPE_CHECKING:
-    from bench.twin.cmi6110.unit import CMi6110
-
-class NotAllowed(Exception):  # noqa: N818 - an answer to the server
-    """4.05: the resource does not support the operation."""
-
-
-class BadValue(Exception):  # noqa: N818 - an answer to the server
-    """4.00: the value is of the wrong type or out of range."""
-
-
-@dataclass(slots=True)
-class Resource:
-    """One resource; what is None is not allowed. A ``multiple`` resource has the one instance 0."""
-
-    type: Type | None
-    read: Callable[[], Any] | None = None
-    write: Callable[[Any], None] | None = None
-    execute: Callable[[str], None] | None = None
-    multiple: bool = False
-
+from bench.twin.cmi6110.unit import CMi6110
 
 CONFIG_SETTINGS: Mapping[int, tuple[str, Type]] = {
     0: ("readout_interval", Type.INTEGER), 1: ("message_encoding", Type.INTEGER),

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from bench.twin.cmi6110.otc import FACTORY_RESET, SYNCHRONIZE_METER_TIME, RawValue, Status
 from bench.twin.cmi6110.settings import BY_OTC_ID, RULES
-
-if TYPE_CHECKING:
-    from bench.twin.cmi6110.unit import CMi6110
+from bench.twin.cmi6110.unit import CMi6110
 
 METER_ID = 801
 

@@ -38,8 +38,8 @@ class Storage:
         return self._stored[-1].reading if self._stored else None
 
     def add(self, reading: Reading, *, extra: bool) -> None:
-        if len(self._unsent) >= CAPACITY:
-            del self._unsent[next(iter(self._unsent))]
+        if len(self._stored) == CAPACITY:
+            self._unsent.pop(self._next - CAPACITY, None)
         stored = Stored(reading, extra)
         self._stored.append(stored)
         self._unsent[self._next] = stored

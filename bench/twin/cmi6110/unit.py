@@ -23,9 +23,8 @@ from bench.twin.cmi6110.front import Front
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
-from bench.twin.cmi6110.objects import BadValue, build_objects
 from bench.twin.cmi6110.otc import OtcService
-from bench.twin.cmi6110.otc_settings import OtcSettings
+from bench.twin.cmi6110.resource import BadValue, Resource
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
@@ -61,7 +60,7 @@ class CMi6110:
     first_readout_delay_s = 2.0
     bootstrap_on_activation = True
 
-    def __init__(self, clock: Clock, rng: random.Random, cell: Cell, meter: UH50, *, deveui: str, pak: bytes) -> None:
+    def __init__(self, clock: Clock, rng: random.Random, cell: Cell, meter: UH50, deveui: str) -> None:
         self.clock = clock
         self.rng = rng
         self.cell = cell
@@ -75,14 +74,16 @@ class CMi6110:
         self.modem = Modem(clock, cell, rng)
         self.mdm = MdmClient(self.modem, self.settings, deveui, rng)
         self.tag = Type2Tag()
-        self.otc = OtcService(clock, self.tag, OtcSettings(self), pak, rng)
-        self.tree = build_objects(self)
+        self.otc: OtcService | None = None
+        self.tree: dict[Path, Resource] = {}
         self.dm: Lwm2mClient | None = None
         self.dm_account = DmAccount()
         self.mdm_uri = ""
         self.mdm_security = 3
         self.provisioned = False
         self.config_stored = True
+        self._bootstrap_due = True
+        self._readout_due = True
         self._booted_at = 0.0
         self._powered = False
         self._life: asyncio.Task[None] | None = None
@@ -100,6 +101,11 @@ class CMi6110:
         self.modem.on_lost = self._network_lost
         self.settings.on_change = self._settings_changed
 
+    def fit(self, otc: OtcService, tree: dict[Path, Resource]) -> None:
+        """Give the unit its two faces to the world: settings on the tag, and LwM2M objects."""
+        self.otc = otc
+        self.tree = tree
+
     # -- power and button
 
     @property
@@ -112,7 +118,8 @@ class CMi6110:
             self.front.power(True)
             self._booted_at = self.clock.time()
             self._draw_when_powered()
-            self.otc.start()
+            if self.otc is not None:
+                self.otc.start()
             if self.active:
                 hold_off = self.rng.uniform(0.0, self.settings.number("brown_out_delay"))    # U02
                 self._start_life(activation=False, hold_off_s=hold_off)
@@ -121,7 +128,8 @@ class CMi6110:
             self._end_life()
             self.modem.power_off()
             self.front.power(False)
-            self.otc.stop()
+            if self.otc is not None:
+                self.otc.stop()
 
     def _button_released(self, held_s: float) -> None:
         if held_s < self.front.reboot_from_s or held_s >= self.front.off_until_s:
@@ -154,7 +162,7 @@ class CMi6110:
             self._start_life(activation=activation)
 
     def _start_life(self, *, activation: bool, hold_off_s: float = 0.0) -> None:
-        self._life = self.clock.loop.create_task(self._live(activation, hold_off_s))
+        self._life = self.clock.spawn(self._live(activation, hold_off_s))
 
     def _end_life(self) -> None:
         for task in (self._life, self._reading):
@@ -183,30 +191,34 @@ class CMi6110:
 
     async def _live(self, activation: bool, hold_off_s: float) -> None:
         """Start up, and then be connected as long as there is a network; the meter is read with or without one."""
-        await asyncio.sleep(hold_off_s + self.waveform.wake_s)
-        await self.front.show_start()
+        self._bootstrap_due = (activation and self.bootstrap_on_activation) or not self.provisioned
+        self._readout_due = True
+        await asyncio.sleep(self.waveform.wake_s)
+        self.front.show_start()
+        await asyncio.sleep(self.front.start_both_s)
         self._plan_readouts()
-        first = True
+        await asyncio.sleep(hold_off_s)
         while True:
             self._lost.clear()
             await self._join()
-            self.synchronize_from_network()
-            bootstrap = (activation and self.bootstrap_on_activation) or not self.provisioned
-            self._do(self._work(bootstrap, first))
-            activation = first = False
+            if self.synchronize_from_network():
+                self._readout_due = True    # 7.3.2
+            self._do(self._work())
             await self._lost.wait()
 
-    async def _work(self, bootstrap: bool, first: bool) -> None:
-        """Bootstrap, device management, meter data, in this order (6.2)."""
-        if bootstrap:
+    async def _work(self) -> None:
+        """Bootstrap, device management, meter data, in this order (6.2). What an outage cuts off is still due."""
+        if self._bootstrap_due:
             await self._bootstrap_until_done()
+            self._bootstrap_due = False
         tried = asyncio.Event()
         self._do(self._manage(tried))
         await tried.wait()
         self.mdm.server = _address(self.mdm_uri)
         await self.mdm.connect()
-        if first:
+        if self._readout_due:
             await asyncio.sleep(self.first_readout_delay_s)
+            self._readout_due = False
             await self._read_and_transmit()
         self._plan_transmissions()
 
@@ -299,13 +311,15 @@ class CMi6110:
 
     # -- meter time
 
-    def synchronize_from_network(self) -> None:
-        """Set the meter's clock from the network (standard time) when the two differ."""
-        if self.settings.number("time_sync_source") == 1:
-            network = self.cell.local_standard_time()
-            if abs((network - self.meter.clock_now()).total_seconds()) >= 1.0:
-                self.meter.set_clock(network)
-                self._reschedule()
+    def synchronize_from_network(self) -> bool:
+        """Set the meter's clock from the network (standard time) when the two differ; whether they did."""
+        network = self.cell.local_standard_time()
+        if self.settings.number("time_sync_source") != 1 or abs(
+                (network - self.meter.clock_now()).total_seconds()) < 1.0:
+            return False
+        self.meter.set_clock(network)
+        self._reschedule()
+        return True
 
     def set_meter_clock(self, local: datetime) -> None:
         """A new time for the meter: plan anew, and read and send once more (7.3.2)."""
@@ -405,12 +419,12 @@ class CMi6110:
     def _plan_readouts(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
-        self._reading = self.clock.loop.create_task(self._read_on_schedule())
+        self._reading = self.clock.spawn(self._read_on_schedule())
 
     def _plan_transmissions(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
-        self._sending = self.clock.loop.create_task(self._transmit_on_schedule())
+        self._sending = self.clock.spawn(self._transmit_on_schedule())
 
     def _reschedule(self) -> None:
         """The clock or an interval has changed: plan anew what was planned."""
@@ -425,10 +439,16 @@ class CMi6110:
             self.read_meter(extra=False)
 
     async def _transmit_on_schedule(self) -> None:
-        while True:
-            await asyncio.sleep(self.seconds_to_grid(self.settings.number("transmit_interval")))
-            await asyncio.sleep(self.random_delay_s())
-            await self._transmit()
+        """One window per interval. A window may reach to the next, and a transmission may take its time: neither
+        moves the windows that follow."""
+        async with asyncio.TaskGroup() as windows:
+            while True:
+                await asyncio.sleep(self.seconds_to_grid(self.settings.number("transmit_interval")))
+                windows.create_task(self._transmit_after(self.random_delay_s()))
+
+    async def _transmit_after(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        self._do(self._transmit())
 
     def random_delay_s(self) -> float:
         """Between offset and offset + delay after the planned moment; both in minutes (C01)."""
@@ -488,7 +508,8 @@ class CMi6110:
     # -- reactions
 
     def _settings_changed(self, names: frozenset[str]) -> None:
-        self.otc.refresh()
+        if self.otc is not None:
+            self.otc.refresh()
         self.tag.enabled = self.settings.number("nfc_enabled") == 1
         if "power_mode" in names:
             self._restart_life(activation=True)
@@ -539,7 +560,7 @@ class CMi6110:
 
     def _do(self, job: Coroutine[Any, Any, None]) -> None:
         """Run ``job`` beside the unit's life; it ends with it."""
-        task = self.clock.loop.create_task(job)
+        task = self.clock.spawn(job)
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
 
