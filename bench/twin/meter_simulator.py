@@ -1,0 +1,218 @@
+"""A meter simulator: the instrument that stands in for the heat meter, and shows the module what a test wants to see.
+
+It speaks SCPI. No such instrument with a public command set is known, so the commands are the bench's own; a
+laboratory that builds one gives it these.
+
+Commands (``?`` reads each of them)::
+
+    METer:CONNect ON|OFF                    the module interface: OFF is a meter taken out
+    METer:ENERgy:STEP "0.001 MWh"           unit and last digit of the energy registers
+    METer:HOLD ENERgy,71.873                show this value: in the energy unit, m3, kW, m3/h, degrees C or h
+    METer:HOLD:ALL                          show what is shown now, whatever time does
+    METer:RELease                           show what is measured again
+    METer:TARiff2 12.345|OFF                register 6.8.2, in the energy unit
+    METer:FLAGs #H0012                      error flags, bits 0 to 11 of manual Table 3
+    METer:LOAD -1                           1 is normal, 0 is standstill, negative is reversed flow
+    METer:NUMBer:FABRication "61234567"
+    METer:NUMBer:PROPerty "00012345"
+    METer:CLOCk "2026-02-28T23:59:00"       local standard time
+
+A new energy step lets go of a held energy and empties the tariffs: they were counted in the old one. *RST brings back
+the meter as it was switched on; only its clock goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+
+from bench.twin.scpi import Boolean, Number, Parameters, ScpiError, ScpiInstrument, command, read_choice
+from bench.twin.uh50 import ENERGY_UNITS, UH50
+
+_REGISTERS = {
+    "ENER": "energy", "VOL": "volume_m3", "POW": "power_kw", "FLOW": "flow_m3_h", "FORW": "forward_c",
+    "RET": "return_c", "MISS": "missing_time_h",
+}
+_WORDS = ("ENERgy", "VOLume", "POWer", "FLOW", "FORWard", "RETurn", "MISSing")
+_DECIMALS = {"volume_m3": 3, "power_kw": 3, "flow_m3_h": 3, "forward_c": 1, "return_c": 1, "missing_time_h": 0}
+"""The most decimals that a register has; those of an energy follow from its step."""
+_SIGNED = frozenset({"power_kw", "flow_m3_h", "forward_c", "return_c"})
+_LARGEST = 2**31 - 1
+_DECIMAL = re.compile(r"[+-]?\d{1,10}(?:\.\d{1,3})?", re.ASCII)
+_STEPS = {step.upper(): step for step in ENERGY_UNITS}
+TARIFFS = 5
+
+
+class MeterSimulator(ScpiInstrument):
+    """The instrument in front of ``meter``, whose state it sets."""
+
+    instances = frozenset(range(1, TARIFFS + 1))
+    boolean_words = ("OFF", "ON")
+    number_format = "g"
+
+    connected = Boolean("METer:CONNect[:STATe]", True, changed="_connect")
+    flags = Number("METer:FLAGs", 0, low=0, high=0x0FFF, whole=True, changed="_raise")
+    load = Number("METer:LOAD", 1.0, low=-10.0, high=10.0, changed="_draw")
+
+    def __init__(self, meter: UH50) -> None:
+        super().__init__()
+        self.identity = "mcm-bench,Meter simulator,TWIN0001,1.0"
+        self._meter = meter
+        self._step = next(step for step, unit in ENERGY_UNITS.items() if unit == meter.energy_unit)
+        self._numbers = (meter.fabrication_number, meter.property_number)
+        self._held: dict[str, Decimal | int] = {}
+
+    def reset(self) -> None:
+        self._held.clear()
+        self._show()
+        self._meter.energy_unit = ENERGY_UNITS[self._step]
+        self._meter.tariffs = (None,) * TARIFFS
+        self._meter.fabrication_number, self._meter.property_number = self._numbers
+        self._connect()
+        self._raise()
+        self._draw()
+
+    # -- state
+
+    def _connect(self) -> None:
+        self._meter.connected = self.connected
+
+    def _raise(self) -> None:
+        if self._meter.error_flags != self.flags:
+            self._meter.set_error_flags(self.flags)
+
+    def _draw(self) -> None:
+        if self._meter.load != self.load:
+            self._meter.set_load(self.load)
+
+    @command("METer:NUMBer:FABRication")
+    def _set_fabrication(self, parameters: Parameters) -> None:
+        self._meter.fabrication_number = _eight_digits(parameters)
+
+    @command("METer:NUMBer:FABRication?")
+    def _fabrication(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return f'"{self._meter.fabrication_number}"'
+
+    @command("METer:NUMBer:PROPerty")
+    def _set_property(self, parameters: Parameters) -> None:
+        self._meter.property_number = _eight_digits(parameters)
+
+    @command("METer:NUMBer:PROPerty?")
+    def _property(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return f'"{self._meter.property_number}"'
+
+    @command("METer:CLOCk")
+    def _set_clock(self, parameters: Parameters) -> None:
+        text = _text(parameters)
+        try:
+            local = datetime.fromisoformat(text)
+            self._meter.set_clock(local)
+        except ValueError:
+            raise ScpiError(-224, text[:20]) from None
+
+    @command("METer:CLOCk?")
+    def _clock(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return f'"{self._meter.clock_now():%Y-%m-%dT%H:%M:%S}"'
+
+    # -- registers
+
+    @command("METer:ENERgy:STEP")
+    def _set_step(self, parameters: Parameters) -> None:
+        text = _text(parameters)
+        step = _STEPS.get(text.upper())
+        if step is None:
+            raise ScpiError(-224, text[:20])
+        self._held.pop("energy", None)
+        self._meter.energy_unit = ENERGY_UNITS[step]
+        self._meter.tariffs = (None,) * TARIFFS
+        self._show()
+
+    @command("METer:ENERgy:STEP?")
+    def _energy_step(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return next(f'"{step}"' for step, unit in ENERGY_UNITS.items() if unit == self._meter.energy_unit)
+
+    @command("METer:HOLD")
+    def _hold(self, parameters: Parameters) -> None:
+        parameters.expect(2)
+        name = _REGISTERS[read_choice(parameters.values[0], _WORDS)]
+        value = self._value(name, parameters.values[1])
+        self._held[name] = int(value) if name == "missing_time_h" else value
+        self._show()
+
+    @command("METer:HOLD?")
+    def _shown(self, parameters: Parameters) -> str:
+        """The register as it is shown now, held or not."""
+        parameters.expect(1)
+        return str(getattr(self._meter.registers(), _REGISTERS[read_choice(parameters.values[0], _WORDS)]))
+
+    @command("METer:HOLD:ALL")
+    def _hold_all(self, parameters: Parameters) -> None:
+        parameters.expect(0)
+        now = self._meter.registers()
+        self._held = {name: getattr(now, name) for name in _REGISTERS.values()}
+        self._show()
+
+    @command("METer:RELease")
+    def _release(self, parameters: Parameters) -> None:
+        parameters.expect(0)
+        self._held.clear()
+        self._show()
+
+    @command("METer:TARiff<i>")
+    def _set_tariff(self, parameters: Parameters) -> None:
+        parameters.expect(1)
+        text = parameters.values[0]
+        value = None if text.upper() == "OFF" else self._value("energy", text)
+        tariffs = list(self._meter.tariffs)
+        tariffs[parameters.suffixes[0] - 1] = value
+        self._meter.tariffs = tuple(tariffs)
+
+    @command("METer:TARiff<i>?")
+    def _tariff(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        value = self._meter.tariffs[parameters.suffixes[0] - 1]
+        return "OFF" if value is None else str(value)
+
+    def _show(self) -> None:
+        self._meter.release()
+        if self._held:
+            self._meter.hold(**self._held)
+
+    def _value(self, name: str, text: str) -> Decimal:
+        """A register's value with the decimals it was given with; an energy with those of its step."""
+        if not _DECIMAL.fullmatch(text):
+            raise ScpiError(-104, text[:20])
+        value = Decimal(text)
+        if name == "energy":
+            step = self._meter.energy_unit.step
+            if value % step:
+                raise ScpiError(-222, f"the step is {step}")
+            value = value.quantize(step)
+        exponent = value.as_tuple().exponent
+        assert isinstance(exponent, int)
+        if name in _DECIMALS and -exponent > _DECIMALS[name]:
+            raise ScpiError(-222, f"{_DECIMALS[name]} decimals at most")
+        if (value < 0 and name not in _SIGNED) or abs(value.scaleb(-exponent)) > _LARGEST:
+            raise ScpiError(-222)
+        return value
+
+
+def _text(parameters: Parameters) -> str:
+    """A string parameter without its quotes."""
+    parameters.expect(1)
+    text = parameters.values[0]
+    if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
+        raise ScpiError(-104, text[:20])
+    return text[1:-1]
+
+
+def _eight_digits(parameters: Parameters) -> str:
+    text = _text(parameters)
+    if not re.fullmatch(r"\d{8}", text, re.ASCII):
+        raise ScpiError(-224, text[:20])
+    return text

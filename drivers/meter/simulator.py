@@ -1,0 +1,111 @@
+"""A meter simulator: it stands in for the heat meter and shows the unit what a test wants to see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from bench.errors import BenchError
+from bench.timeline import Timeline
+from drivers.visa import VisaInstrument
+
+REGISTERS = {
+    "energy": "ENER", "volume": "VOL", "power": "POW", "flow": "FLOW", "forward_temperature": "FORW",
+    "return_temperature": "RET", "missing_time": "MISS",
+}
+"""What can be held, by the names of a ``Readout``; energy in the meter's energy unit, else m3, kW, m3/h, degrees C, h."""
+
+TARIFFS = 5
+
+
+class MeterSimulator:
+    """The instrument behind ``simulator`` in the station file.
+
+    ::
+
+        [meter]
+        simulator = "TCPIP0::192.0.2.9::5025::SOCKET"
+
+    No command set of such an instrument is public: this one is the bench's own, written down where the twin serves it
+    (bench/twin/meter_simulator.py). Every method raises ``BenchError`` when the instrument fails or refuses.
+    """
+
+    abilities = frozenset({"meter.simulator"})
+
+    def __init__(self, address: str, *, timeline: Timeline, timeout_s: float = 5.0) -> None:
+        self._timeline = timeline
+        self._visa = VisaInstrument(address, subject="meter simulator", timeout_s=timeout_s)
+        self.identity = self._visa.identity
+        if "METER SIMULATOR" not in self.identity.upper():
+            self._visa.close()
+            raise BenchError(self._visa.subject, expected="a meter simulator", seen=repr(self.identity[:120]),
+                             do="correct meter.simulator in the station file")
+
+    def set_energy_step(self, step: str) -> None:
+        """Unit and last digit of the energy registers: "kWh", "0.001 MWh" to "MWh", "MJ", "0.001 GJ" to "GJ".
+
+        A held energy is let go and the tariffs become unused: they were counted in the old unit.
+        """
+        self._set(f'MET:ENER:STEP "{step}"')
+
+    def hold(self, **registers: Decimal | int | str) -> None:
+        """Show these values (``REGISTERS``) whatever time does; without names, all as they are now.
+
+        The digits count: ``flow="1.250"`` is a register of three decimals.
+        """
+        unknown = sorted(registers.keys() - REGISTERS.keys())
+        if unknown:
+            raise BenchError(self._visa.subject, expected="one of " + ", ".join(REGISTERS), seen=unknown[0],
+                             do="correct the test")
+        if registers:
+            self._set(*(f"MET:HOLD {REGISTERS[name]},{value}" for name, value in registers.items()))
+        else:
+            self._set("MET:HOLD:ALL")
+
+    def release(self) -> None:
+        """Show what the meter measures again."""
+        self._set("MET:REL")
+
+    def set_tariffs(self, *values: Decimal | str | None) -> None:
+        """Registers 6.8.1 and following, in the energy unit; None, and what is not given, is unused."""
+        padded = [*values, *(None,) * (TARIFFS - len(values))]
+        self._set(*(f"MET:TAR{number} {'OFF' if value is None else value}" for number, value in enumerate(padded, 1)))
+
+    def set_error_flags(self, flags: int) -> None:
+        """Bits 0 to 11 of manual Table 3."""
+        self._set(f"MET:FLAG {flags}")
+
+    def set_load(self, factor: float) -> None:
+        """1 is normal load, 0 is standstill, a negative factor is reversed flow."""
+        self._set(f"MET:LOAD {factor:g}")
+
+    def set_clock(self, local: datetime) -> None:
+        """``local``: naive, the meter's local standard time."""
+        self._set(f'MET:CLOC "{local:%Y-%m-%dT%H:%M:%S}"')
+
+    def set_numbers(self, *, fabrication: str, customer: str) -> None:
+        """Fabrication number and customer (property) number, 8 digits each."""
+        self._set(f'MET:NUMB:FABR "{fabrication}"', f'MET:NUMB:PROP "{customer}"')
+
+    def disconnect(self) -> None:
+        """The meter does not answer the unit: as if it were taken out."""
+        self._set("MET:CONN OFF")
+
+    def connect(self) -> None:
+        self._set("MET:CONN ON")
+
+    def reset(self) -> None:
+        """A healthy meter at normal load that holds nothing; its clock goes on."""
+        self._set("*RST")
+
+    def make_safe(self) -> None:
+        """Let go of everything that is held: the next test must see a meter that counts."""
+        self.reset()
+
+    def close(self) -> None:
+        self._visa.close()
+
+    def _set(self, *commands: str) -> None:
+        self._visa.configure(*commands)
+        for command in commands:
+            self._timeline.append("meter", "simulator", {"command": command})
