@@ -50,6 +50,7 @@ from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.meter.mbus import MBusMaster
 from drivers.meter.optical import OpticalReader
+from drivers.meter.simulator import MeterSimulator
 from drivers.nfc import Pak
 from drivers.nfc.otc import Otc, load_codec
 from drivers.nfc.pn532_reader import Pn532Reader
@@ -84,10 +85,12 @@ class NfcTable(_Table):
 
 
 class MeterTable(_Table):
-    """``mains_powered`` lifts the limit on how often the optical port is read."""
+    """``mains_powered`` lifts the limit on how often the optical port is read. ``simulator``: the VISA address of a
+    meter simulator, where one stands in for the meter."""
 
     optical: str | None = None
     mbus: str | None = None
+    simulator: str | None = None
     mains_powered: bool = False
 
 
@@ -270,6 +273,13 @@ class Station:
         return MBusMaster(self.file.meter.mbus, timeline=self._timeline)
 
     @cached_property
+    def meter_simulator(self) -> MeterSimulator:
+        if self.file.meter.simulator is None:
+            raise BenchError(f"station {self.file.name}", expected="meter.simulator", seen="nothing",
+                             do="add the address of the meter simulator to the station file")
+        return MeterSimulator(self.file.meter.simulator, timeline=self._timeline)
+
+    @cached_property
     def cell(self) -> Cmw500Cell:
         return Cmw500Cell(self.file.cell.address, clock=self._clock, timeline=self._timeline)
 
@@ -287,12 +297,16 @@ class Station:
             found.add("meter.optical")
         if self.file.meter.mbus:
             found.add("meter.mbus")
+        if self.file.meter.simulator:
+            found |= MeterSimulator.abilities
         return frozenset(found)
 
     def make_safe(self) -> list[str]:
-        """Supply off, button released. Tries everything; returns what did not work, as sentences."""
+        """Supply off, button released, the meter simulator lets go. Tries everything; returns what did not work, as
+        sentences.
+        """
         problems = []
-        for name in ("panel", "supply"):
+        for name in ("panel", "supply", "meter_simulator"):
             instrument = self.__dict__.get(name)
             if instrument is not None:
                 try:
@@ -304,7 +318,7 @@ class Station:
     def close(self) -> list[str]:
         """Make safe and let go of all ports. Returns what did not work."""
         problems = self.make_safe()
-        for name in ("panel", "supply", "otc", "optical", "mbus", "cell"):
+        for name in ("panel", "supply", "otc", "optical", "mbus", "meter_simulator", "cell"):
             instrument = self.__dict__.pop(name, None)
             if instrument is not None:
                 try:

@@ -15,6 +15,7 @@ from bench.twin.cmi6110.unit import CMi6110
 from bench.twin.cmw500 import Cmw500
 from bench.twin.edge_box import EdgeBox
 from bench.twin.mbus_port import MBusPort
+from bench.twin.meter_simulator import MeterSimulator
 from bench.twin.n6705 import N6705
 from bench.twin.optical_port import OpticalPort
 from bench.twin.pn532 import Pn532
@@ -42,6 +43,7 @@ class Addresses:
     nfc: str
     optical: str
     mbus: str
+    meter_simulator: str
     cell: str
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bench.protocols.dtls.alerts import AlertLevel, alert_name
+from bench.protocols.dtls.alerts import alert_name
 from bench.protocols.dtls.suites import CipherSuite
 
 
@@ -70,5 +70,4 @@ Event: TypeAlias = Send | Established | Data | AlertReceived | AlertSent | Close
 
 
 def _level(level: int) -> str:
-    return {AlertLevel.WARNING: "warning", AlertLevel.FATAL: "fatal alert"}.get(AlertLevel(level), "") \
-        if level in (1, 2) else f"level {level}"
+    return {1: "warning", 2: "fatal alert"}.get(level, f"alert of level {level}")
