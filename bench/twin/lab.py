@@ -53,7 +53,8 @@ class Lab:
     Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires.
     """
 
-    def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI, visa_ports: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI,
+                 visa_ports: tuple[int, int, int] = (0, 0, 0)) -> None:
         self.clock = clock
         rng = random.Random(seed)
         self.meter = UH50(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
@@ -69,12 +70,14 @@ class Lab:
         self.reader = Pn532(clock, self.unit.tag)
         self.supply = N6705(clock, self.unit.supply, self.unit.current, random.Random(rng.getrandbits(32)))
         self.cmw500 = Cmw500(clock, self.cell)
+        self.meter_simulator = MeterSimulator(self.meter)
+        instruments = (self.supply, self.cmw500, self.meter_simulator)
         self._servers = [ScpiServer(instrument, port=port)
-                         for instrument, port in zip((self.supply, self.cmw500), visa_ports, strict=True)]
+                         for instrument, port in zip(instruments, visa_ports, strict=True)]
 
     @classmethod
     def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,
-              visa_ports: tuple[int, int] = (0, 0)) -> Lab:
+              visa_ports: tuple[int, int, int] = (0, 0, 0)) -> Lab:
         """Build the lab in the clock's loop, let each of ``spoils`` make a fault in it, and open its wires."""
         lab = clock.call(lambda: cls(clock, seed, deveui=deveui, visa_ports=visa_ports))
         clock.run(lab._open(spoils))
@@ -106,6 +109,7 @@ class Lab:
 
     @property
     def addresses(self) -> Addresses:
-        supply, cell = self._servers
+        supply, cell, meter_simulator = self._servers
         return Addresses(supply=supply.address, panel=self.panel.path, nfc=self.reader.wire.path,
-                         optical=self.optical.path, mbus=self.mbus.path, cell=cell.address)
+                         optical=self.optical.path, mbus=self.mbus.path,
+                         meter_simulator=meter_simulator.address, cell=cell.address)
