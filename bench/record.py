@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -72,7 +73,7 @@ class Record:
             "wall_time_s": round(self.wall_time_s, 3),
             "message": self.fault,
             "tests": [self._test(test) for test in self.tests],
-            "measurements": [{**asdict(measured), "test": test.id}
+            "measurements": [{**asdict(measured), "value": _finite(measured.value), "test": test.id}
                              for test in self.tests for measured in test.measurements],
             "artifacts": [{"path": path.relative_to(run_dir).as_posix(), "sha256": _sha256(path)}
                           for path in sorted(self.artifacts)],
@@ -93,9 +94,15 @@ class Record:
         run_dir.mkdir(parents=True, exist_ok=True)
         path = run_dir / "record.json"
         draft = run_dir / "record.json.part"
-        draft.write_text(json.dumps(self.to_json(run_dir), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps(self.to_json(run_dir), indent=1, ensure_ascii=False, allow_nan=False)
+        draft.write_text(text + "\n", "utf-8")
         draft.replace(path)
         return path
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no word for what is no number."""
+    return value if math.isfinite(value) else None
 
 
 def _sha256(path: Path) -> str:

@@ -187,6 +187,10 @@ def _explain(subject: str, error: ValidationError) -> BenchError:
             return BenchError(f"{subject}, key {key}", expected="a value", seen="nothing", do="add it")
         case "model_type":
             expected = "a table"
+        case "tuple_type":
+            expected = "an array"
+        case "path_type":
+            expected = "a path"
         case "string_pattern_mismatch":
             expected = f"text like {first['ctx']['pattern']}"
         case _:
@@ -229,6 +233,10 @@ class Keys:
             raise BenchError(subject, expected=f"a table [{deveui}]", seen="none", do="add the unit's keys")
         pak = keys.get("pak")
         return cls(Pak.from_hex(str(pak)) if pak is not None else None)
+
+
+def _problem(name: str, error: Exception) -> str:
+    return str(error) if isinstance(error, BenchError) else f"{name}: {error}"
 
 
 class Station:
@@ -293,8 +301,8 @@ class Station:
         """What tests may ask for with ``needs``."""
         found = {"supply.voltage", "supply.current", "panel.leds", "panel.button", "nfc"}
         found |= {"cell.outage", "cell.detach", "cell.release", "cell.level"}
-        if self.file.meter.optical:
-            found.add("meter.optical")
+        if self.file.meter.optical and self.file.meter.mains_powered:
+            found.add("meter.optical")    # the reader of a battery meter may answer with an older readout
         if self.file.meter.mbus:
             found.add("meter.mbus")
         if self.file.meter.simulator:
@@ -312,7 +320,7 @@ class Station:
                 try:
                     instrument.make_safe()
                 except Exception as error:    # whatever it is, the next instrument must be made safe too
-                    problems.append(f"{name}: {error}")
+                    problems.append(_problem(name, error))
         return problems
 
     def close(self) -> list[str]:
@@ -324,5 +332,5 @@ class Station:
                 try:
                     instrument.close()
                 except Exception as error:
-                    problems.append(f"{name}: {error}")
+                    problems.append(_problem(name, error))
         return problems

@@ -28,6 +28,7 @@ bootstrap dm mdm    malformed           direction, peer, text: why the datagram 
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,9 @@ class Observation:
 
     def to_json(self, **context: str) -> str:
         """One line of ``timeline.jsonl``: keys sorted, no spaces, so that equal observations are equal bytes."""
-        line = {**context, "t": self.time, "source": self.source, "kind": self.kind, "data": dict(self.data)}
+        data = {key: None if isinstance(value, float) and not math.isfinite(value) else value
+                for key, value in self.data.items()}    # JSON has no word for what is no number
+        line = {**context, "t": self.time, "source": self.source, "kind": self.kind, "data": data}
         return json.dumps(line, sort_keys=True, separators=(",", ":"), default=str)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bench.analysis.clocks import difference_s
 from bench.manual import resources
 from fixtures.outcomes import Path
 from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
@@ -89,12 +90,15 @@ def test_what_is_read_only_can_not_be_written(joined_unit, dm):
 @needs("meter.optical")
 @everywhere
 def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, measure):
-    reading = meter.read()
-    network = (bench.clock.utc() + bench.local_standard_offset).replace(tzinfo=None)
-    measure("time.meter_difference", (reading.meter_time - network).total_seconds())
-    current = dm.read("/3/0/13").replace(tzinfo=None)
+    def network():
+        return (bench.clock.utc() + bench.local_standard_offset).replace(tzinfo=None)
+
+    before = network()
+    shown = meter.read().meter_time
+    measure("time.meter_difference", difference_s(shown, before, network()))
     offset = timedelta(minutes=int(joined_unit.read_settings().values["utc_offset"]))
-    measure("time.dm_difference", (current + offset - meter.read().meter_time).total_seconds())
+    current = dm.read("/3/0/13").replace(tzinfo=None) + offset
+    measure("time.dm_difference", difference_s(current, shown, meter.read().meter_time))
 
 
 @req("DM-08")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from bench.errors import BenchError
 from bench.protocols.lwm2m import Path
@@ -129,6 +130,14 @@ def _(lab: Lab) -> None:
     """The identification is one too high."""
     number = lab.unit.meter_id
     lab.unit.meter_id = lambda: f"{int(number()) + 1:08d}"  # type: ignore[method-assign]
+
+
+@defect("volume-last-digit", "PAY-MBUS-04", "PAY-SENML-08", wire="mbus")
+def _(lab: Lab) -> None:
+    """The last digit of the volume is always 9."""
+    def spoiled(reading: Reading) -> Reading:
+        return replace(reading, volume_m3=reading.volume_m3.quantize(Decimal("0.1")) + Decimal("0.09"))
+    _read_as(lab, spoiled)
 
 
 @defect("clock-not-synchronised", "TIME-10", wire="meter")

@@ -13,7 +13,7 @@ REGISTERS = {
     "energy": "ENER", "volume": "VOL", "power": "POW", "flow": "FLOW", "forward_temperature": "FORW",
     "return_temperature": "RET", "missing_time": "MISS",
 }
-"""What can be held, by the names of a ``Readout``; energy in the meter's energy unit, else m3, kW, m3/h, degrees C, h."""
+"""What can be held, by the names of a ``Readout``: in the meter's energy unit, m3, kW, m3/h, degrees C and h."""
 
 TARIFFS = 5
 

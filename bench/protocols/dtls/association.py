@@ -48,7 +48,6 @@ KeyLog = Callable[[str], None]
 _DATAGRAM = 1200
 _EARLY_RECORDS = 8
 _RECENT_RECORDS = 32
-_LAST_SEQUENCE = 2**48 - 1
 
 
 class NotEstablished(Exception):  # noqa: N818 - neutral: whose fault it is, the caller knows
@@ -89,6 +88,8 @@ class Association(ABC):
         self._peer_connection_id = b""
         """In what this end writes."""
         self._sequence = [0, 0]
+        """The next record's number, by epoch."""
+        self._write_epoch = 0
         self._write_cipher: RecordCipher | None = None
         self._read_cipher: RecordCipher | None = None
         self._window = ReplayWindow()
@@ -112,8 +113,7 @@ class Association(ABC):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "established" if self.established else "in handshake"
-        identity = self.identity.hex() if self.identity is not None else "nobody yet"
-        return f"<DTLS {self._role.decode()}, identity {identity}, {state}>"
+        return f"<DTLS {self._role.decode()}, identity {self.identity!r}, {state}>"
 
     # -- what the owner calls
 
@@ -179,9 +179,19 @@ class Association(ABC):
             self._fail(AlertDescription.DECODE_ERROR, str(malformed))
         return None
 
+    def give_up(self, reason: str) -> list[Event]:
+        """End without a word to the peer."""
+        if not self.closed:
+            self._end(reason)
+        return self.take_events()
+
     def take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
+
+    def is_newest(self, record: Record) -> bool:
+        """Whether all encrypted records taken so far are older."""
+        return self._window.is_newest(record.sequence)
 
     # -- what a role adds
 
@@ -240,7 +250,12 @@ class Association(ABC):
             if not self.established:
                 self._bad_record()
             return "record doesn't authenticate" if self.established else "record doesn't authenticate, wrong key?"
-        self._authenticated(record)
+        if content_type == ContentType.APPLICATION_DATA and not self.established:
+            # It has overtaken the Finished.
+            if len(self._early) >= _EARLY_RECORDS:
+                return "application data before the end of the handshake"
+            self._early.append(record)
+            return None
         self._window.mark(record.sequence)
         if content_type == ContentType.HANDSHAKE:
             return self._take_fragments(content, 1, now)
@@ -248,18 +263,8 @@ class Association(ABC):
             return self._take_alert(content)
         if content_type != ContentType.APPLICATION_DATA:
             return f"encrypted record of type {content_type}"
-        if not self.established:
-            if len(self._early) >= _EARLY_RECORDS:
-                return "application data before the end of the handshake"
-            self._window = ReplayWindow()
-            self._early.append(record)
-            return None
         self._events.append(Data(content))
         return None
-
-    def _authenticated(self, record: Record) -> None:
-        """A record has turned out to be the peer's, and isn't marked as seen yet."""
-        return
 
     def _take_early(self, now: float) -> None:
         """Records may overtake the messages that they depend on: try again those that did."""
@@ -325,31 +330,26 @@ class Association(ABC):
 
     def _record(self, epoch: int, content_type: ContentType, content: bytes) -> bytes:
         sequence = self._sequence[epoch]
-        if sequence >= _LAST_SEQUENCE:
-            raise NotEstablished
         self._sequence[epoch] += 1
         if epoch == 0:
             return Record(content_type, DTLS_1_2, 0, sequence, content).encode()
         assert self._write_cipher is not None
         return protect(self._write_cipher, content_type, 1, sequence, content, self._peer_connection_id)
 
-    def _send_flight(self, number: int, messages: list[HandshakeMessage | ChangeCipherSpec], now: float) -> None:
-        """Send a flight without a Finished."""
+    def _begin_flight(self, number: int, *messages: HandshakeMessage) -> None:
+        """Put together a new flight, which ``_transmit`` or ``_finish_flight`` sends."""
         self._flight_number = number
         self._flight = []
         for message in messages:
             self._add_to_flight(message)
-        self._transmit(now)
 
-    def _send_final_flight(self, number: int, messages: list[HandshakeMessage | ChangeCipherSpec], label: bytes,
-                           now: float) -> None:
-        """Send a flight with ChangeCipherSpec and Finished behind ``messages``, which are already in the flight."""
-        self._flight_number = number
-        for message in messages:
-            self._add_to_flight(message)
+    def _finish_flight(self, now: float) -> None:
+        """Add ChangeCipherSpec and Finished to the flight and send it."""
         self._add_to_flight(ChangeCipherSpec())
-        self._add_to_flight(Finished(keys.verify_data(self._master, label, self._transcript.digest())))
+        self._add_to_flight(Finished(keys.verify_data(self._master, self._role + b" finished",
+                                                      self._transcript.digest())))
         self._transmit(now)
+        self._write_epoch = 1
 
     def _add_to_flight(self, message: HandshakeMessage | ChangeCipherSpec) -> None:
         bend = self._options.faults.bend
@@ -428,8 +428,7 @@ class Association(ABC):
     # -- the end
 
     def _send_alert(self, level: AlertLevel, description: AlertDescription) -> None:
-        epoch = 1 if self.established else 0
-        self._events += [Send(self._record(epoch, ContentType.ALERT, bytes([level, description]))),
+        self._events += [Send(self._record(self._write_epoch, ContentType.ALERT, bytes([level, description]))),
                          AlertSent(level, description)]
 
     def _fail(self, alert: AlertDescription, reason: str) -> None:
@@ -438,8 +437,5 @@ class Association(ABC):
 
     def _end(self, reason: str) -> None:
         self.closed = True
-        self._write_cipher_of_the_end()
-        self._events.append(Closed(reason))
-
-    def _write_cipher_of_the_end(self) -> None:
         self._early.clear()
+        self._events.append(Closed(reason))

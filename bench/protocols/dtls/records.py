@@ -10,7 +10,7 @@ DTLS_1_0 = 0xFEFF
 DTLS_1_2 = 0xFEFD
 
 MAX_PLAINTEXT = 2**14
-MAX_RECORDS = 32
+MAX_RECORDS = 64
 """More of them in one datagram than any handshake needs; the rest is dropped."""
 
 

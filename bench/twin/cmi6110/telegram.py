@@ -102,16 +102,16 @@ class TelegramWriter:
         return b"\x04" + _vif(_VOLUME_VIF, reading.volume_m3) + struct.pack("<i", _count(reading.volume_m3))
 
     def power(self, reading: Reading) -> bytes:
-        return b"\x02" + _vif(_POWER_VIF, reading.power_kw) + struct.pack("<h", _count(reading.power_kw))
+        return _int16(_POWER_VIF, reading.power_kw)
 
     def flow(self, reading: Reading) -> bytes:
-        return b"\x02" + _vif(_FLOW_VIF, reading.flow_m3ph) + struct.pack("<h", _count(reading.flow_m3ph))
+        return _int16(_FLOW_VIF, reading.flow_m3ph)
 
     def forward(self, reading: Reading) -> bytes:
-        return b"\x02" + _vif(_FORWARD_VIF, reading.forward_c) + struct.pack("<h", _count(reading.forward_c))
+        return _int16(_FORWARD_VIF, reading.forward_c)
 
     def back(self, reading: Reading) -> bytes:
-        return b"\x02" + _vif(_RETURN_VIF, reading.return_c) + struct.pack("<h", _count(reading.return_c))
+        return _int16(_RETURN_VIF, reading.return_c)
 
     def error_flags(self, reading: Reading) -> bytes:
         return b"\x02\xfd\x17" + struct.pack("<H", reading.error_flags)
@@ -196,6 +196,14 @@ def _count(value: Decimal) -> int:
 
 def _vif(table: dict[int, str], value: Decimal) -> bytes:
     return bytes.fromhex(table[_exponent(value)])
+
+
+def _int16(table: dict[int, str], value: Decimal) -> bytes:
+    """An INT16 DIB. A value of more steps than that holds goes with the next coarser VIF of Table 6, rounded."""
+    exponent = _exponent(value)
+    while not -32768 <= (count := round(value.scaleb(-exponent))) <= 32767 and exponent + 1 in table:
+        exponent += 1
+    return b"\x02" + bytes.fromhex(table[exponent]) + struct.pack("<h", count)
 
 
 def _bcd(number: int, octets: int) -> bytes:

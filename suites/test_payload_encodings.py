@@ -1,0 +1,131 @@
+"""What holds for all three encodings alike: identity, content, time; manual 7.3.1 and 7.4."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from bench.payload.readout import canonical
+from fixtures.meter_states import STEPS, UTC_OFFSETS, all_states
+from fixtures.uploads import ENCODINGS
+from fixtures.words import device_time, in_regression, minutes, needs, req
+
+QUANTITIES = ("energy", "volume", "power", "flow", "forward_temperature", "return_temperature", "missing_time")
+
+
+def content(readout):
+    """All of a readout but its time, so that encodings can be compared."""
+    found = {name: value if value is None else canonical(value)
+             for name in QUANTITIES for value in [getattr(readout, name)]}
+    found |= {f"tariff {number}": tariff if tariff is None else canonical(tariff)
+              for number, tariff in enumerate(readout.tariffs, 1)}
+    return found | {"meter id": readout.meter_id, "error flags": readout.error_flags}
+
+
+@req("PAY-SENML-37")
+@device_time("2 h")
+@needs("meter.simulator")
+@in_regression
+@pytest.mark.parametrize("message_format", ["standard", "extended"])
+def test_the_encoding_changes_the_form_and_not_the_content(uploads, meter_simulator, subtests, message_format):
+    """Each energy step with each UTC offset, in all encodings; what the values must be, the suite of each says."""
+    uploads.set(message_format=message_format)
+    assert len(list(all_states())) == len(STEPS) * len(UTC_OFFSETS)
+    for state, offset in all_states():
+        state.show(meter_simulator)
+        uploads.set(utc_offset=offset)
+        contents = {}
+        for encoding in ENCODINGS:
+            uploads.set(encoding=encoding)
+            contents[encoding] = content(uploads.arrival().telegram.newest)
+        for field, value in contents["SenML"].items():
+            if any(contents[encoding][field] != value for encoding in ENCODINGS):
+                with subtests.test(field, step=state.step, utc_offset=offset, error_flags=hex(state.error_flags),
+                                   reversed=state.reversed_flow, tariffs=state.tariffs):
+                    assert {encoding: str(contents[encoding][field]) for encoding in ENCODINGS} == \
+                        dict.fromkeys(ENCODINGS, str(value))
+
+
+@device_time("6 min")
+@needs("meter.optical", "meter.simulator")
+@in_regression
+@pytest.mark.parametrize("encoding", [
+    pytest.param("M-Bus", marks=req("PAY-MBUS-02")),
+    pytest.param("JSON", marks=req("PAY-JSON-02")),
+    pytest.param("SenML", marks=req("PAY-SENML-06")),
+])
+def test_the_number_sent_is_the_one_that_was_chosen(uploads, meter_simulator, encoding):
+    uploads.set(encoding=encoding)
+    for fabrication, customer in (("61234567", "40012345"), ("00000042", "99999999")):
+        meter_simulator.set_numbers(fabrication=fabrication, customer=customer)
+        for source in ("fabrication", "property"):
+            uploads.set(identification=source)
+            uploads.ask().check("meter_id")
+
+
+# -- time
+
+
+@device_time("8 min")
+@needs("meter.optical")
+@in_regression
+@pytest.mark.parametrize("offset", [
+    pytest.param(-300, marks=req("TIME-04")), pytest.param(345, marks=req("TIME-06")),
+    pytest.param(-720, marks=req("TIME-06")), pytest.param(720, marks=req("TIME-06")),
+])
+def test_any_utc_offset_is_subtracted_from_the_meters_time(uploads, offset):
+    uploads.set(encoding="M-Bus", utc_offset=offset)
+    uploads.ask().check("time")
+
+
+@req("TIME-08")
+@device_time("10 min")
+@needs("meter.simulator")
+@in_regression
+@pytest.mark.parametrize(("local", "offset", "sent"), [
+    ("2023-12-31T23:30", -60, "2024-01-01T00:30"), ("2024-01-01T00:00", 60, "2023-12-31T23:00"),
+    ("2024-02-29T00:00", 60, "2024-02-28T23:00"), ("2024-03-01T00:00", 60, "2024-02-29T23:00"),
+])
+def test_the_shift_is_right_across_borders_of_the_date(uploads, meter_simulator, local, offset, sent):
+    uploads.set(encoding="M-Bus", utc_offset=offset)
+    meter_simulator.set_clock(datetime.fromisoformat(local))
+    time = uploads.arrival().telegram.newest.time.replace(tzinfo=None)
+    assert timedelta(0) <= time - datetime.fromisoformat(sent) <= timedelta(minutes=1)
+
+
+@req("TIME-19")
+@device_time("4 min")
+@needs("meter.simulator")
+@in_regression
+def test_a_telegram_in_summer_has_no_summer_time_bit(uploads, meter_simulator):
+    uploads.set(encoding="M-Bus", message_format="standard")
+    for local in ("2024-07-15T12:00", "2024-12-15T12:00"):
+        meter_simulator.set_clock(datetime.fromisoformat(local))
+        payload = uploads.arrival().payload
+        assert payload[:2] == b"\x04\x6d"
+        assert payload[3] & 0x80 == 0, f"bit 15 is set in {payload[:6].hex(' ')}"
+
+
+@req("TIME-20")
+@device_time("20 min")
+@needs("meter.simulator")
+@in_regression
+def test_a_readout_has_the_same_time_in_all_encodings(uploads, subtests):
+    for offset in UTC_OFFSETS:
+        uploads.set(utc_offset=offset)
+        times = {}
+        for encoding in ENCODINGS:
+            uploads.set(encoding=encoding)
+            times[encoding] = uploads.arrival().telegram.newest.time
+        with subtests.test(utc_offset=offset):
+            assert max(times.values()) - min(times.values()) <= timedelta(minutes=1), times
+
+
+@req("TIME-09")
+@device_time("3 h")
+@needs("nfc")
+@in_regression
+def test_readouts_stay_on_the_meters_hour_with_a_utc_offset_of_30_min(unit, gateway):
+    unit.make_joined({"utc_offset": 30, "message_encoding": "M-Bus", "readout_interval": 60, "report_interval": 60,
+                      "transmit_interval": 60, "transmit_offset": 1, "transmit_delay": 1})
+    for _ in range(2):
+        assert gateway.wait_for_telegram(timeout=65 * minutes).telegram.newest.time.minute == 30

@@ -1,0 +1,239 @@
+"""M-Bus telegrams, DIB by DIB of Table 6, held against the meter; manual 7.4.2.1."""
+
+from decimal import Decimal
+
+import pytest
+
+from bench.payload.mbus import field_of
+from bench.payload.readout import canonical
+from fixtures.meter_states import STEPS, MeterState, some_states
+from fixtures.words import device_time, in_regression, minutes, needs, req
+
+ENERGY_HEADERS = ["0406", "0407", "04FB00", "04FB01", "040E", "040F", "04FB08", "04FB09"]
+HEADERS = {
+    "time": ["046D"],
+    "meter_id": ["0C78"],
+    "energy": ENERGY_HEADERS,
+    "volume": ["0413", "0414", "0415", "0416"],
+    "power": ["022B", "022C", "022D", "022E"],
+    "flow": ["023B", "023C", "023D", "023E"],
+    "forward_temperature": ["025A", "025B"],
+    "return_temperature": ["025E", "025F"],
+    "error_flags": ["02FD17"],
+    "tariff 1": [f"8410{header[2:]}" for header in ENERGY_HEADERS],
+    "tariff 2": [f"8420{header[2:]}" for header in ENERGY_HEADERS],
+    "tariff 3": [f"8430{header[2:]}" for header in ENERGY_HEADERS],
+    "missing_time": ["3C22", "3C23"],
+}
+"""DIB 1 to 13: the DIF and VIF that are allowed; for the tariffs those of the energy (notes C05)."""
+STANDARD = list(HEADERS)[:9]
+DATA_BYTES = {"power": 2, "flow": 2, "forward_temperature": 2, "return_temperature": 2, "error_flags": 2}
+"""The other DIBs have four (notes C34)."""
+
+EACH_DIB = [pytest.param(field, id=field.replace("_", "-").replace(" ", "-"), marks=req(f"PAY-MBUS-{number:02d}"))
+            for number, field in enumerate(HEADERS, 1)]
+HEADER_OF_STEP = {
+    "kWh": "0406", "0.001 MWh": "0406", "0.01 MWh": "0407", "0.1 MWh": "04FB00", "MWh": "04FB01",
+    "MJ": "040E", "0.001 GJ": "040E", "0.01 GJ": "040F", "0.1 GJ": "04FB08", "GJ": "04FB09",
+}
+
+
+def dib(readout, field):
+    """The one record of ``field``, as Table 6 has it."""
+    records = [record for record in readout.records if record.header in HEADERS[field]]
+    assert len(records) == 1, (f"{field}: expected one DIB with header {' or '.join(HEADERS[field])}, the telegram has "
+                               f"{' '.join(record.header for record in readout.records)}")
+    expected = DATA_BYTES.get(field, 4)
+    assert len(records[0].data) == expected, f"{field}: {len(records[0].data)} data bytes, expected {expected}"
+    assert not records[0].findings, "; ".join(finding.text for finding in records[0].findings)
+    return records[0]
+
+
+def compared(field):
+    return "tariffs" if field.startswith("tariff") else field
+
+
+@device_time("2 min")
+@needs("meter.optical")
+@in_regression
+@pytest.mark.parametrize("field", EACH_DIB[:9])
+def test_a_dib_of_a_standard_telegram_says_what_the_meter_says(uploads, field):
+    uploads.set(encoding="M-Bus", message_format="standard")
+    upload = uploads.ask()
+    dib(upload.readout, field)
+    upload.check(field)
+
+
+@device_time("40 min")
+@needs("meter.optical", "meter.simulator")
+@in_regression
+@pytest.mark.parametrize("field", EACH_DIB)
+def test_a_dib_is_right_in_every_state_of_the_meter(uploads, meter, meter_simulator, subtests, field):
+    still, shown = None, None
+    for number, (state, offset) in enumerate(some_states()):
+        if state.step != shown or field != "time":
+            state.show(meter_simulator)
+            still, shown = (None if field == "time" else meter.read()), state.step
+        message_format = "extended" if field not in STANDARD or number % 2 else "standard"
+        uploads.set(encoding="M-Bus", message_format=message_format, utc_offset=offset)
+        with subtests.test(field, step=state.step, utc_offset=offset, message_format=message_format,
+                           error_flags=hex(state.error_flags), reversed=state.reversed_flow, tariffs=state.tariffs):
+            upload = uploads.ask(still=still)
+            record = dib(upload.readout, field)
+            if field.startswith("tariff"):
+                number = int(field[-1])
+                register = still.tariff(number)
+                expected = canonical(register).value if register is not None else Decimal(0)
+                sent = upload.readout.tariffs[number - 1]
+                assert canonical(sent).value == expected, f"{field}: sent {sent}, register 6.8.{number} is {register}"
+            else:
+                upload.check(field, error_flags=state.error_flags)
+            if field == "energy":
+                assert record.header == HEADER_OF_STEP[state.step]
+
+
+@req("PAY-MBUS-14")
+@device_time("3 min")
+@in_regression
+@pytest.mark.parametrize("message_format", ["standard", "extended"])
+def test_the_dibs_come_in_the_order_of_table_6(uploads, message_format):
+    uploads.set(encoding="M-Bus", message_format=message_format)
+    fields = [field_of(record) for record in uploads.arrival().telegram.newest.records]
+    assert fields == (STANDARD if message_format == "standard" else list(HEADERS))
+
+
+@device_time("3 min")
+@needs("meter.simulator")
+@in_regression
+@pytest.mark.parametrize(("message_format", "length", "energies"), [
+    pytest.param("standard", 45, 1, id="standard", marks=req("PAY-MBUS-15")),
+    pytest.param("extended", 72, 4, id="extended", marks=req("PAY-MBUS-16")),
+])
+def test_a_telegram_has_the_length_of_its_format(uploads, meter_simulator, message_format, length, energies):
+    uploads.set(encoding="M-Bus", message_format=message_format)
+    for step, longer in (("0.001 MWh", 0), ("0.1 MWh", energies), ("GJ", energies)):
+        MeterState(step).show(meter_simulator)
+        payload = uploads.arrival().payload
+        assert len(payload) == length + longer, f"{message_format} in {step}: {payload.hex(' ')}"
+
+
+@req("PAY-MBUS-17")
+@device_time("2 min")
+@needs("meter.simulator")
+@in_regression
+def test_data_bytes_are_sent_least_significant_first(uploads, meter_simulator):
+    uploads.set(encoding="M-Bus", message_format="standard")
+    meter_simulator.set_energy_step("kWh")
+    meter_simulator.hold(energy=12345678)
+    assert bytes.fromhex("0406 4E61BC00") in uploads.arrival().payload
+
+
+@req("PAY-MBUS-18")
+@device_time("35 min")
+@needs("nfc")
+@in_regression
+def test_each_m_bus_telegram_carries_one_readout(unit, gateway, bench):
+    unit.make_joined({"message_encoding": "M-Bus", "readout_interval": 5, "report_interval": 5,
+                      "transmit_interval": 15, "transmit_offset": 1, "transmit_delay": 1})
+    arrived = gateway.count
+    bench.clock.sleep(32 * minutes)
+    arrivals = gateway.arrivals(since=arrived)
+    assert len(arrivals) >= 5, "two transmissions with three readouts each were due"
+    for arrival in arrivals:
+        times = [record for record in arrival.telegram.newest.records if record.header == "046D"]
+        assert len(arrival.telegram.readouts) == len(times) == 1
+
+
+@req("PAY-MBUS-20")
+@device_time("20 min")
+@needs("meter.simulator")
+@in_regression
+def test_vif_and_value_follow_the_energy_unit_of_the_meter(uploads, meter, meter_simulator, subtests):
+    uploads.set(encoding="M-Bus", message_format="extended")
+    for step in STEPS:
+        with subtests.test(step=step):
+            MeterState(step).show(meter_simulator)
+            upload = uploads.ask(still=meter.read())
+            headers = [record.header for record in upload.readout.records if record.quantity == "energy"]
+            expected = HEADER_OF_STEP[step]
+            assert headers == [expected, *(f"84{number}0{expected[2:]}" for number in (1, 2, 3))]
+
+
+EXTREMES = [
+    # register, value, the DIB on the wire
+    ("forward_temperature", "-10.0", "025A 9CFF"),
+    ("return_temperature", "-10.0", "025E 9CFF"),
+    ("flow", "-1.234", "023B 2EFB"),
+    ("flow", "-32.768", "023B 0080"),
+    ("flow", "32.767", "023B FF7F"),
+    ("flow", "41.23", "023C 1B10"),
+    ("flow", "400.00", "023D A00F"),
+    ("power", "-12.3", "022D 85FF"),
+    ("power", "4000.0", "022E A00F"),
+    ("energy", "2147483.647", "0406 FFFFFF7F"),
+    ("volume", "9999999.99", "0414 FFC99A3B"),
+]
+
+
+@req("PAY-MBUS-21")
+@device_time("15 min")
+@needs("meter.simulator")
+@in_regression
+def test_negative_and_extreme_values_keep_sign_and_size(uploads, meter, meter_simulator, subtests):
+    uploads.set(encoding="M-Bus", message_format="standard")
+    for register, value, expected in EXTREMES:
+        with subtests.test(register, value=value):
+            MeterState().show(meter_simulator)
+            meter_simulator.hold(**{register: value})
+            upload = uploads.ask(still=meter.read())
+            sent = dib(upload.readout, register)
+            assert sent.raw == bytes.fromhex(expected), f"{value} is sent as {sent.raw.hex(' ')}"
+
+
+@req("PAY-MBUS-24")
+@device_time("10 min")
+@needs("meter.optical")
+@in_regression
+def test_the_values_of_a_telegram_belong_to_one_moment(uploads, bench):
+    uploads.set(encoding="M-Bus", message_format="extended")
+    for _ in range(5):
+        bench.clock.sleep(1.5 * minutes)    # the unit is not in power saving mode yet
+        upload = uploads.ask()
+        upload.check("time", "energy", "volume", "power", "flow", "forward_temperature", "return_temperature",
+                     "missing_time")
+
+
+@req("PAY-MBUS-23")
+@device_time("10 min")
+@needs("meter.simulator")
+@in_regression
+def test_the_year_is_right_far_from_today(uploads, meter_simulator, meter):
+    uploads.set(encoding="M-Bus", message_format="standard", utc_offset=0)
+    for year in (2018, 2031, 2063, 2080):
+        meter_simulator.set_clock(meter.read().meter_time.replace(year=year, month=6, day=15))
+        assert uploads.ask().readout.time.year == year
+
+
+@req("SCH-28")
+@device_time("35 min")
+@needs("meter.optical", "meter.simulator", "nfc")
+@in_regression
+def test_a_removed_meter_gives_no_stale_values(unit, gateway, dm, meter, meter_simulator, bench):
+    """Notes G03: what is not read is missing or flagged, never an old value with a new time."""
+    unit.make_joined({"message_encoding": "M-Bus", "utc_offset": 0, "readout_interval": 5, "report_interval": 5,
+                      "transmit_interval": 5, "transmit_offset": 1, "transmit_delay": 1,
+                      "power_saving_mode": "Disabled"})
+    bench.clock.sleep(10 * minutes)
+    meter_simulator.disconnect()
+    removed, arrived = meter.read().meter_time, gateway.count
+    bench.clock.sleep(16 * minutes)
+    assert dm.read("/33908/0/2") != 0, "the meter is gone, and its status is well"
+    meter_simulator.connect()
+    back = meter.read().meter_time
+    bench.clock.sleep(12 * minutes)
+    times = [readout.time.replace(tzinfo=None) for arrival in gateway.arrivals(since=arrived)
+             for readout in arrival.telegram.readouts]
+    stale = [time for time in times if removed < time < back]
+    assert not stale, f"sent as read at {stale[0]}, when the meter was removed"
+    assert any(time >= back for time in times), "no readout after the meter was back"
+    assert dm.read("/33908/0/2") == 0

@@ -1,0 +1,115 @@
+"""Limits and verdicts: nothing passes because nobody looked."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, LimitError
+from bench.measure import Limit, Limits, Verdict, worst
+from fixtures.measure import Measure
+
+LED = """
+["led.joined.green"]
+unit = "s"
+low = 7.5
+high = 8.5
+clause = "5.3.5"
+note = "8 s; the tolerance is the bench's"
+
+["sleep"]
+unit = "uA"
+high = 6
+clause = "8"
+"""
+
+
+def load(folder: Path, text: str | bytes, name: str = "led.toml") -> Limits:
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return Limits.load(folder)
+
+
+@pytest.fixture
+def limits(tmp_path: Path) -> Limits:
+    return load(tmp_path, LED)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [
+    (7.5, "pass"), (8.0, "pass"), (8.5, "pass"), (7.499999, "fail"), (8.500001, "fail"), (Decimal("8.5"), "pass"),
+    (Decimal("8.51"), "fail"), (-8.0, "fail"), (math.nan, "fail"), (math.inf, "fail"), (-math.inf, "fail")])
+def test_limits_are_inclusive_and_what_is_no_number_fails(limits: Limits, value: float, verdict: str) -> None:
+    assert limits.judge("led.joined.green", value).verdict == verdict
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(6, "pass"), (-1e9, "pass"), (6.01, "fail"), (math.nan, "fail")])
+def test_a_side_without_limit_is_open(limits: Limits, value: float, verdict: str) -> None:
+    assert limits.judge("sleep", value).verdict == verdict
+
+
+def test_a_measurement_says_all_of_itself(limits: Limits) -> None:
+    assert str(limits.judge("led.joined.green", 9.25)) == "led.joined.green = 9.25 s (limits 7.5 ... 8.5)"
+    assert str(limits.judge("sleep", 5.5)) == "sleep = 5.5 uA (limits no limit ... 6)"
+
+
+def test_a_measurement_without_limits_is_the_benchs_fault(limits: Limits) -> None:
+    with pytest.raises(BenchError, match=r"^measurement led\.unknown: expected limits in suites/limits, saw none"):
+        limits.judge("led.unknown", 1.0)
+
+
+def test_limits_of_all_files_of_the_folder_are_read(tmp_path: Path) -> None:
+    load(tmp_path, LED)
+    both = load(tmp_path, '[voltage]\nunit = "V"\nlow = 3.0\nclause = "8"\n', "power.toml")
+    assert both.judge("sleep", 1).unit == "uA"
+    assert both.judge("voltage", 2).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('[a]\nunit = "s"\nclause = "1"\n', "low and high, of which one may be left out"),
+    ('[a]\nunit = "s"\nlow = 2\nhigh = 1\nclause = "1"\n', "low not above high"),
+    ('[a]\nunit = "s"\nlow = nan\nclause = "1"\n', "low not above high"),
+    ('[a]\nunit = "s"\nhigh = inf\nclause = "1"\n', "of which one may be left out"),
+    ('[a]\nunit = "s"\nhihg = 1\nclause = "1"\n', "a hihg"),
+    ('[a]\nunit = "s"\nhigh = "1"\nclause = "1"\n', "a high"),
+    ('[a]\nunit = "s"\nhigh = true\nclause = "1"\n', "a high"),
+    ('[a]\nhigh = 1\nclause = "1"\n', "a unit"),
+    ('[a]\nhigh = 1\nunit = "s"\n', "a clause"),
+    ("a = 5\n", "a"),
+    ("[a\n", "expected TOML"),
+    (b"# \xff\n", "expected TOML"),
+], ids=lambda value: value[:30] if isinstance(value, str) else None)
+def test_a_limits_file_that_is_not_right_says_what_is_wrong(tmp_path: Path, text: str | bytes, said: str) -> None:
+    with pytest.raises(BenchError, match=r"^limits file led\.toml") as caught:
+        load(tmp_path, text)
+    assert said in str(caught.value)
+
+
+def test_a_measurement_in_two_files_is_refused(tmp_path: Path) -> None:
+    load(tmp_path, LED)
+    with pytest.raises(BenchError, match="sleep in another file too"):
+        load(tmp_path, '[sleep]\nunit = "uA"\nhigh = 60\nclause = "8"\n', "other.toml")
+
+
+def test_the_limits_of_the_suites_can_be_read() -> None:
+    Limits.load(Path(__file__).parents[2] / "suites" / "limits")
+
+
+@pytest.mark.parametrize(("verdicts", "expected"), [
+    ([], "error"), (["skipped"], "error"), (["skipped", "skipped"], "error"), (["pass"], "pass"),
+    (["pass", "skipped"], "pass"), (["pass", "fail", "pass"], "fail"), (["fail", "error"], "error"),
+    (["error", "pass"], "error"), (["fail", "skipped"], "fail")])
+def test_the_worst_verdict_wins_and_nothing_tested_is_an_error(verdicts: list[str], expected: str) -> None:
+    assert worst(Verdict(one) for one in verdicts) == expected
+
+
+def test_all_measurements_of_a_test_are_taken_before_it_fails() -> None:
+    measure = Measure(Limits({name: Limit(unit="s", high=1.0, clause="1") for name in "abc"}))
+    for name, value in (("a", 2.0), ("b", 0.5), ("c", 3.0)):
+        measure(name, value)
+    assert [one.verdict for one in measure.taken] == ["fail", "pass", "fail"]
+    with pytest.raises(LimitError) as caught:
+        measure.judge()
+    assert str(caught.value) == ("outside its limits: a = 2 s (limits no limit ... 1); "
+                                 "c = 3 s (limits no limit ... 1)")
