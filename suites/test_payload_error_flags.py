@@ -36,7 +36,6 @@ def test_a_flag_shows_while_the_fault_lasts_and_no_longer(uploads, dm, meter_sim
 @pytest.mark.parametrize("encoding", [
     pytest.param("M-Bus", marks=req("PAY-MBUS-09")),
     pytest.param("JSON", marks=req("PAY-JSON-10")),
-    pytest.param("SenML", marks=req("PAY-SENML-08")),
 ])
 def test_several_flags_at_once_are_all_sent(uploads, meter_simulator, encoding):
     uploads.set(encoding=encoding, message_format="extended")

@@ -1,10 +1,14 @@
-"""What telegrams say, held against the meter's own registers; manual 7.4."""
+"""What telegrams say, held against the meter's own registers, in the shortest time; manual 7.4.
+
+The acceptance profile looks at all fields of one telegram in one test. In regression and certification each
+requirement has a test of its own: suites/test_payload_*.py.
+"""
 
 import pytest
 
-from bench.payload.compare import differences
+from bench.payload.decode import detect
 from bench.payload.readout import EXTENDED_FIELDS, STANDARD_FIELDS
-from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req
+from fixtures.words import device_time, everywhere, in_regression, needs, profile, req
 
 ENCODINGS = [
     pytest.param("M-Bus", "mbus", id="M-Bus", marks=req(
@@ -19,40 +23,40 @@ ENCODINGS = [
 ]
 
 
-def triggered(dm, gateway, meter):
-    """A readout asked for over DM, between two reads of the meter."""
-    before = meter.read()
-    arrived = gateway.count
-    dm.execute("/33906/0/10")
-    arrival = gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    return before, arrival.telegram, meter.read()
-
-
 @device_time("2 min")
 @needs("meter.optical", "nfc")
-@everywhere
+@profile("acceptance")
 @pytest.mark.parametrize(("setting", "encoding"), ENCODINGS)
-def test_a_standard_telegram_says_what_the_meter_says(unit, dm, gateway, meter, setting, encoding):
-    unit.make_joined({"message_encoding": setting, "message_format": "Standard", "utc_offset": 0})
-    before, telegram, after = triggered(dm, gateway, meter)
-    assert telegram.encoding == encoding
-    assert not telegram.errors, "; ".join(finding.text for finding in telegram.errors)
-    wrong = differences(telegram.newest, before, after, fields=STANDARD_FIELDS)
-    assert not wrong, "; ".join(wrong)
+def test_a_standard_telegram_says_what_the_meter_says(uploads, subtests, setting, encoding):
+    uploads.set_over_nfc({"message_encoding": setting, "message_format": "Standard", "utc_offset": 0})
+    upload = uploads.ask()
+    assert upload.telegram.encoding == encoding
+    assert not upload.telegram.errors, "; ".join(finding.text for finding in upload.telegram.errors)
+    for field in STANDARD_FIELDS:
+        with subtests.test(field):
+            upload.check(field)
+
+
+@req("OTC-T11-02")
+@device_time("2 min")
+@needs("nfc")
+@in_regression
+@pytest.mark.parametrize(("setting", "encoding"), [("M-Bus", "mbus"), ("JSON", "json"), ("SenML/CBOR", "senml-cbor")])
+def test_the_encoding_set_over_nfc_is_used(uploads, setting, encoding):
+    uploads.set_over_nfc({"message_encoding": setting})
+    assert detect(uploads.arrival().payload) == encoding
 
 
 @req("PAY-MBUS-19", "OTC-T11-01")
 @device_time("2 min")
-@needs("meter.optical", "nfc")
-@in_regression
-@pytest.mark.parametrize(("setting", "encoding"), [("M-Bus", "mbus"), ("JSON", "json"), ("SenML/CBOR", "senml-cbor")])
-def test_an_extended_telegram_says_what_the_meter_says(unit, dm, gateway, meter, setting, encoding):
-    unit.make_joined({"message_encoding": setting, "message_format": "Extended", "utc_offset": 0})
-    before, telegram, after = triggered(dm, gateway, meter)
-    assert telegram.encoding == encoding
-    assert not telegram.errors, "; ".join(finding.text for finding in telegram.errors)
-    wrong = differences(telegram.newest, before, after, fields=EXTENDED_FIELDS)
-    assert not wrong, "; ".join(wrong)
+@needs("nfc")
+@everywhere
+@pytest.mark.parametrize(("setting", "tariffs"), [("Standard", False), ("Extended", True)])
+def test_the_message_format_chooses_the_registers(uploads, setting, tariffs):
+    uploads.set_over_nfc({"message_encoding": "M-Bus", "message_format": setting})
+    readout = uploads.arrival().telegram.newest
+    sent = {field for field in EXTENDED_FIELDS if getattr(readout, field) not in (None, (None, None, None))}
+    assert sent == set(EXTENDED_FIELDS if tariffs else STANDARD_FIELDS)
 
 
 @req("TIME-03", "TIME-05", "OTC-T8-05")
@@ -60,17 +64,17 @@ def test_an_extended_telegram_says_what_the_meter_says(unit, dm, gateway, meter,
 @needs("meter.optical", "nfc")
 @everywhere
 @pytest.mark.parametrize("offset", [0, 60])
-def test_the_utc_offset_is_subtracted_from_the_meters_time(unit, dm, gateway, meter, offset):
-    unit.make_joined({"utc_offset": offset})
-    before, telegram, after = triggered(dm, gateway, meter)
-    wrong = differences(telegram.newest, before, after, utc_offset_min=offset, fields=("time",))
-    assert not wrong, "; ".join(wrong)
+def test_the_utc_offset_is_subtracted_from_the_meters_time(uploads, offset):
+    uploads.set_over_nfc({"message_encoding": "M-Bus", "utc_offset": offset})
+    uploads.ask().check("time")
 
 
 @req("PAY-SENML-41")
-@device_time("1 min")
+@device_time("2 min")
+@needs("nfc")
 @everywhere
-def test_a_unit_as_delivered_sends_senml(unit, gateway):
-    assert unit.delivered.values["message_encoding"] == "SenML/CBOR" if unit.power_up() is None else True
-    unit.make_joined()
-    assert gateway.arrivals()[-1].telegram.encoding == "senml-cbor"
+def test_a_unit_as_delivered_sends_senml_and_there_are_three_encodings(joined_unit, gateway, dm):
+    assert joined_unit.delivered.values["message_encoding"] == "SenML/CBOR"
+    assert detect(gateway.arrivals()[-1].payload) == "senml-cbor"
+    assert [dm.refusal("/33906/0/1", number) for number in (0, 1, 2)] == ["", "", ""]
+    assert dm.refusal("/33906/0/1", 3)

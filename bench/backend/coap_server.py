@@ -8,7 +8,7 @@ from typing import Any
 
 from aiocoap import resource
 from aiocoap.message import Message
-from aiocoap.numbers.codes import Code
+from aiocoap.numbers.codes import REQUEST_ENTITY_TOO_LARGE, Code
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.backend.server_socket import ServerSocket
@@ -29,17 +29,37 @@ Answer = Callable[[int, Message], Message]
 """The response to a request of a peer, given by the peer's number."""
 
 
+Note = Callable[..., None]
+"""Writes an observation: its kind, and its data by name."""
+
+MAX_BODY = 64 * 1024
+"""Octets of a request that comes in blocks. The longest that a unit sends is a Send of some days of readouts."""
+
+
 class _EveryPath(resource.Resource, resource.PathCapable):  # type: ignore[misc,unused-ignore]
     """Hands every request to one function. A ``Site`` of aiocoap can't route "/"."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, note: Note) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self._answer = answer
+        self._note = note
+
+    async def needs_blockwise_assembly(self, request: Any) -> bool:
+        """Blocks are put together by aiocoap, as long as there is an end to them."""
+        return not _is_too_large(request)
 
     async def render(self, request: Any) -> Message:
+        if _is_too_large(request):
+            self._note("refused", peer=request.remote.peer, text=f"a request body beyond {MAX_BODY} octets")
+            return response(REQUEST_ENTITY_TOO_LARGE, size1=MAX_BODY)
         answer = self._answer(request.remote.peer, request)
         answer.opt.no_response = request.opt.no_response
         return answer
+
+
+def _is_too_large(request: Any) -> bool:
+    block1 = request.opt.block1
+    return block1 is not None and block1.start + len(request.payload) > MAX_BODY
 
 
 _Message: Any = Message    # its constructor has no types
@@ -65,7 +85,7 @@ def succeeded(code: Code) -> bool:
 
 async def open_coap(socket: ServerSocket, name: str, host: str, port: int, answer: Answer) -> CoapEndpoint:
     """A CoAP endpoint on ``socket``, bound to ``host`` and ``port``. Raises BenchError when it can't be bound."""
-    endpoint = await CoapEndpoint.create(socket, _EveryPath(answer), f"bench-{name}")
+    endpoint = await CoapEndpoint.create(socket, _EveryPath(answer, socket.note), f"bench-{name}")
     socket.on_datagram = endpoint.datagram_received
     await socket.open(host, port)
     return endpoint

@@ -6,7 +6,7 @@ Source: OMA LightweightM2M 1.0, sections 5.3 (registration), 5.4 (device managem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,12 +27,9 @@ from bench.clock import Clock
 from bench.errors import BenchError, NotObserved
 from bench.protocols import coap_pipe, lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint
-from bench.protocols.lwm2m import ContentFormat, Link, Lwm2mError, Path, Type, Value
+from bench.protocols.lwm2m import ContentFormat, Link, Lwm2mError, Path, TypeOf, Value
 
 T = TypeVar("T")
-
-TypeOf = Callable[[Path], Type]
-"""The type of a resource, for reading TLV and text; Type.OPAQUE for one it doesn't know."""
 
 AWAKE_S = 93.0
 """How long a unit in queue mode listens after its last message: MAX_TRANSMIT_WAIT of RFC 7252, which LwM2M 1.1 names as

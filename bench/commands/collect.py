@@ -42,6 +42,11 @@ class Collector:
         for name, value in report.user_properties:
             if name == RESULT and isinstance(value, dict):
                 self._phases.setdefault(report.nodeid, []).append(value)
+                break
+        else:
+            if report.failed and not self.fault:    # a process died, or a test says nothing of its requirement
+                why = str(report.longrepr).strip().splitlines()
+                self.fault = f"{report.nodeid} failed without a result: {why[-1] if why else 'no reason given'}"
         if report.when == "teardown" and report.nodeid in self._phases:
             result = self._combine(report.nodeid, self._phases.pop(report.nodeid))
             self.results[report.nodeid] = result

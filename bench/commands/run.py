@@ -67,18 +67,19 @@ def run(order: Order, console: Console) -> Record:
     started = time.monotonic()
     record = Record(profile=order.profile, unit=order.unit or DEVEUI, seed=order.seed, simulated=order.station is None,
                     station="twin", defects=tuple(order.defects))
+    collector = Collector(on_result=lambda result: _say(console, result))
     try:
         _prepare(order)
         if order.station is not None:
             file = StationFile.load(order.station)
             record.station, record.simulated = file.name, file.simulated
             record.unit = order.unit or file.unit.deveui
-        collector = Collector(on_result=lambda result: _say(console, result))
         code = pytest.main(_arguments(order), plugins=[collector])
         record.tests = collector.in_order()
         record.fault = collector.fault or _fault_of(code, record)
     except BenchError as error:
-        record.fault = str(error)
+        record.tests = collector.in_order()
+        record.fault = collector.fault or str(error)
     record.wall_time_s = time.monotonic() - started
     _write(record, order, console)
     return record

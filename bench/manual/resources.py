@@ -143,9 +143,9 @@ def find(path: Path) -> Resource | None:
     return known
 
 
-def type_of(path: Path) -> Type:
-    """The type to decode a value of that resource with, whatever its instances; Opaque where none is known."""
-    return _types().get((path[0], path[2]), Type.OPAQUE) if len(path) >= 3 else Type.OPAQUE
+def type_of(path: Path) -> Type | None:
+    """The type to decode a value of that resource with, whatever its instances; None where none is known."""
+    return _types().get((path[0], path[2])) if len(path) >= 3 else None
 
 
 def readable() -> list[Resource]:

@@ -109,12 +109,16 @@ def describe(message: Message, response: Message | None = None) -> str:
 
 
 def fields(data: bytes) -> dict[str, Any]:
-    """The fields of a datagram by name, ready for JSON. Raises CoapError.
+    """The fields of a datagram by name, ready for JSON; see ``fields_of``. Raises CoapError."""
+    return fields_of(parse(data))
+
+
+def fields_of(message: Any) -> dict[str, Any]:
+    """The fields of a message by name, ready for JSON.
 
     ``options`` has all of them in the order of their numbers, as ``[number, hex]``; those of LwM2M also stand by
     their names.
     """
-    message: Any = parse(data)
     opt = message.opt
     result: dict[str, Any] = {
         "type": Type(message.mtype).name, "code": _code(message), "message_id": message.mid,

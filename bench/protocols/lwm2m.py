@@ -5,7 +5,7 @@ The one module to import; the formats live in ``lwm2m_tlv``, ``lwm2m_senml``, ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 
 from bench.protocols import lwm2m_json, lwm2m_plain, lwm2m_senml, lwm2m_tlv
 from bench.protocols.lwm2m_links import Link, format_links, parse_links
@@ -16,14 +16,16 @@ from bench.protocols.lwm2m_values import (
     ObjLink,
     Path,
     Type,
+    TypeOf,
     Value,
     check_under,
     type_of_value,
 )
 
 __all__ = [
-    "ContentFormat", "Link", "Lwm2mError", "ObjLink", "Path", "Record", "Type", "Value", "decode",
-    "decode_records", "encode", "encode_records", "format_links", "parse_links", "type_of_value",
+    "ContentFormat", "Link", "Lwm2mError", "ObjLink", "Path", "Record", "Type", "TypeOf", "Value",
+    "decode", "decode_paths", "decode_records", "encode", "encode_paths", "encode_records",
+    "format_links", "parse_links", "type_of_value",
 ]
 
 
@@ -55,11 +57,11 @@ def encode(values: Mapping[Path, Value], base: Path, content_format: int) -> byt
     raise Lwm2mError(f"content format {content_format} holds no resource values")
 
 
-def decode(payload: bytes, base: Path, content_format: int, type_of: Callable[[Path], Type]) -> dict[Path, Value]:
+def decode(payload: bytes, base: Path, content_format: int, type_of: TypeOf) -> dict[Path, Value]:
     """The values of a payload that answers (or writes) ``base``.
 
-    ``type_of`` is asked with the path of the resource (three ids); it raises Lwm2mError for one it doesn't know.
-    Raises Lwm2mError that says where the payload goes wrong; its text never holds a value.
+    ``type_of`` is asked with the path of the resource (three ids). Raises Lwm2mError that says where the payload goes
+    wrong; its text never holds a value.
     """
     match content_format:
         case ContentFormat.TLV:
@@ -85,10 +87,20 @@ def encode_records(records: list[Record], base: Path, content_format: int) -> by
         raise Lwm2mError("a String can't be written as UTF-8") from None
 
 
-def decode_records(payload: bytes, base: Path, content_format: int,
-                   type_of: Callable[[Path], Type]) -> list[Record]:
+def decode_records(payload: bytes, base: Path, content_format: int, type_of: TypeOf) -> list[Record]:
     """The records of a SenML pack (110 or 112) in their order, with times; a path may recur. Raises Lwm2mError."""
     return lwm2m_senml.decode_records(payload, base, type_of, cbor=_is_cbor(content_format))
+
+
+def encode_paths(paths: Iterable[Path], content_format: int) -> bytes:
+    """A SenML pack (110 or 112) that names ``paths`` without values: what a Read-Composite asks for. Raises Lwm2mError.
+    """
+    return lwm2m_senml.encode_paths(paths, cbor=_is_cbor(content_format))
+
+
+def decode_paths(payload: bytes, content_format: int) -> list[Path]:
+    """The paths that a Read-Composite or Observe-Composite names, in their order. Raises Lwm2mError."""
+    return lwm2m_senml.decode_paths(payload, cbor=_is_cbor(content_format))
 
 
 def _is_cbor(content_format: int) -> bool:

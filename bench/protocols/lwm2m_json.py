@@ -10,15 +10,15 @@ import binascii
 import datetime
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
-from bench.protocols.lwm2m_senml import integer_or_float, load_json
+from bench.protocols.lwm2m_senml import integer_or_float, load_json, number_type
 from bench.protocols.lwm2m_values import (
     Lwm2mError,
     ObjLink,
     Path,
     Type,
+    TypeOf,
     Value,
     Values,
     check_integer,
@@ -27,6 +27,8 @@ from bench.protocols.lwm2m_values import (
 )
 
 _VALUES = ("v", "sv", "bv", "ov")
+_TYPE_OF_LABEL = {"sv": Type.STRING, "bv": Type.BOOLEAN, "ov": Type.OBJLNK}
+"""Where nobody knows the resource. JSON of LwM2M 1.0 gives octets the label of texts."""
 
 
 def encode(values: Values, base: Path) -> bytes:
@@ -43,7 +45,7 @@ def encode(values: Values, base: Path) -> bytes:
     return json.dumps({"bn": name, "e": elements}, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
-def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type]) -> dict[Path, Value]:
+def decode(payload: bytes, base: Path, type_of: TypeOf) -> dict[Path, Value]:
     """The values of ``payload``, which answers or writes ``base``. Raises Lwm2mError naming the element."""
     document = load_json(payload)
     if not isinstance(document, dict) or not isinstance(document.get("e"), list):
@@ -63,7 +65,7 @@ def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type]) -> dict[
     return found
 
 
-def _element(element: Any, base_name: str, base: Path, type_of: Callable[[Path], Type]) -> tuple[Path, Value]:
+def _element(element: Any, base_name: str, base: Path, type_of: TypeOf) -> tuple[Path, Value]:
     if not isinstance(element, dict):
         raise Lwm2mError(f"a {type(element).__name__} where an object belongs")
     present = [label for label in _VALUES if label in element]
@@ -97,7 +99,9 @@ def _content(value: Value) -> tuple[str, Any]:
     raise Lwm2mError(f"a {type(value).__name__} is no LwM2M value")
 
 
-def _value(label: str, content: Any, kind: Type) -> Value:
+def _value(label: str, content: Any, kind: Type | None) -> Value:
+    if kind is None:
+        kind = number_type(content) if label == "v" else _TYPE_OF_LABEL[label]
     match label, content:
         case "v", _:
             return integer_or_float(content, kind)

@@ -12,7 +12,7 @@ import re
 
 import cbor2
 
-from bench.protocols.lwm2m_senml import integer_or_float, load_cbor
+from bench.protocols.lwm2m_senml import integer_or_float, load_cbor, number_type
 from bench.protocols.lwm2m_values import (
     Lwm2mError,
     ObjLink,
@@ -25,6 +25,10 @@ from bench.protocols.lwm2m_values import (
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _FLOAT = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
+
+
+_TYPE_OF_ITEM = {str: Type.STRING, bytes: Type.OPAQUE, bool: Type.BOOLEAN, datetime.datetime: Type.TIME}
+"""Where nobody knows the resource."""
 
 
 def encode_text(value: Value) -> bytes:
@@ -47,14 +51,14 @@ def encode_text(value: Value) -> bytes:
     return text.encode("utf-8")
 
 
-def decode_text(payload: bytes, kind: Type) -> Value:
+def decode_text(payload: bytes, kind: Type | None) -> Value:
     """The value that the text says. Raises Lwm2mError."""
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Lwm2mError(f"octet {error.start}: text is not UTF-8") from None
     match kind:
-        case Type.STRING:
+        case None | Type.STRING:
             return text
         case Type.BOOLEAN if text in ("0", "1"):
             return text == "1"
@@ -81,9 +85,9 @@ def encode_opaque(value: Value) -> bytes:
     return value
 
 
-def decode_opaque(payload: bytes, kind: Type) -> Value:
+def decode_opaque(payload: bytes, kind: Type | None) -> Value:
     """The octets as they are. Raises Lwm2mError for any other type."""
-    if kind is not Type.OPAQUE:
+    if kind not in (None, Type.OPAQUE):
         raise Lwm2mError(f"opaque octets where {kind.value} is expected")
     return payload
 
@@ -100,9 +104,11 @@ def encode_cbor(value: Value) -> bytes:
     return cbor2.dumps(value)
 
 
-def decode_cbor(payload: bytes, kind: Type) -> Value:
+def decode_cbor(payload: bytes, kind: Type | None) -> Value:
     """The value of one CBOR item; a time may also carry tag 0 or 1. Raises Lwm2mError."""
     item = load_cbor(payload)
+    if kind is None:
+        kind = _TYPE_OF_ITEM.get(type(item)) or number_type(item)
     match kind, item:
         case Type.STRING, str():
             return item

@@ -11,7 +11,7 @@ import binascii
 import datetime
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from bench.protocols.lwm2m_values import (
     ObjLink,
     Path,
     Type,
+    TypeOf,
     Value,
     Values,
     check_integer,
@@ -34,6 +35,7 @@ _CBOR_LABELS = {"bver": -1, "bn": -2, "bt": -3, "bu": -4, "bv": -5, "bs": -6,
                 "n": 0, "u": 1, "v": 2, "s": 5, "t": 6, "ut": 7, "vs": 3, "vb": 4, "vd": 8}
 _CBOR_NAMES = {label: name for name, label in _CBOR_LABELS.items()}
 _VALUES = ("v", "vs", "vb", "vd", "vlo")
+_TYPE_OF_LABEL = {"vs": Type.STRING, "vb": Type.BOOLEAN, "vd": Type.OPAQUE, "vlo": Type.OBJLNK}
 _SUPPORTED_VERSION = 10
 _RELATIVE_TIME_LIMIT = 2**28
 """Times below it count from now (RFC 8428 section 4.5.3)."""
@@ -80,7 +82,7 @@ def encode_records(records: list[Record], base: Path, *, cbor: bool) -> bytes:
     return json.dumps(pack, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
-def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type], *, cbor: bool) -> dict[Path, Value]:
+def decode(payload: bytes, base: Path, type_of: TypeOf, *, cbor: bool) -> dict[Path, Value]:
     """The values of a pack. Raises Lwm2mError, also when a path occurs twice (then use ``decode_records``)."""
     found: dict[Path, Value] = {}
     for record in decode_records(payload, base, type_of, cbor=cbor):
@@ -90,11 +92,33 @@ def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type], *, cbor:
     return found
 
 
-def decode_records(payload: bytes, base: Path, type_of: Callable[[Path], Type], *, cbor: bool) -> list[Record]:
+def encode_paths(paths: Iterable[Path], *, cbor: bool) -> bytes:
+    """A pack of names without values, as Read-Composite and Observe-Composite take it."""
+    if cbor:
+        return cbor2.dumps([{_CBOR_LABELS["n"]: str(path)} for path in paths])
+    return json.dumps([{"n": str(path)} for path in paths], separators=(",", ":")).encode("ascii")
+
+
+def decode_paths(payload: bytes, *, cbor: bool) -> list[Path]:
+    """The names of a pack without values. Raises Lwm2mError naming the record."""
+    paths = []
+    base_name = ""
+    for number, entry in enumerate(_pack(payload, cbor=cbor)):
+        try:
+            entry = _named(entry) if cbor else entry
+            _refuse_unknown(entry)
+            if any(label in entry for label in _VALUES):
+                raise Lwm2mError("a value where only names belong")
+            base_name = _text(entry, "bn", base_name)
+            paths.append(Path.parse(base_name + _text(entry, "n", "")))
+        except Lwm2mError as error:
+            raise Lwm2mError(f"SenML record {number}: {error}") from None
+    return paths
+
+
+def decode_records(payload: bytes, base: Path, type_of: TypeOf, *, cbor: bool) -> list[Record]:
     """The records of a pack in their order, with their times. Raises Lwm2mError naming the record."""
-    pack = load_cbor(payload) if cbor else load_json(payload)
-    if not isinstance(pack, list) or not all(isinstance(entry, dict) for entry in pack):
-        raise Lwm2mError("a SenML pack is an array of maps")
+    pack = _pack(payload, cbor=cbor)
     records = []
     base_name, base_time = "", 0.0
     has_base_time = False
@@ -117,6 +141,13 @@ def decode_records(payload: bytes, base: Path, type_of: Callable[[Path], Type], 
     return records
 
 
+def _pack(payload: bytes, *, cbor: bool) -> list[dict[Any, Any]]:
+    pack = load_cbor(payload) if cbor else load_json(payload)
+    if not isinstance(pack, list) or not all(isinstance(entry, dict) for entry in pack):
+        raise Lwm2mError("a SenML pack is an array of maps")
+    return pack
+
+
 def load_json(payload: bytes) -> Any:
     """JSON in UTF-8 without duplicate keys, NaN and infinities. Raises Lwm2mError."""
     try:
@@ -128,6 +159,11 @@ def load_json(payload: bytes) -> Any:
         what = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
         where = f"character {error.pos}: " if isinstance(error, json.JSONDecodeError) else where
         raise Lwm2mError(f"{where}no JSON ({what})") from None
+
+
+def number_type(number: Any) -> Type:
+    """What a number is when nobody knows its resource."""
+    return Type.FLOAT if isinstance(number, float) else Type.INTEGER
 
 
 def integer_or_float(number: Any, kind: Type) -> Value:
@@ -168,7 +204,9 @@ def _content(value: Value, *, cbor: bool) -> tuple[str, Any]:
     raise Lwm2mError(f"a {type(value).__name__} is no LwM2M value")
 
 
-def _value(label: str, content: Any, kind: Type, *, cbor: bool) -> Value:
+def _value(label: str, content: Any, kind: Type | None, *, cbor: bool) -> Value:
+    if kind is None:
+        kind = number_type(content) if label == "v" else _TYPE_OF_LABEL[label]
     if label == "v":
         return integer_or_float(content, kind)
     match label, content, kind:

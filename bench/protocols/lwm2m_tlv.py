@@ -6,7 +6,7 @@ Source: OMA LightweightM2M 1.1 core, section 7.4.3. All integers are big endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import groupby
@@ -16,6 +16,7 @@ from bench.protocols.lwm2m_values import (
     ObjLink,
     Path,
     Type,
+    TypeOf,
     Value,
     Values,
     check_integer,
@@ -60,7 +61,7 @@ def encode(values: Values, base: Path) -> bytes:
     raise Lwm2mError("TLV has no form for the root path")
 
 
-def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type]) -> dict[Path, Value]:
+def decode(payload: bytes, base: Path, type_of: TypeOf) -> dict[Path, Value]:
     """The values of ``payload``, which answers or writes ``base``. Raises Lwm2mError naming the octet."""
     if not base:
         raise Lwm2mError("TLV has no form for the root path")
@@ -72,7 +73,7 @@ def decode(payload: bytes, base: Path, type_of: Callable[[Path], Type]) -> dict[
         if not path.is_under(base):
             raise Lwm2mError(f"octet {entry.position}: {path} is not under {base}")
         try:
-            found[path] = decode_value(entry.value, type_of(path.resource))
+            found[path] = decode_value(entry.value, type_of(path.resource) or Type.OPAQUE)
         except Lwm2mError as error:
             raise Lwm2mError(f"octet {entry.value_position}: {path}: {error}") from None
 

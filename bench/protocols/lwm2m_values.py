@@ -6,7 +6,7 @@ Source: OMA LightweightM2M 1.0 and 1.1, identifiers (section 6.2 / 7.2) and data
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
@@ -70,6 +70,10 @@ Value = str | int | float | bool | bytes | datetime.datetime | ObjLink
 """One value: its Python type is its LwM2M type. A time is aware of its zone and counts in whole seconds."""
 
 Values = Mapping["Path", Value]
+
+TypeOf = Callable[["Path"], Type | None]
+"""The type of a resource (three ids); None for one that nobody knows: what a format says of the value counts then, and
+where it says nothing (TLV) the value stays Opaque. May raise Lwm2mError to refuse the resource altogether."""
 
 
 class Path(tuple[int, ...]):

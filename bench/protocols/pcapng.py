@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-INTERFACES = ("bootstrap", "dm", "mdm")
+INTERFACES = ("bootstrap", "dm", "mdm", "files")
 """One capture interface for each server that the unit calls."""
 
 _SECTION_HEADER = 0x0A0D0D0A

@@ -106,6 +106,6 @@ class MeterSimulator:
         self._visa.close()
 
     def _set(self, *commands: str) -> None:
-        self._visa.configure(*commands)
+        self._visa.configure(";:".join(commands))
         for command in commands:
             self._timeline.append("meter", "simulator", {"command": command})

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bench.clock import WarpClock
@@ -24,6 +24,11 @@ READY: dict[str, Value] = {"power_mode": 1, "brown_out_delay": 0, "apn_mode": 1,
 """Active, and on the air as soon as it is supplied; telegrams carry the meter's own time."""
 
 JSON: dict[str, Value] = {"message_encoding": 1}
+
+QUIET: dict[str, Value] = {"search_period": 1, "restart_backoff": "1440-1440"}
+"""One short search a day: without a network the unit need not flash all day long."""
+
+EVER = timedelta(days=1_000_000)
 
 
 class PlainGateway(asyncio.DatagramProtocol):
@@ -109,7 +114,7 @@ class World:
     def readouts(self) -> list[datetime]:
         """The meter time of all readouts not yet sent, oldest first."""
         return self.clock.call(lambda: [one.time for one in self.unit.storage.unsent(
-            datetime.max, datetime.max - datetime.min, 1)])
+            self.lab.meter.clock_now(), EVER, 1)])
 
 
 @contextmanager

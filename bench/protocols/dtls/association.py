@@ -73,7 +73,8 @@ class Association(ABC):
     _role: ClassVar[bytes]
     _peer_role: ClassVar[bytes]
 
-    def __init__(self, options: Options, random: Random, key_log: KeyLog | None) -> None:
+    def __init__(self, options: Options, random: Random, key_log: KeyLog | None,
+                 timeouts_s: tuple[float, float] | None) -> None:
         self.identity: bytes | None = None
         self.suite: CipherSuite | None = None
         self.established = False
@@ -109,6 +110,11 @@ class Association(ABC):
         self._flight: list[tuple[int, ContentType, bytes]] = []
         """Epoch, record type and content of each part of the last flight, for its retransmission."""
         self._resent_at: float | None = None
+        self._timeouts_s = timeouts_s
+        """The shortest and the longest wait for an answer; None: flights are sent again only when the peer's are."""
+        self._wait_s = 0.0
+        self._retry_at: float | None = None
+        self._transmissions = 0
         self._outbox: Outbox[None] = Outbox(options.faults.datagrams)
 
     def __repr__(self) -> str:
@@ -120,7 +126,8 @@ class Association(ABC):
     @property
     def next_timeout(self) -> float | None:
         """When ``timeout`` is to be called, or None."""
-        return self._outbox.next_timeout
+        times = [time for time in (self._retry_at, self._outbox.next_timeout) if time is not None]
+        return min(times) if times else None
 
     def receive(self, datagram: bytes, now: float) -> list[Event]:
         """Take a datagram that came from the peer."""
@@ -147,6 +154,15 @@ class Association(ABC):
 
     def timeout(self, now: float) -> list[Event]:
         """Do what is due. Calling it early does no harm."""
+        if self._retry_at is not None and self._timeouts_s is not None and now >= self._retry_at:
+            _, longest = self._timeouts_s
+            if self._wait_s >= longest:
+                self._end(f"no answer to flight {self._flight_number}, sent {self._transmissions} times")
+            else:
+                self._wait_s = min(2 * self._wait_s, longest)
+                self._retry_at = now + self._wait_s
+                self._transmissions += 1
+                self._transmit(now)
         self._events += [Send(datagram) for _, datagram in self._outbox.due(now)]
         return self.take_events()
 
@@ -365,6 +381,13 @@ class Association(ABC):
         self._transcript.update(whole)
         self._flight.append((1 if isinstance(bent, Finished) else 0, ContentType.HANDSHAKE, whole))
 
+    def _expect_answer(self, now: float) -> None:
+        """Start the timer of the flight just sent."""
+        if self._timeouts_s is not None:
+            self._wait_s, _ = self._timeouts_s
+            self._retry_at = now + self._wait_s
+            self._transmissions = 1
+
     def resend(self, now: float) -> None:
         """Send the last flight again, at most once at a time: a flood shall not be answered by another."""
         if self._resent_at != now:
@@ -420,6 +443,7 @@ class Association(ABC):
         assert self.identity is not None
         assert self.suite is not None
         self.established = True
+        self._retry_at = None
         self._master = b""
         self._events.append(Established(self.identity, self.suite, self._extended_master_secret,
                                         bool(self._own_connection_id or self._peer_connection_id)))
@@ -437,5 +461,6 @@ class Association(ABC):
 
     def _end(self, reason: str) -> None:
         self.closed = True
+        self._retry_at = None
         self._early.clear()
         self._events.append(Closed(reason))

@@ -45,21 +45,13 @@ class DtlsClient(Association):
     _peer_role: ClassVar = b"server"
 
     def __init__(self, options: ClientOptions, random: Random, key_log: KeyLog | None = None) -> None:
-        super().__init__(options, random, key_log)
+        super().__init__(options, random, key_log, (options.min_timeout_s, options.max_timeout_s))
         self.identity = options.identity
         self.identity_hint: bytes | None = None
         self._client_options = options
         self._awaiting = _Awaiting.SERVER_HELLO
         self._hello = ClientHello(b"", ())
         self._verify_requests = 0
-        self._retry_at: float | None = None
-        self._wait_s = 0.0
-        self._transmissions = 0
-
-    @property
-    def next_timeout(self) -> float | None:
-        times = [time for time in (self._retry_at, self._outbox.next_timeout) if time is not None]
-        return min(times) if times else None
 
     def start(self, now: float) -> list[Event]:
         """Send the first ClientHello."""
@@ -77,26 +69,6 @@ class DtlsClient(Association):
         self._transmit(now)
         self._expect_answer(now)
         return self.take_events()
-
-    def timeout(self, now: float) -> list[Event]:
-        if self._retry_at is not None and now >= self._retry_at:
-            if self._wait_s >= self._client_options.max_timeout_s:
-                self._end(f"no answer to flight {self._flight_number}, sent {self._transmissions} times")
-            else:
-                self._wait_s = min(2 * self._wait_s, self._client_options.max_timeout_s)
-                self._retry_at = now + self._wait_s
-                self._transmissions += 1
-                self._transmit(now)
-        return super().timeout(now)
-
-    def _expect_answer(self, now: float) -> None:
-        self._wait_s = self._client_options.min_timeout_s
-        self._retry_at = now + self._wait_s
-        self._transmissions = 1
-
-    def _end(self, reason: str) -> None:
-        self._retry_at = None
-        super()._end(reason)
 
     def _is_flight_again(self, message_type: int) -> bool:
         return message_type == HandshakeType.SERVER_HELLO_DONE and self._awaiting is _Awaiting.FINISHED \
@@ -121,7 +93,6 @@ class DtlsClient(Association):
                 self._take_early(now)
             case _Awaiting.FINISHED, Finished():
                 self._check_finished(message)
-                self._retry_at = None
                 self._establish(now)
             case _:
                 raise ProtocolFault(AlertDescription.UNEXPECTED_MESSAGE, f"unexpected {type(message).__name__}")

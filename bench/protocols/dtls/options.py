@@ -79,6 +79,10 @@ class ServerOptions(Options):
     ``unknown_identity``: alert unknown_psk_identity, or silence. ``wrong_key``: silence, as OpenSSL does, or alert
     bad_record_mac, as Mbed TLS does, when the first encrypted record doesn't authenticate. ``no_session``: what
     follows an encrypted record from somebody without a session, as after a restart of the server.
+
+    ``timeouts_s``: the shortest and the longest wait after which the server sends its flight again by itself, as a
+    client does. None: only when the client's flight comes again, which is enough for Mbed TLS and OpenSSL and spares
+    NB-IoT. GnuTLS needs it when a part of a flight is lost, for it falls silent once it has the other part.
     """
 
     cookies: bool = True
@@ -89,6 +93,7 @@ class ServerOptions(Options):
     no_session: Reaction = Reaction.SILENCE
     max_handshakes: int = 1000
     max_sessions: int = 10_000
+    timeouts_s: tuple[float, float] | None = None
     handshake_lifetime_s: float = 600.0
     """Longer than three flights of a client that gives up after 150 s."""
 

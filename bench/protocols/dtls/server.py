@@ -60,7 +60,7 @@ class DtlsServer:
         self._by_connection_id: dict[bytes, ServerAssociation] = {}
         self._cut_hellos: OrderedDict[Hashable, Reassembly] = OrderedDict()
         self._outbox: Outbox[Hashable] = Outbox([each for each in options.faults.datagrams if each.flight == 2])
-        self._delaying: set[ServerAssociation] = set()
+        self._timed: set[ServerAssociation] = set()
 
     @property
     def sessions(self) -> tuple[ServerAssociation, ...]:
@@ -69,7 +69,7 @@ class DtlsServer:
 
     @property
     def next_timeout(self) -> float | None:
-        times = [time for each in self._delaying if (time := each.next_timeout) is not None]
+        times = [time for each in self._timed if (time := each.next_timeout) is not None]
         if self._handshakes:
             times.append(next(iter(self._handshakes.values())).begun + self._options.handshake_lifetime_s)
         if self._outbox.next_timeout is not None:
@@ -103,7 +103,7 @@ class DtlsServer:
     def timeout(self, now: float) -> list[ServerEvent]:
         for address, datagram in self._outbox.due(now):
             self._events.append(ServerEvent(address, None, Send(datagram)))
-        for association in list(self._delaying):
+        for association in list(self._timed):
             self._collect(association, association.timeout(now))
         while self._handshakes:
             oldest = next(iter(self._handshakes.values()))
@@ -156,9 +156,9 @@ class DtlsServer:
     def _collect(self, association: ServerAssociation, events: list[Event]) -> None:
         self._events += [ServerEvent(association.address, association, event) for event in events]
         if association.next_timeout is not None:
-            self._delaying.add(association)
+            self._timed.add(association)
         else:
-            self._delaying.discard(association)
+            self._timed.discard(association)
         if association.closed:
             self._forget(association)
 
@@ -276,7 +276,7 @@ class DtlsServer:
 
     def _forget(self, association: ServerAssociation) -> None:
         self._sessions.pop(association, None)
-        self._delaying.discard(association)
+        self._timed.discard(association)
         if self._handshakes.get(association.address) is association:
             del self._handshakes[association.address]
         if self._by_address.get(association.address) is association:

@@ -46,7 +46,7 @@ class ServerAssociation(Association):
 
     def __init__(self, options: ServerOptions, key_of: KeyOf, random: Random, key_log: KeyLog | None, *,
                  address: Hashable, connection_id: bytes, begun: float) -> None:
-        super().__init__(options, random, key_log)
+        super().__init__(options, random, key_log, options.timeouts_s)
         self.address = address
         self.begun = begun
         self._server_options = options
@@ -84,6 +84,7 @@ class ServerAssociation(Association):
         hints = () if hint is None else (ServerKeyExchange(hint),)
         self._begin_flight(4, answer, *hints, ServerHelloDone())
         self._transmit(now)
+        self._expect_answer(now)
 
     def hello_again(self, record_sequence: int, now: float) -> str | None:
         """The ClientHello has come once more: the client hasn't got the answer. Gives why it is dropped, if it is."""

@@ -38,7 +38,7 @@ def test_a_capture_has_a_section_and_an_interface_for_each_server() -> None:
     PcapngWriter(stream).close()
     section, *interfaces = blocks(stream.getvalue())
     assert section == (0x0A0D0D0A, bytes.fromhex("4D3C2B1A 0100 0000 FFFFFFFFFFFFFFFF"))
-    assert [kind for kind, _ in interfaces] == [1, 1, 1]
+    assert [kind for kind, _ in interfaces] == [1, 1, 1, 1]
     # Link type 101; option 2 if_name "dm", padded; option 9 if_tsresol 9, padded; end of options.
     assert interfaces[1][1] == bytes.fromhex("6500 0000 00000000 0200 0200 646D0000 0900 0100 09000000 0000 0000")
 

@@ -102,11 +102,11 @@ class World:
         the server isn't waited for).
         """
         while True:
-            timers = [self.client.next_timeout]
-            if until is not None or self.client.next_timeout is None and self.server._delaying:
-                timers.append(self.server.next_timeout)
+            timers = [self.client.next_timeout, self.server.next_timeout]
+            if until is None:
+                timers = [timer for timer in timers if timer is not None and timer < self.now + 500]
             times = [time for time in (*timers, self._wire[0][0] if self._wire else None) if time is not None]
-            if not times or until is not None and min(times) > until:
+            if not times or (until is not None and min(times) > until):
                 break
             self.now = max(self.now, min(times))
             if self._wire and self._wire[0][0] <= self.now:
