@@ -56,7 +56,7 @@ def decode(
     encoding: Annotated[str | None, typer.Option(help="mbus, json or senml-cbor; found out otherwise.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Decode a telegram, an MQTT-SN frame or an optical readout.
+    """Decode a telegram, an MQTT-SN frame, a meter's wired answer or an optical readout.
 
     Exit codes: 0, 1 with findings of severity error, 2 not decodable.
     """

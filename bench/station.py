@@ -110,6 +110,7 @@ class BackendTable(_Table):
     bootstrap_port: int = Field(default=5694, ge=0, le=65535)
     dm_port: int = Field(default=5683, ge=0, le=65535)
     mdm_port: int = Field(default=1884, ge=0, le=65535)
+    files_port: int = Field(default=5685, ge=0, le=65535)
     allow_public: Annotated[tuple[str, ...], Field(strict=False)] = ()    # TOML knows arrays only
 
 

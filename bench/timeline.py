@@ -19,10 +19,19 @@ supply              current             mean_a, min_a, max_a, duration_s, sample
 meter               optical, mbus       the registers read, as text
 nfc                 read, write, mute   settings by name; what went wrong
 cell                state               state (off, on, attached, connected, idle, psm)
-bootstrap dm mdm    datagram            direction (in: from the unit, out: to the unit), peer, hex
-bootstrap dm mdm    message             direction, peer, text, and the decoded fields of the protocol
-bootstrap dm mdm    malformed           direction, peer, text: why the datagram is none of its protocol
+a server            datagram            direction (in: from the unit, out: to the unit), peer, hex; masked where octets
+                                        of keys are shown as zeros
+a server            message             direction, peer, text, and the decoded fields of the protocol
+a server            malformed           direction, peer, text: why the datagram is none of its protocol
+a server            flood               peer, text: datagrams are dropped from now on, or how many were
+bootstrap dm        refused             peer, text: why a request of a unit was refused
+bootstrap           bootstrap           endpoint, outcome (running, finished, refused, ...)
+bootstrap           step                endpoint, request, code of the answer
+dm                  registration        endpoint, event (registered, updated, ...), location
+dm                  send                endpoint, text: what the unit reported by itself
 ==================  ==================  =========================================================================
+
+The servers are bootstrap, dm, mdm and files.
 """
 
 from __future__ import annotations

@@ -130,3 +130,27 @@ def test_readouts_stay_on_the_meters_hour_with_a_utc_offset_of_30_min(unit, gate
                       "transmit_interval": 60, "transmit_offset": 1, "transmit_delay": 1})
     for _ in range(2):
         assert gateway.wait_for_telegram(timeout=65 * minutes).telegram.newest.time.minute == 30
+
+
+@req("TIME-07")
+@device_time("1 min")
+@needs("nfc")
+@in_regression
+@pytest.mark.parametrize("offset", [-721, 721, 780, 840])
+def test_a_utc_offset_beyond_12_h_is_refused(passive_unit, offset):
+    before = passive_unit.read_settings().values["utc_offset"]
+    assert passive_unit.try_settings({"utc_offset": offset}).status.name != "OK"
+    assert passive_unit.read_settings().values["utc_offset"] == before
+
+
+@req("TIME-21", "LWM2M-3.0.14")
+@device_time("3 min")
+@needs("nfc")
+@in_regression
+def test_nfc_and_dm_show_the_same_utc_offset(joined_unit, dm):
+    for minutes_east, text in ((90, "+01:30"), (-300, "-05:00"), (0, "+00:00")):
+        joined_unit.write_settings({"utc_offset": minutes_east})
+        assert dm.read("/3/0/14").removeprefix("UTC") in {text, "Z" if minutes_east == 0 else text}
+    for minutes_east, text in ((345, "+05:45"), (-720, "-12:00")):
+        dm.write("/3/0/14", text)
+        assert joined_unit.read_settings().values["utc_offset"] == minutes_east

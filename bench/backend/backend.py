@@ -60,10 +60,11 @@ class Backend:
 
     async def start(self) -> None:
         """Raises BenchError when an address can't be bound; then nothing is left open."""
-        servers = (self.bootstrap, self.dm, self.gateway, self.files)
         try:
-            for server, port in zip(servers, self._ports, strict=False):
-                await server.start(self._listen, port)
+            await self.bootstrap.start(self._listen, self._ports[0])
+            await self.dm.start(self._listen, self._ports[1])
+            await self.gateway.start(self._listen, self._ports[2])
+            await self.files.start(self._listen, self._ports[3])
         except BaseException:
             await self.stop()
             raise

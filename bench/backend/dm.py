@@ -1,140 +1,105 @@
-"""The LwM2M server that manages the unit: registrations, and requests to the unit.
+"""The LwM2M server that manages the unit: registrations, requests to the unit, and what it sends by itself.
 
-Source: OMA LightweightM2M 1.0, sections 5.3 (registration), 5.4 (device management), 5.5 (information reporting).
+Source: OMA LightweightM2M 1.0, sections 5.3 (registration), 5.4 (device management), 5.5 (information reporting);
+1.1 core, sections 6.2 to 6.4 (composite operations, Send).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
 
-from aiocoap import error
 from aiocoap.message import Message
-from aiocoap.numbers.codes import BAD_REQUEST, CHANGED, CREATED, DELETE, DELETED, GET, NOT_FOUND, POST, PUT, Code
+from aiocoap.numbers.codes import (
+    BAD_REQUEST,
+    CHANGED,
+    CREATED,
+    DELETE,
+    DELETED,
+    FETCH,
+    FORBIDDEN,
+    GET,
+    NOT_FOUND,
+    POST,
+    PUT,
+    SERVICE_UNAVAILABLE,
+    UNSUPPORTED_CONTENT_FORMAT,
+    Code,
+    iPATCH,
+)
+from aiocoap.numbers.types import CON
 
-from bench.backend.coap_server import SEPARATE_RESPONSE_S, close_coap, open_coap, query_of, request, response, succeeded
+from bench.backend.coap_server import close_coap, open_coap, query_of, request, response
+from bench.backend.contacts import Contacts
+from bench.backend.dm_answers import DmMalformed, DmNotRegistered, DmRefused, DmTimeout, answered, check
+from bench.backend.dm_observation import DmObservation, Notification
+from bench.backend.identity import EndpointCheck, identity_fits
+from bench.backend.masks import is_secret, secrets_in
 from bench.backend.registrations import (
     DEFAULT_LIFETIME_S,
+    MAX_REGISTRATIONS,
     Event,
     Registration,
     RegistrationEvent,
     Registrations,
 )
+from bench.backend.sends import ReceivedSend, read_send
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
-from bench.errors import BenchError, NotObserved
-from bench.protocols import coap_pipe, lwm2m
+from bench.errors import BenchError
+from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint
 from bench.protocols.lwm2m import ContentFormat, Link, Lwm2mError, Path, TypeOf, Value
 
-T = TypeVar("T")
+__all__ = ["DmMalformed", "DmNotRegistered", "DmObservation", "DmRefused", "DmServer", "DmTimeout", "Notification",
+           "ReceivedSend"]
 
 AWAKE_S = 93.0
 """How long a unit in queue mode listens after its last message: MAX_TRANSMIT_WAIT of RFC 7252, which LwM2M 1.1 names as
 the default."""
 
-
-class DmRefused(AssertionError):  # noqa: N818 - reads as a sentence: the unit refused
-    """The unit answered with an error. ``code`` such as "4.05", or "RST" when it rejected the message."""
-
-    def __init__(self, code: str, request: str, diagnostic: str = "") -> None:
-        super().__init__(f"{request}: the unit answered {code}" + (f", {diagnostic!r}" if diagnostic else ""))
-        self.code = code
-        self.request = request
-        self.diagnostic = diagnostic
-
-    @property
-    def path(self) -> str:
-        """The path that was asked for."""
-        return self.request.rpartition(" ")[2]
-
-
-class DmTimeout(NotObserved):
-    """The unit gave no answer, or its registration ended while it was waited for."""
-
-
-class DmNotRegistered(NotObserved):
-    """The unit isn't registered, so it can't be asked."""
-
-
-class DmMalformed(AssertionError):  # noqa: N818 - reads as a sentence: the answer was malformed
-    """The unit's answer can't be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """What the unit reported at ``time_s``. When it can't be read, ``problem`` says why and ``values`` is empty."""
-
-    time_s: float
-    values: dict[Path, Value]
-    problem: str = ""
-
-
-class DmObservation:
-    """A running observation. ``first`` are the values of the answer that began it, ``notifications`` what followed."""
-
-    def __init__(self, path: Path, endpoint: str) -> None:
-        self.path = path
-        self.endpoint = endpoint
-        self.first: dict[Path, Value] = {}
-        self.notifications: list[Notification] = []
-        self._running: coap_pipe.Observation | None = None
-
-    @property
-    def active(self) -> bool:
-        """False once either side has ended it."""
-        return self._running is not None and self._running.active
-
-    def cancel(self) -> None:
-        """Forget it: the next notification is answered with RST, at which the unit ends it."""
-        if self._running is not None:
-            self._running.cancel()
-
-    async def cancel_by_request(self) -> None:
-        """End it by a request with Observe 1. Raises DmRefused or DmTimeout."""
-        if self._running is not None:
-            what = f"cancel observation of {self.path}"
-            _check(what, await _answered(what, self._running.cancel_by_request()))
+_SENML = (ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR)
 
 
 class DmServer:
     """Keeps registrations and sends requests to registered units.
 
     Requests go to the only registered unit, or to the ``endpoint`` named. They raise DmNotRegistered, DmRefused,
-    DmTimeout or DmMalformed, all of them failures of the unit. A unit in queue mode that has been silent for longer
-    than it listens is sent nothing until its next contact.
+    DmTimeout or DmMalformed, all of them failures of the unit. A unit in queue mode gets one request at a time, in the
+    order in which they were made, and none while it sleeps: when it has been silent for longer than it listens, they
+    wait for its next register, update, Send or notification. A request that it leaves unanswered is not repeated later.
 
     Values are read and written by path: ``/3/0/0``; an object or object instance gives several, by their full paths.
+    A resource nobody knows has the type that its answer gives it.
+
+    ``sends`` has what units sent by themselves (LwM2M Send). ``endpoint_check`` decides whether a peer may register
+    under a name. On the timeline: ``registration`` (endpoint, event, location), ``send`` (endpoint, text), ``refused``
+    (peer, text).
     """
 
     def __init__(self, clock: Clock, socket: ServerSocket, type_of: TypeOf) -> None:
+        self.sends: list[ReceivedSend] = []
+        self.endpoint_check: EndpointCheck = identity_fits
         self._clock = clock
         self._socket = socket
         self._type_of = type_of
         self._endpoint: CoapEndpoint | None = None
         self._registrations = Registrations(clock, self._on_event)
-        self._heard: dict[int, float] = {}
-        self._contacts: list[tuple[str | None, asyncio.Future[Registration]]] = []
+        self._contacts = Contacts()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._observations: list[DmObservation] = []
 
     async def start(self, host: str, port: int) -> None:
         """Raises BenchError when the address can't be bound."""
         self._endpoint = await open_coap(self._socket, "dm", host, port, self._answer)
-        coap = self._socket.on_datagram
-
-        def received(peer: int, data: bytes) -> None:
-            self._heard[peer] = self._clock.time()
-            coap(peer, data)
-
-        self._socket.on_datagram = received
 
     async def stop(self) -> None:
         """Ends requests and observations and frees the port."""
         self._registrations.stop()
-        for _, contact in self._contacts:
-            contact.cancel()
+        self._contacts.stop()
         await close_coap(self._endpoint, self._socket)
 
     @property
@@ -144,10 +109,14 @@ class DmServer:
 
     @property
     def history(self) -> list[RegistrationEvent]:
-        """Every register, update, deregister, expiry and replacement, in order."""
+        """Every register, update, deregister, expiry, replacement and forgetting, in order."""
         return self._registrations.history
 
-    # -- requests to the unit ---------------------------------------------------------------------------------------
+    def forget(self, endpoint: str | None = None) -> None:
+        """Drop a registration without a word to the unit: its next update gets 4.04."""
+        self._registrations.forget(self._chosen(endpoint))
+
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     async def read(self, path: str, *, endpoint: str | None = None, accept: ContentFormat | None = None) -> Value:
         """The value of one resource or resource instance. ``accept`` None lets the unit choose the format."""
@@ -164,29 +133,15 @@ class DmServer:
     async def read_all(self, path: str, *, endpoint: str | None = None,
                        accept: ContentFormat | None = None) -> dict[Path, Value]:
         """All values of an object, an object instance or a multiple resource, by their full paths."""
-        options: dict[str, Any] = {} if accept is None else {"accept": accept}
         wanted = Path.parse(path)
-        return self._values(wanted, await self._ask(endpoint, request(GET, str(wanted), **options)))
+        message = request(GET, str(wanted), **_accepting(accept))
+        return self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message))
 
-    async def write(self, path: str, value: Value | Mapping[int, Value], *, partial: bool = False,
-                    endpoint: str | None = None, content_format: ContentFormat = ContentFormat.TLV) -> None:
-        """Write a resource, or the resources of an object instance by their ids.
-
-        PUT replaces the instance; ``partial`` (POST) leaves resources that aren't named as they are.
-        """
-        target = Path.parse(path)
-        if isinstance(value, Mapping):
-            values: dict[Path, Value] = {target / number: one for number, one in value.items()}
-        else:
-            values = {target: value}
-        payload = lwm2m.encode(values, target, content_format)
-        await self._ask(endpoint, request(POST if partial else PUT, str(target), payload,
-                                          content_format=content_format))
-
-    async def execute(self, path: str, arguments: str = "", *, endpoint: str | None = None) -> None:
-        """Execute a resource; ``arguments`` in LwM2M's form, such as "0='coap://host/file'"."""
-        options: dict[str, Any] = {"content_format": ContentFormat.TEXT} if arguments else {}
-        await self._ask(endpoint, request(POST, str(Path.parse(path)), arguments.encode(), **options))
+    async def read_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
+                             content_format: ContentFormat = ContentFormat.SENML_CBOR) -> dict[Path, Value]:
+        """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML). What the unit hasn't got is missing."""
+        message = _composite(paths, content_format)
+        return self._values("FETCH /", Path(), await self._ask(endpoint, message))
 
     async def discover(self, path: str, *, endpoint: str | None = None) -> list[Link]:
         """The links and attributes below a path."""
@@ -196,77 +151,164 @@ class DmServer:
         except Lwm2mError as malformed:
             raise DmMalformed(f"discover {path}: {malformed}") from malformed
 
-    async def observe(self, path: str, *, endpoint: str | None = None,
-                      accept: ContentFormat | None = None) -> DmObservation:
-        """Ask for a path and for its changes."""
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    async def write(self, path: str, value: Value | Mapping[int, Value], *, partial: bool = False,
+                    endpoint: str | None = None, content_format: ContentFormat = ContentFormat.TLV) -> None:
+        """Write a resource, or the resources of an object instance (instances of a multiple resource) by their ids.
+
+        PUT replaces the instance; ``partial`` (POST) leaves resources that aren't named as they are.
+        """
+        target = Path.parse(path)
+        if isinstance(value, Mapping):
+            values: dict[Path, Value] = {target / number: one for number, one in value.items()}
+        else:
+            values = {target: value}
+        payload = self._encoded(values, target, content_format)
+        await self._ask(endpoint, request(POST if partial else PUT, str(target), payload,
+                                          content_format=content_format))
+
+    async def write_composite(self, values: Mapping[str, Value], *, endpoint: str | None = None,
+                              content_format: ContentFormat = ContentFormat.SENML_CBOR) -> None:
+        """Write values anywhere, all or none (LwM2M 1.1 Write-Composite, in SenML)."""
+        by_path = {Path.parse(path): value for path, value in values.items()}
+        payload = self._encoded(by_path, Path(), content_format)
+        await self._ask(endpoint, request(iPATCH, "/", payload, content_format=content_format))
+
+    async def write_attributes(self, path: str, attributes: Mapping[str, float | None], *,
+                               endpoint: str | None = None) -> None:
+        """Set pmin, pmax (seconds), gt, lt, st at an object, an instance or a resource; None takes one away."""
+        query = [name if value is None else f"{name}={value}" for name, value in attributes.items()]
+        await self._ask(endpoint, request(PUT, str(Path.parse(path)), uri_query=query))
+
+    async def execute(self, path: str, arguments: str = "", *, endpoint: str | None = None) -> None:
+        """Execute a resource; ``arguments`` in LwM2M's form, such as "0='coap://host/file'"."""
+        options: dict[str, Any] = {"content_format": ContentFormat.TEXT} if arguments else {}
+        await self._ask(endpoint, request(POST, str(Path.parse(path)), arguments.encode(), **options))
+
+    async def create(self, path: str, values: Mapping[int, Value], *, instance: int | None = None,
+                     endpoint: str | None = None, content_format: ContentFormat = ContentFormat.TLV) -> Path:
+        """A new instance of the object at ``path``, with resources by their ids; its path.
+
+        ``instance`` None leaves the choice of the instance to the unit, which only TLV can say.
+        """
+        target = Path.parse(path)
+        if len(target) != 1 or (instance is None and content_format != ContentFormat.TLV):
+            raise BenchError("DM server", expected="the path of an object, and an instance unless in TLV",
+                             seen=f"{target}, instance {instance}, format {int(content_format)}",
+                             do="name object and instance")
+        new = target / (instance or 0)
+        by_path = {new / number: value for number, value in values.items()}
+        # TLV that starts with the resources is for the instance that the unit will choose.
+        payload = self._encoded(by_path, new if instance is None else target, content_format)
+        answer = await self._ask(endpoint, request(POST, str(target), payload, content_format=content_format))
+        if answer.opt.location_path:
+            return _located(target, answer)
+        if instance is None:
+            raise DmMalformed(f"POST {target}: an instance was created, but no Location-Path says which")
+        return new
+
+    async def delete(self, path: str, *, endpoint: str | None = None) -> None:
+        """Delete an object instance (1.1: or a resource instance)."""
+        await self._ask(endpoint, request(DELETE, str(Path.parse(path))))
+
+    # -- observing ----------------------------------------------------------------------------------------------------
+
+    async def observe(self, path: str, *, endpoint: str | None = None, accept: ContentFormat | None = None,
+                      attributes: Mapping[str, float | None] | None = None) -> DmObservation:
+        """Ask for a path and for its changes; ``attributes`` are written first (see ``write_attributes``)."""
+        if attributes is not None:
+            await self.write_attributes(path, attributes, endpoint=endpoint)
         wanted = Path.parse(path)
-        registration = await self._reachable(endpoint)
-        observation = DmObservation(wanted, registration.endpoint)
-        assert self._endpoint is not None
+        return await self._observe(endpoint, wanted, f"observe {wanted}", request(GET, str(wanted),
+                                                                                  **_accepting(accept)))
 
-        def notified(message: Message) -> None:
-            try:
-                note = Notification(self._clock.time(), self._values(wanted, message))
-            except AssertionError as problem:
-                note = Notification(self._clock.time(), {}, str(problem))
-            observation.notifications.append(note)
+    async def observe_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
+                                content_format: ContentFormat = ContentFormat.SENML_CBOR) -> DmObservation:
+        """Ask for several paths and for their changes (LwM2M 1.1 Observe-Composite, in SenML)."""
+        return await self._observe(endpoint, Path(), "observe composite", _composite(paths, content_format))
 
-        options: dict[str, Any] = {} if accept is None else {"accept": accept}
-        message = request(GET, str(wanted), **options)
-        what = f"observe {wanted}"
-        running = await _answered(what, self._endpoint.observe(registration.peer, message, notified))
-        _check(what, running.first)
+    async def _observe(self, endpoint: str | None, wanted: Path, what: str, message: Message) -> DmObservation:
+        async with self._listening(endpoint) as registration:
+            observation = DmObservation(wanted, registration.endpoint)
+            assert self._endpoint is not None
+
+            def notified(notification: Message) -> None:
+                confirmable = notification.mtype is CON
+                try:
+                    values = self._values(f"GET {wanted}", wanted, notification)
+                    note = Notification(self._clock.time(), values, confirmable=confirmable)
+                except AssertionError as problem:
+                    note = Notification(self._clock.time(), {}, str(problem), confirmable)
+                observation.notifications.append(note)
+                self._in_contact(observation.endpoint)
+
+            running = await answered(what, self._endpoint.observe(registration.peer, message, notified))
+        check(what, running.first)
         if running.first.opt.observe is None:
             raise DmRefused("2.05", what, "answered, but not observed")
-        observation.first = self._values(wanted, running.first)
-        observation._running = running
+        observation.began(running, self._values(f"GET {wanted}", wanted, running.first))
         self._observations.append(observation)
         return observation
 
+    # -- one request --------------------------------------------------------------------------------------------------
+
     async def await_contact(self, endpoint: str | None = None) -> Registration:
-        """Wait for the next register or update of ``endpoint``, or of any unit.
+        """Wait for the next register, update, Send or notification of ``endpoint``, or of any unit.
 
         Raises DmTimeout when the registration of the named endpoint ends meanwhile.
         """
-        contact: asyncio.Future[Registration] = self._clock.loop.create_future()
-        self._contacts.append((endpoint, contact))
-        return await contact
+        return await self._contacts.next(endpoint)
 
     async def _ask(self, endpoint: str | None, message: Message) -> Message:
-        registration = await self._reachable(endpoint)
-        assert self._endpoint is not None
         what = f"{message.code} /{'/'.join(message.opt.uri_path)}"
-        answer = await _answered(what, self._endpoint.request(registration.peer, message))
-        _check(what, answer)
+        async with self._listening(endpoint) as registration:
+            assert self._endpoint is not None
+            answer = await answered(what, self._endpoint.request(registration.peer, message))
+        check(what, answer)
         return answer
 
-    async def _reachable(self, endpoint: str | None) -> Registration:
-        """The registration to send to, once the unit listens."""
+    @asynccontextmanager
+    async def _listening(self, endpoint: str | None) -> AsyncIterator[Registration]:
+        """The registration to send to, once the unit listens and it is this request's turn."""
         registration = self._chosen(endpoint)
-        silent_s = self._clock.time() - self._heard[registration.peer]
-        if registration.queue_mode and silent_s > AWAKE_S:
-            registration = await self.await_contact(registration.endpoint)
-        return registration
+        if not registration.queue_mode:
+            yield registration
+            return
+        async with self._turns.setdefault(registration.endpoint, asyncio.Lock()):
+            registration = self._chosen(registration.endpoint)
+            if self._clock.time() - self._socket.heard_at(registration.peer) > AWAKE_S:
+                registration = await self._contacts.next(registration.endpoint)
+            yield registration
 
     def _chosen(self, endpoint: str | None) -> Registration:
-        names = ", ".join(self.registrations) or "none"
         if endpoint is None and len(self.registrations) > 1:
-            raise BenchError("DM server", expected="the endpoint to be named", seen=f"several registered: {names}",
-                             do="pass endpoint=...")
+            raise BenchError("DM server", expected="the endpoint to be named",
+                             seen=f"several registered: {self._names()}", do="pass endpoint=...")
         chosen = endpoint if endpoint is not None else next(iter(self.registrations), None)
         if chosen not in self.registrations:
-            raise DmNotRegistered(f"{endpoint or 'the unit'} is not registered at the DM server; registered: {names}")
+            raise DmNotRegistered(f"{endpoint or 'the unit'} is not registered at the DM server; registered: "
+                                  f"{self._names()}")
         return self.registrations[chosen]
 
-    def _values(self, base: Path, message: Message) -> dict[Path, Value]:
-        _check(f"GET {base}", message)
+    def _names(self) -> str:
+        return ", ".join(self.registrations) or "none"
+
+    def _encoded(self, values: Mapping[Path, Value], base: Path, content_format: ContentFormat) -> bytes:
+        payload = lwm2m.encode(values, base, content_format)
+        if any(is_secret(path) for path in values):
+            self._socket.hide(payload, secrets_in(values))
+        return payload
+
+    def _values(self, what: str, base: Path, message: Message) -> dict[Path, Value]:
+        check(what, message)
         content_format = message.opt.content_format
         if content_format is None:
-            raise DmMalformed(f"GET {base}: the answer has no Content-Format")
+            raise DmMalformed(f"{what}: the answer has no Content-Format")
         try:
             return lwm2m.decode(message.payload, base, int(content_format), self._type_of)
         except Lwm2mError as malformed:
-            raise DmMalformed(f"GET {base}: {malformed}") from malformed
+            raise DmMalformed(f"{what}: {malformed}") from malformed
 
     # -- requests of the unit -----------------------------------------------------------------------------------------
 
@@ -277,62 +319,117 @@ class DmServer:
             case ("rd", number), Code.POST | Code.PUT | Code.DELETE:
                 registration = self._registrations.at(f"/rd/{number}")
                 if registration is None:
-                    return response(NOT_FOUND)
+                    return self._refusal(NOT_FOUND, peer, "an update of a registration that does not exist")
+                if not self.endpoint_check(self._socket.identity_of(peer), registration.endpoint):
+                    return self._refusal(FORBIDDEN, peer, "an update of somebody else's registration")
                 if asked.code == DELETE:
                     self._registrations.deregister(registration)
                     return response(DELETED)
                 return self._update(peer, registration, asked)
+            case ("dp",), Code.POST:
+                return self._send(peer, asked)
             case _:
                 return response(NOT_FOUND)
 
     def _register(self, peer: int, asked: Message) -> Message:
         query = query_of(asked)
         try:
-            objects = tuple(lwm2m.parse_links(asked.payload))
+            objects = _links(asked.payload)
             lifetime_s = _lifetime(query)
-        except ValueError:
-            return response(BAD_REQUEST)
-        if not query.get("ep"):
-            return response(BAD_REQUEST)
+        except ValueError as malformed:
+            return self._refusal(BAD_REQUEST, peer, f"a registration that can't be read: {malformed}")
+        name = query.get("ep", "")
+        if not name:
+            return self._refusal(BAD_REQUEST, peer, "a registration without a name")
+        if not self.endpoint_check(self._socket.identity_of(peer), name):
+            return self._refusal(FORBIDDEN, peer, f"endpoint {name[:80]!r} does not fit the identity it comes with")
+        if len(self.registrations) >= MAX_REGISTRATIONS and name not in self.registrations:
+            return self._refusal(SERVICE_UNAVAILABLE, peer, f"{MAX_REGISTRATIONS} units are registered")
         binding = query.get("b", "U")
         registration = self._registrations.register(
-            peer, query["ep"], lifetime_s=DEFAULT_LIFETIME_S if lifetime_s is None else lifetime_s, binding=binding,
+            peer, name, lifetime_s=DEFAULT_LIFETIME_S if lifetime_s is None else lifetime_s, binding=binding,
             lwm2m_version=query.get("lwm2m", "1.0"), queue_mode="Q" in binding or "Q" in query, objects=objects)
         return response(CREATED, location_path=registration.location.strip("/").split("/"))
 
     def _update(self, peer: int, registration: Registration, asked: Message) -> Message:
         query = query_of(asked)
         try:
-            objects = tuple(lwm2m.parse_links(asked.payload)) if asked.payload else None
+            objects = _links(asked.payload) if asked.payload else None
             lifetime_s = _lifetime(query)
-        except ValueError:
-            return response(BAD_REQUEST)
+        except ValueError as malformed:
+            return self._refusal(BAD_REQUEST, peer, f"an update that can't be read: {malformed}")
         self._registrations.update(registration, peer, lifetime_s=lifetime_s, binding=query.get("b"), objects=objects)
         return response(CHANGED)
 
+    def _send(self, peer: int, asked: Message) -> Message:
+        registration = self._registrations.of_peer(peer)
+        if registration is None:
+            return self._refusal(NOT_FOUND, peer, "a Send of a unit that is not registered")
+        if asked.opt.content_format not in _SENML:
+            return self._refusal(UNSUPPORTED_CONTENT_FORMAT, peer, "a Send that is no SenML")
+        try:
+            received = read_send(self._clock.time(), registration.endpoint, asked, self._type_of)
+        except Lwm2mError as malformed:
+            return self._refusal(BAD_REQUEST, peer, f"a Send that can't be read: {malformed}")
+        self.sends.append(received)
+        self._socket.note("send", endpoint=received.endpoint,
+                          text=f"{len(received.records)} record(s) of "
+                               f"{', '.join(sorted({str(one.path) for one in received.records})) or 'nothing'}")
+        self._clock.loop.call_soon(self._in_contact, registration.endpoint)
+        return response(CHANGED)
+
+    def _refusal(self, code: Code, peer: int, text: str) -> Message:
+        self._socket.note("refused", peer=peer, text=text)
+        return response(code)
+
+    # -- what follows -------------------------------------------------------------------------------------------------
+
     def _on_event(self, event: RegistrationEvent) -> None:
         registration = event.registration
+        self._socket.note("registration", endpoint=registration.endpoint, event=str(event.event),
+                          location=registration.location)
         if event.event in (Event.REGISTERED, Event.UPDATED):
             # Once the response is out, for the unit expects it first.
-            self._clock.loop.call_soon(self._settle_contacts, registration)
+            self._clock.loop.call_soon(self._in_contact, registration.endpoint)
             return
-        for observation in [one for one in self._observations if one.endpoint == registration.endpoint]:
+        ended = [one for one in self._observations if one.endpoint == registration.endpoint]
+        for observation in ended:
             observation.cancel()
             self._observations.remove(observation)
         if event.event is not Event.REPLACED:
-            self._settle_contacts(registration, DmTimeout(f"{registration.endpoint}: registration {event.event}"))
+            self._turns.pop(registration.endpoint, None)
+            self._contacts.lost(registration, str(event.event))
 
-    def _settle_contacts(self, registration: Registration, failure: DmTimeout | None = None) -> None:
-        waiting, self._contacts = self._contacts, []
-        for endpoint, contact in waiting:
-            if contact.done():
-                continue
-            if endpoint == registration.endpoint and failure is not None:
-                contact.set_exception(failure)
-            elif endpoint in (None, registration.endpoint) and failure is None:
-                contact.set_result(registration)
-            else:
-                self._contacts.append((endpoint, contact))
+    def _in_contact(self, endpoint: str) -> None:
+        registration = self.registrations.get(endpoint)
+        if registration is not None:
+            self._contacts.made(registration)
+
+
+@lru_cache(maxsize=256)
+def _links(payload: bytes) -> tuple[Link, ...]:
+    """Units of one kind register the same objects, so they are read, and kept, once. Raises Lwm2mError."""
+    return tuple(lwm2m.parse_links(payload))
+
+
+def _accepting(accept: ContentFormat | None) -> dict[str, Any]:
+    return {} if accept is None else {"accept": accept}
+
+
+def _composite(paths: Iterable[str], content_format: ContentFormat) -> Message:
+    payload = lwm2m.encode_paths(map(Path.parse, paths), content_format)
+    return request(FETCH, "/", payload, content_format=content_format, accept=content_format)
+
+
+def _located(target: Path, answer: Message) -> Path:
+    text = "/".join(answer.opt.location_path)
+    try:
+        path = Path.parse(text)
+    except Lwm2mError:
+        path = Path()
+    if len(path) != 2 or not path.is_under(target):
+        raise DmMalformed(f"POST {target}: Location-Path {text[:80]!r} is no instance of it")
+    return path
 
 
 def _lifetime(query: Mapping[str, str]) -> int | None:
@@ -340,23 +437,6 @@ def _lifetime(query: Mapping[str, str]) -> int | None:
     text = query.get("lt")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 2**32:
-        raise ValueError(f"lifetime {text!r}")
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or not 0 < int(text) < 2**32:
+        raise ValueError(f"lifetime {text[:20]!r}")
     return int(text)
-
-
-def _check(what: str, answer: Any) -> None:
-    """Raises DmRefused for an error code."""
-    if not succeeded(answer.code):
-        raise DmRefused(str(answer.code.dotted), what, answer.payload.decode("utf-8", "replace"))
-
-
-async def _answered(what: str, exchange: Coroutine[Any, Any, T]) -> T:
-    """The result of an exchange with the unit. Raises DmRefused for RST, DmTimeout when no answer comes."""
-    try:
-        async with asyncio.timeout(SEPARATE_RESPONSE_S):
-            return await exchange
-    except error.MessageError as reset:
-        raise DmRefused("RST", what) from reset
-    except (error.Error, TimeoutError) as failure:
-        raise DmTimeout(f"{what}: no answer of the unit ({type(failure).__name__})") from failure

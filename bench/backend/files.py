@@ -180,7 +180,7 @@ class FileServer:
         if number == 0 and etag in asked.opt.etags:
             return _short(VALID, etag=etag)
         start, end = number * size, (number + 1) * size
-        if size > 1024 or (number and start >= len(file.content)):
+        if _is_reserved_size(asked) or (number and start >= len(file.content)):
             return _short(BAD_REQUEST)
         content = file.content[start:end]
         answer = _short(CONTENT, etag=etag, content_format=int(ContentFormat.OPAQUE), payload=content,
@@ -192,6 +192,10 @@ class FileServer:
 
 def _reached(at_block: int | None, number: int) -> bool:
     return at_block is not None and number >= at_block
+
+
+def _is_reserved_size(asked: Message) -> bool:
+    return asked.opt.block2 is not None and asked.opt.block2.size_exponent > 6
 
 
 def _short(code: Code, payload: bytes = b"", **options: Any) -> Message:

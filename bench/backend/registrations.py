@@ -17,6 +17,10 @@ DEFAULT_LIFETIME_S = 86400
 """What counts when a registration names no lifetime (section 5.3.1)."""
 
 
+MAX_REGISTRATIONS = 10_000
+"""Beyond them new ones are refused: no bench has so many units, so it is a flood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A unit that is registered. Times in seconds since the timeline began.
@@ -44,6 +48,8 @@ class Event(StrEnum):
     EXPIRED = "expired"
     REPLACED = "replaced"
     """The unit registered again: the old registration ended."""
+    FORGOTTEN = "forgotten"
+    """The server dropped it on purpose, as after a loss of its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Registrations:
         self._clock = clock
         self._on_event = on_event
         self._expiries: dict[str, asyncio.TimerHandle] = {}
+        self._by_location: dict[str, Registration] = {}
+        self._by_peer: dict[int, str] = {}
         self._count = 0
 
     def register(self, peer: int, endpoint: str, *, lifetime_s: int, binding: str, lwm2m_version: str,
@@ -85,13 +93,18 @@ class Registrations:
 
     def at(self, location: str) -> Registration | None:
         """The registration with that location."""
-        return next((one for one in self.current.values() if one.location == location), None)
+        return self._by_location.get(location)
+
+    def of_peer(self, peer: int) -> Registration | None:
+        """The registration whose last message came from there."""
+        return self.current.get(self._by_peer.get(peer, ""))
 
     def update(self, registration: Registration, peer: int, *, lifetime_s: int | None = None,
                binding: str | None = None, objects: tuple[Link, ...] | None = None) -> Registration:
         """The lifetime begins anew; what is None stays."""
         news = {name: value for name, value in (("lifetime_s", lifetime_s), ("binding", binding),
                                                 ("objects", objects)) if value is not None}
+        self._leave_peer(registration)
         updated = replace(registration, updated_at=self._clock.time(), peer=peer, **news)  # type: ignore[arg-type]
         if binding is not None:
             updated = replace(updated, queue_mode="Q" in binding)
@@ -102,6 +115,9 @@ class Registrations:
     def deregister(self, registration: Registration) -> None:
         self._end(registration.endpoint, Event.DEREGISTERED)
 
+    def forget(self, registration: Registration) -> None:
+        self._end(registration.endpoint, Event.FORGOTTEN)
+
     def stop(self) -> None:
         """No registration expires any more."""
         for timer in self._expiries.values():
@@ -110,7 +126,8 @@ class Registrations:
 
     def _keep(self, registration: Registration) -> None:
         endpoint = registration.endpoint
-        self.current[endpoint] = registration
+        self.current[endpoint] = self._by_location[registration.location] = registration
+        self._by_peer[registration.peer] = endpoint
         if endpoint in self._expiries:
             self._expiries[endpoint].cancel()
         self._expiries[endpoint] = self._clock.loop.call_later(registration.lifetime_s, self._end, endpoint,
@@ -118,7 +135,14 @@ class Registrations:
 
     def _end(self, endpoint: str, event: Event) -> None:
         self._expiries.pop(endpoint).cancel()
-        self._note(event, self.current.pop(endpoint))
+        ended = self.current.pop(endpoint)
+        del self._by_location[ended.location]
+        self._leave_peer(ended)
+        self._note(event, ended)
+
+    def _leave_peer(self, registration: Registration) -> None:
+        if self._by_peer.get(registration.peer) == registration.endpoint:
+            del self._by_peer[registration.peer]
 
     def _note(self, event: Event, registration: Registration, changed: tuple[str, ...] = ()) -> None:
         note = RegistrationEvent(self._clock.time(), event, registration, changed)

@@ -53,7 +53,7 @@ class Collector:
             self._on_result(result)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.fault = f"the run was {str(excinfo.value) or 'interrupted'}"
+        self.fault = self.fault or f"the run was {str(excinfo.value) or 'interrupted'}"
 
     def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.fault = f"pytest failed: {excinfo.typename}: {excinfo.value}"

@@ -1,4 +1,4 @@
-"""``mcm-bench decode``: what a telegram, an MQTT-SN frame or an optical readout says."""
+"""``mcm-bench decode``: what a telegram, an MQTT-SN frame, a meter's wired answer or an optical readout says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 from bench.errors import BenchError
 from bench.payload import table
 from bench.payload.decode import decode as decode_telegram
+from bench.payload.mbus import decode_long_frame
 from bench.payload.optical import OpticalReadout, parse_optical
 from bench.payload.readout import PayloadError, Telegram
 from bench.protocols import mqttsn
@@ -38,7 +39,7 @@ def decode(argument: str, encoding: str | None, as_json: bool, console: Console)
         print(json.dumps(content if not frame else {**content, "frame": frame}, indent=1))
     else:
         if frame:
-            console.print(Text(f"MQTT-SN {frame}", "dim"))
+            console.print(Text(f"{'M-Bus' if _looks_wired(octets) else 'MQTT-SN'} {frame}", "dim"))
         console.print(table.render(found))
     return table.exit_code(found)
 
@@ -72,9 +73,11 @@ def _from_hex(text: str) -> bytes | None:
 
 
 def _decode(octets: bytes, encoding: str | None) -> tuple[str, Telegram | OpticalReadout | None]:
-    """The MQTT-SN frame around it, if any, and what it says. Raises ``PayloadError``."""
+    """The frame around it in words, if there is one, and what it says. Raises ``PayloadError``."""
     if encoding == "optical" or (encoding is None and _looks_optical(octets)):
         return "", parse_optical(octets)
+    if encoding in (None, "mbus") and _looks_wired(octets):
+        return _wired(octets)
     if encoding is None:
         try:
             message = mqttsn.decode(octets)
@@ -84,6 +87,25 @@ def _decode(octets: bytes, encoding: str | None) -> tuple[str, Telegram | Optica
             text = mqttsn.describe(message)
             return (text, decode_telegram(message.data)) if isinstance(message, mqttsn.Publish) else (text, None)
     return "", decode_telegram(octets, encoding)
+
+
+def _looks_wired(octets: bytes) -> bool:
+    """``68 L L 68``: no DIB of a naked telegram begins so."""
+    return len(octets) >= 4 and octets[0] == octets[3] == 0x68 and octets[1] == octets[2]
+
+
+def _wired(octets: bytes) -> tuple[str, Telegram]:
+    """A meter's answer on the wired bus (RSP_UD)."""
+    frame = decode_long_frame(octets)
+    header = frame.header
+    text = f"RSP_UD from address {frame.address}, CI {frame.ci:02X}"
+    if header is None:
+        return text, Telegram("mbus", (frame.readout(tariff_numbers=(1, 2, 3)),), frame.findings, octets)
+    text += (f", meter {header.manufacturer} {header.identification}, version {header.version}, "
+             f"medium {header.medium:02X}, status {header.status:02X}")
+    # Landis+Gyr's heat meters call their tariff registers 2, 3 and 4.
+    numbers = (2, 3, 4) if header.manufacturer == "LUG" else (1, 2, 3)
+    return text, Telegram("mbus", (frame.readout(tariff_numbers=numbers),), frame.findings, octets)
 
 
 def _looks_optical(octets: bytes) -> bool:

@@ -76,12 +76,15 @@ def _checks(bench: Bench) -> dict[str, Callable[[], str]]:
         readout = station.mbus.read()
         return f"meter {readout.meter_id}, {readout.energy}"
 
+    def meter_simulator() -> str:
+        return station.meter_simulator.identity
+
     def cell() -> str:
         return f"{station.cell.identity}; {station.cell.state()}"
 
     def servers() -> str:
         uris = bench.backend.uris
-        return f"{uris.bootstrap}, {uris.dm}, {uris.mdm}"
+        return f"{uris.bootstrap}, {uris.dm}, {uris.mdm}, {uris.files}"
 
     def keys() -> str:
         _ = station.keys
@@ -97,6 +100,8 @@ def _checks(bench: Bench) -> dict[str, Callable[[], str]]:
         checks["meter, optical"] = optical
     if file.meter.mbus:
         checks["meter, M-Bus"] = mbus
+    if file.meter.simulator:
+        checks["meter simulator"] = meter_simulator
     return checks | {"cell": cell, "servers": servers, "keys": keys, "limits": limits}
 
 

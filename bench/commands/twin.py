@@ -18,8 +18,8 @@ from bench.twin.defects import find
 from bench.twin.lab import DEVEUI, PAK, Lab
 from fixtures.bench import station_file_of_twin
 
-USUAL_PORTS = (5694, 5683, 1884)
-"""Bootstrap, device management and MQTT-SN gateway: where the bench's servers are expected, if nobody is there."""
+USUAL_PORTS = (5694, 5683, 1884, 5685)
+"""Bootstrap, device management, MQTT-SN gateway, files: where the bench expects its servers, if nobody is there."""
 
 
 def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: Console) -> None:
@@ -36,8 +36,8 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
         lab = Lab.start(clock, seed, spoils=spoils)
         try:
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
-            bootstrap, dm, mdm = _free_ports()
-            backend = BackendTable(bootstrap_port=bootstrap, dm_port=dm, mdm_port=mdm)
+            bootstrap, dm, mdm, files = _free_ports()
+            backend = BackendTable(bootstrap_port=bootstrap, dm_port=dm, mdm_port=mdm, files_port=files)
             text = station_file_of_twin(lab.addresses, backend, keys=keys).dump()
             console.print(text, markup=False, soft_wrap=True)
             if station_out is not None and keys is not None:
@@ -52,10 +52,10 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
             lab.stop()
 
 
-def _free_ports() -> tuple[int, int, int]:
+def _free_ports() -> tuple[int, int, int, int]:
     """The usual ports, each replaced by a free one where somebody has it already."""
-    bootstrap, dm, mdm = (_free(port) for port in USUAL_PORTS)
-    return bootstrap, dm, mdm
+    bootstrap, dm, mdm, files = (_free(port) for port in USUAL_PORTS)
+    return bootstrap, dm, mdm, files
 
 
 def _free(port: int) -> int:

@@ -104,8 +104,10 @@ def describe(message: Message, response: Message | None = None) -> str:
             parts.append(f"format {int(message.opt.content_format)}")
     if response is not None:
         parts += ["->", describe(response)]
-    return "".join(character if character.isprintable() else ascii(character)[1:-1]
-                   for character in " ".join(parts))
+    text = " ".join(parts)
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def fields(data: bytes) -> dict[str, Any]:

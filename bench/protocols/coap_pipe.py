@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
-from aiocoap import error, interfaces, protocol
+from aiocoap import error, interfaces, messagemanager, protocol, tokenmanager
 from aiocoap.message import Message
 from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
@@ -60,6 +61,17 @@ def transport_tuning(*, ack_timeout_s: float = 2.0, ack_random_factor: float = 1
     tuning.EMPTY_ACK_DELAY = empty_ack_delay_s
     tuning.reliability = confirmable
     return tuning
+
+
+def seed_chance(seed: int) -> None:
+    """Let the message ids, tokens and time-outs of all endpoints made from now on follow from ``seed``.
+
+    aiocoap takes them from the global generator, of which others take too, and not in each process alike (pyvisa-py
+    numbers its first session from it). So it gets one of its own.
+    """
+    chance = random.Random(seed)
+    for module in (messagemanager, tokenmanager):
+        vars(module)["random"] = chance
 
 
 class CoapEndpoint:

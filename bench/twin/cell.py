@@ -17,6 +17,11 @@ from bench.clock import Clock
 
 Address = tuple[str, int]
 
+SECOND_APN = "second.bench"
+"""Leads where the default APN leads."""
+DEAD_END_APN = "dead-end.bench"
+"""The network takes it, but no datagram gets anywhere from there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -68,7 +73,9 @@ class Cell:
         self.t3412_grant_s: int | None = None
         self.inactivity_s = 10.0
         self.utc_offset_minutes = 0  # the standard-time zone that the network tells the unit (NITZ)
-        self.apns = frozenset({"iot.bench"})
+        self.default_apn = "iot.bench"    # what a unit gets that asks for none
+        self.apns = frozenset({"iot.bench", SECOND_APN, DEAD_END_APN})
+        self.dead_end_apns = frozenset({DEAD_END_APN})
         self.routes: dict[Address, Address] = {}
         self.subscriber: Subscriber | None = None
         self.lost_datagrams = 0
@@ -110,8 +117,10 @@ class Cell:
         """Network time as the unit gets it: naive local standard time."""
         return (self.clock.utc() + timedelta(minutes=self.utc_offset_minutes)).replace(tzinfo=None)
 
-    def route(self, destination: Address) -> Address | None:
-        """Where a datagram to ``destination`` goes on this machine; None: nowhere."""
+    def route(self, destination: Address, apn: str = "") -> Address | None:
+        """Where a datagram to ``destination`` goes on this machine from a bearer of ``apn``; None: nowhere."""
+        if apn in self.dead_end_apns:
+            return None
         routed = self.routes.get(destination)
         if routed is None and ipaddress.ip_address(destination[0]).is_loopback:
             routed = destination

@@ -5,6 +5,7 @@ PSK is not in pyOpenSSL's interface; the callbacks are set through its private b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -47,14 +48,14 @@ OPENSSL_NAMES = {
 }
 
 
-@ffi.callback("unsigned int(SSL *, const char *, char *, unsigned int, unsigned char *, unsigned int)")
+@ffi.callback("unsigned int(SSL *, const char *, char *, unsigned int, unsigned char *, unsigned int)")  # type: ignore[untyped-decorator,unused-ignore]
 def _client_psk(ssl: Any, hint: Any, identity: Any, identity_size: int, key: Any, key_size: int) -> int:
     ffi.memmove(identity, IDENTITY + b"\0", len(IDENTITY) + 1)
     ffi.memmove(key, KEY, len(KEY))
     return len(KEY)
 
 
-@ffi.callback("unsigned int(SSL *, const char *, unsigned char *, unsigned int)")
+@ffi.callback("unsigned int(SSL *, const char *, unsigned char *, unsigned int)")  # type: ignore[untyped-decorator,unused-ignore]
 def _server_psk(ssl: Any, identity: Any, key: Any, key_size: int) -> int:
     if ffi.string(identity) != IDENTITY:
         return 0
@@ -72,10 +73,8 @@ class Peer:
 
     def step(self) -> list[bytes]:
         """Go on with the handshake as far as it goes, and give the datagrams to send."""
-        try:
+        with contextlib.suppress(SSL.WantReadError):
             self.connection.do_handshake()
-        except SSL.WantReadError:
-            pass
         return self.sent()
 
     def feed(self, datagram: bytes) -> None:

@@ -24,6 +24,9 @@ from bench.protocols.dtls.reassembly import Reassembly
 from bench.protocols.dtls.records import DTLS_1_0, DTLS_1_2, ContentType, Record, split
 from bench.protocols.dtls.server_association import KeyOf, ServerAssociation
 
+MAX_HELLO_NUMBER = 1000
+"""Message numbers of a ClientHello; an honest client that was sent back by cookies has come to 1 or 2."""
+
 MAX_CUT_HELLOS = 100
 """Senders whose ClientHello has come in part. Their number is bounded, for nothing has proven their address."""
 
@@ -191,6 +194,8 @@ class DtlsServer:
         return whole
 
     def _take_hello(self, address: Hashable, whole: Fragment, record: Record, now: float) -> str | None:
+        if whole.sequence > MAX_HELLO_NUMBER:
+            return f"ClientHello with message number {whole.sequence}"
         try:
             hello = ClientHello.decode(whole.data)
         except HandshakeError as malformed:

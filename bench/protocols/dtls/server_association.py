@@ -25,6 +25,9 @@ from bench.protocols.dtls.options import Reaction, ServerOptions
 from bench.protocols.dtls.records import DTLS_1_2
 from bench.protocols.dtls.suites import EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite
 
+_HIGHEST_START = 2**47
+"""Leaves room to count on, whatever number a ClientHello's record had; numbers have 48 bits."""
+
 KeyOf = Callable[[bytes], bytes | None]
 """The key of an identity (raw octets), or None for an unknown one."""
 
@@ -70,7 +73,7 @@ class ServerAssociation(Association):
         self._server_random = self._random(32)
         # The server has kept nothing of what it said before, so it goes on from the client's numbers (RFC 6347
         # sections 4.2.1 and 4.2.2).
-        self._sequence[0] = record_sequence
+        self._sequence[0] = min(record_sequence, _HIGHEST_START)
         self._recent.append(record_sequence)
         self._message_sequence = whole.sequence
         self._reassembly.expected = whole.sequence + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiocoap import error
@@ -15,21 +15,22 @@ from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
 from bench.protocols.lwm2m import ContentFormat, Path, Type
 from bench.twin.cell import Address
+from bench.twin.cmi6110 import accounts, attributes
+from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
+from bench.twin.cmi6110.attributes import Attributes
 from bench.twin.cmi6110.modem import Modem, ModemSocket
-from bench.twin.cmi6110.resource import BadValue, NotAllowed, Resource
-from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
+from bench.twin.cmi6110.settings import Refused, Settings
+from bench.twin.cmi6110.settings import Value as Setting
 
 BOOTSTRAP_WAIT_S = 247.0
 """How long the unit waits for the bootstrap server to finish (CoAP's EXCHANGE_LIFETIME)."""
 
-Write = Callable[[Path, lwm2m.Value], None]
-
-
 class Lwm2mClient:
     """One association with a server: the unit's socket, its CoAP endpoint, and what the server may do.
 
-    ``bootstrap_write`` takes what a bootstrap server writes (objects 0, 1 and 33905); it is None on a device
-    management association, where ``tree`` counts.
+    ``draft`` takes what a bootstrap server writes (objects 0, 1 and 33905); it is None on a device management
+    association, where ``tree`` counts. ``refused``: the server's last answer was an error, unlike no answer at all.
     """
 
     def __init__(self, modem: Modem, settings: Settings, endpoint_name: str, tree: Mapping[Path, Resource]) -> None:
@@ -37,7 +38,9 @@ class Lwm2mClient:
         self.settings = settings
         self.endpoint_name = endpoint_name
         self.tree = tree
-        self.bootstrap_write: Write | None = None
+        self.draft: BootstrapDraft | None = None
+        self.attributes = Attributes()
+        self.refused = False
         self.location: tuple[str, ...] = ()
         self._server: Address = ("", 0)
         self._socket: ModemSocket | None = None
@@ -51,9 +54,11 @@ class Lwm2mClient:
         self._socket = await self.modem.open(self._received)
         self._coap = await CoapEndpoint.create(self, _Site(self), "unit", block_size=512)
 
-    async def bootstrap(self, write: Write) -> bool:
-        """Ask for a bootstrap and take what the server writes, until it says that it has finished."""
-        self.bootstrap_write = write
+    async def bootstrap(self, draft: BootstrapDraft) -> bool:
+        """Ask for a bootstrap and take what the server writes, until it says that it has finished; whether what has
+        come then fits together.
+        """
+        self.draft = draft
         self._finished.clear()
         if await self._post(("bs",), [f"ep={self.endpoint_name}"]) is None:
             return False
@@ -61,14 +66,15 @@ class Lwm2mClient:
             await asyncio.wait_for(self._finished.wait(), BOOTSTRAP_WAIT_S)
         except TimeoutError:
             return False
-        return True
+        return not draft.problem()
 
-    async def register(self, lifetime_s: int) -> bool:
+    async def register(self, account: DmAccount) -> bool:
         """Register with all objects of the tree."""
         links = sorted({path[:2] for path in self.tree})
         payload = ",".join(['</>;rt="oma.lwm2m";ct="11542 112 110"', *(f"</{o}/{i}>" for o, i in links)]).encode()
+        queue_mode = ["Q"] if "Q" in account.binding else []
         response = await self._post(
-            ("rd",), [f"ep={self.endpoint_name}", f"lt={lifetime_s}", "lwm2m=1.1", "b=U"], payload)
+            ("rd",), [f"ep={self.endpoint_name}", f"lt={account.lifetime_s}", "lwm2m=1.1", "b=U", *queue_mode], payload)
         if response is None:
             return False
         self.location = tuple(response.opt.location_path)
@@ -95,7 +101,9 @@ class Lwm2mClient:
         if payload:
             message.opt.content_format = ContentFormat.LINK_FORMAT
         response = await self._request(message)
-        return response if response is not None and response.code and response.code.is_successful() else None
+        taken = response is not None and bool(response.code and response.code.is_successful())
+        self.refused = response is not None and not taken
+        return response if taken else None
 
     async def _request(self, message: Message) -> Message | None:
         assert self._coap is not None
@@ -121,37 +129,40 @@ class Lwm2mClient:
 
     def serve(self, request: Message) -> Message:
         """Answer one request of the server."""
-        if self.bootstrap_write is not None and tuple(request.opt.uri_path) == ("bs",) and request.code == codes.POST:
+        if self.draft is not None and tuple(request.opt.uri_path) == ("bs",) and request.code == codes.POST:
             self._finished.set()
-            return Message(code=codes.CHANGED)
+            problem = self.draft.problem()
+            return Message(code=codes.NOT_ACCEPTABLE if problem else codes.CHANGED, payload=problem.encode())
         try:
             path = Path.parse("/".join(request.opt.uri_path))
-            if self.bootstrap_write is not None:
-                return self._serve_bootstrap(request, path)
+            if self.draft is not None:
+                return self._serve_bootstrap(request, path, self.draft)
             return self._serve_management(request, path)
-        except (NotAllowed, BadValue, lwm2m.Lwm2mError) as refusal:
-            code = codes.METHOD_NOT_ALLOWED if isinstance(refusal, NotAllowed) else codes.BAD_REQUEST
-            return Message(code=code, payload=str(refusal).encode()[:60])
+        except (NotAllowed, NotFound, BadValue, lwm2m.Lwm2mError) as refusal:
+            return Message(code=_REFUSALS.get(type(refusal), codes.BAD_REQUEST), payload=str(refusal).encode()[:60])
 
-    def _serve_bootstrap(self, request: Message, path: Path) -> Message:
+    def _serve_bootstrap(self, request: Message, path: Path, draft: BootstrapDraft) -> Message:
         if request.code == codes.DELETE:
+            draft.delete(path)
             return Message(code=codes.DELETED)
+        if request.code == codes.GET and request.opt.accept == ContentFormat.LINK_FORMAT:
+            return Message(code=codes.CONTENT, payload=draft.links(path), content_format=ContentFormat.LINK_FORMAT)
         if request.code == codes.GET:
-            return Message(code=codes.CONTENT, payload=b'</>;lwm2m="1.1",</0/0>,</1/0>',
-                                   content_format=ContentFormat.LINK_FORMAT)
-        if request.code != codes.PUT or self.bootstrap_write is None:
+            chosen = ContentFormat.TLV if request.opt.accept is None else request.opt.accept
+            return Message(code=codes.CONTENT, payload=lwm2m.encode(draft.read(path), path, chosen),
+                           content_format=chosen)
+        if request.code != codes.PUT:
             raise NotAllowed(str(request.code))
-        values = lwm2m.decode(request.payload, path, request.opt.content_format, _bootstrap_type)
-        for target, value in values.items():
-            self.bootstrap_write(target, value)
+        content_format = ContentFormat.TEXT if request.opt.content_format is None else request.opt.content_format
+        draft.write(path, lwm2m.decode(request.payload, path, content_format, accounts.type_of))
         return Message(code=codes.CHANGED)
 
     def _serve_management(self, request: Message, path: Path) -> Message:
         if path[:1] == (0,):
             return Message(code=codes.UNAUTHORIZED)
-        below = {known: resource for known, resource in self.tree.items() if known.is_under(Path(*path[:3]))}
-        if not below:
-            return Message(code=codes.NOT_FOUND)
+        below = {known: resource for known, resource in self.tree.items() if known.is_under(path.resource)}
+        if not below or (len(path) == 4 and not (below[path.resource].multiple and path[3] == 0)):
+            raise NotFound("not found")
         if request.code == codes.GET and request.opt.accept == ContentFormat.LINK_FORMAT:
             return self._discover(path, below)
         if request.code == codes.GET:
@@ -173,29 +184,56 @@ class Lwm2mClient:
         chosen = request.opt.accept
         if chosen is None:
             single = len(path) >= 3 and len(values) == 1 and not below[Path(*path[:3])].multiple
+            single = single or len(path) == 4
             chosen = ContentFormat.TEXT if single else ContentFormat.TLV
             if single and isinstance(next(iter(values.values())), bytes):
                 chosen = ContentFormat.OPAQUE
-        return Message(code=codes.CONTENT, payload=lwm2m.encode(values, path, chosen), content_format=chosen)
+        try:
+            payload = lwm2m.encode(values, path, chosen)
+        except lwm2m.Lwm2mError:
+            return Message(code=codes.NOT_ACCEPTABLE)
+        return Message(code=codes.CONTENT, payload=payload, content_format=chosen)
 
     def _discover(self, path: Path, below: Mapping[Path, Resource]) -> Message:
-        parts = [f"<{path}>", *(f"<{known}>" for known in sorted(below) if known != path)]
+        shown = [path, *(known for known in sorted(below) if known != path)]
+        parts = [f"<{known}>{self.attributes.at(known)}" for known in shown]
         return Message(code=codes.CONTENT, payload=",".join(parts).encode(),
                                content_format=ContentFormat.LINK_FORMAT)
 
     def _write(self, request: Message, path: Path) -> Message:
+        """Take all of a write or nothing of it. A write without content is one of attributes."""
+        if request.code == codes.PUT and request.opt.uri_query and not request.payload:
+            self.attributes.write(path, request.opt.uri_query)
+            return Message(code=codes.CHANGED)
+        if len(path) >= 3:
+            self._writable(path)
         content_format = request.opt.content_format
         values = lwm2m.decode(request.payload, path, ContentFormat.TEXT if content_format is None else content_format,
                               self._type_of)
-        targets = [(self.tree.get(Path(*target[:3])), value) for target, value in values.items()]
-        for resource, _ in targets:
-            if resource is None or resource.write is None:
-                raise NotAllowed("not writable")
+        targets = [(self._writable(target), value) for target, value in values.items()]
+        staged: dict[str, Setting] = {}
         for resource, value in targets:
-            assert resource is not None
-            assert resource.write is not None
-            resource.write(value)
+            if resource.stage is not None:
+                staged |= resource.stage(value)
+            elif resource.check is not None:
+                resource.check(value)
+        if staged:
+            try:
+                self.settings.write(staged)
+            except Refused as refused:
+                raise BadValue(str(refused)) from refused
+        for resource, value in targets:
+            if resource.stage is None and resource.write is not None:
+                resource.write(value)
         return Message(code=codes.CHANGED)
+
+    def _writable(self, path: Path) -> Resource:
+        resource = self.tree.get(path.resource)
+        if resource is None:
+            raise NotFound("not found")
+        if not resource.writable:
+            raise NotAllowed("not writable")
+        return resource
 
     def _execute(self, request: Message, resource: Resource) -> Message:
         if resource.execute is None:
@@ -213,16 +251,7 @@ class Lwm2mClient:
         return resource.read() if resource is not None and resource.read is not None else None
 
 
-_BOOTSTRAP_TYPES = {
-    (0, 0): Type.STRING, (0, 1): Type.BOOLEAN, (0, 2): Type.INTEGER, (0, 10): Type.INTEGER, (0, 11): Type.INTEGER,
-    (1, 0): Type.INTEGER, (1, 1): Type.INTEGER, (1, 6): Type.BOOLEAN, (1, 7): Type.STRING,
-    (33905, 0): Type.STRING, (33905, 1): Type.INTEGER, (33905, 2): Type.INTEGER, (33905, 10): Type.INTEGER,
-    (33905, 11): Type.STRING,
-}
-
-
-def _bootstrap_type(path: Path) -> Type:
-    return _BOOTSTRAP_TYPES.get((path[0], path[2]), Type.OPAQUE)
+_REFUSALS = {NotAllowed: codes.METHOD_NOT_ALLOWED, NotFound: codes.NOT_FOUND}
 
 
 class _Site(ObservableResource, PathCapable):
@@ -243,10 +272,12 @@ class _Site(ObservableResource, PathCapable):
         serverobservation.accept(watcher.cancel)
 
     async def _watch(self, path: Path, request: Message, serverobservation: Any) -> None:
-        last = self._client.value(path)
+        client = self._client
+        last, waited_s = client.value(path), 0.0
         while True:
             await asyncio.sleep(self.LOOK_EVERY_S)
-            now = self._client.value(path)
-            if now != last:
-                last = now
+            waited_s += self.LOOK_EVERY_S
+            now = client.value(path)
+            if attributes.is_due(client.attributes.of(path), last, now, waited_s):
+                last, waited_s = now, 0.0
                 serverobservation.trigger(self._client.serve(request))

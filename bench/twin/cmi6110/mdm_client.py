@@ -30,6 +30,7 @@ from bench.protocols.mqttsn import (
 from bench.twin.cell import Address
 from bench.twin.cmi6110.modem import Modem, ModemSocket
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.statistics import TransactionStatistics
 
 KEEP_ALIVE_S = 64800
 
@@ -50,9 +51,7 @@ class MdmClient:
         self.server: Address | None = None
         self.topic = ""
         self.status = IDLE
-        self.transactions = 0
-        self.retransmissions = 0
-        self.lost_transactions = 0
+        self.statistics = TransactionStatistics()
         self.qos = QoS.ONE
         self._message_id = rng.randrange(0x10000)
         self._socket: ModemSocket | None = None
@@ -149,23 +148,27 @@ class MdmClient:
 
     async def _exchange(self, message: Message, expected: Callable[[Message], bool]) -> Message | None:
         """Send ``message`` until it is answered: attempts in all, a time-out apart (33906/0/24 and /25)."""
-        self.transactions += 1
+        statistics, clock = self.statistics, self.modem.clock
+        statistics.transactions += 1
         for attempt in range(self.settings.number("mdm_communication_attempts")):
             if attempt:
-                self.retransmissions += 1
+                statistics.retransmissions += 1
                 if isinstance(message, Publish):
                     message = Publish(Flags(dup=True, qos=message.flags.qos), message.topic_id, message.message_id,
                                       message.data)
             self._expected = expected
             self._answer = asyncio.get_running_loop().create_future()
             self._send(message)
+            sent_at = clock.time()
             try:
-                return await asyncio.wait_for(self._answer, self.settings.number("mdm_communication_timeout"))
+                answer = await asyncio.wait_for(self._answer, self.settings.number("mdm_communication_timeout"))
             except TimeoutError:
                 continue
             finally:
                 self._answer = None
-        self.lost_transactions += 1
+            statistics.answered_after(clock.time() - sent_at)
+            return answer
+        statistics.lost += 1
         return None
 
     def _received(self, data: bytes) -> None:

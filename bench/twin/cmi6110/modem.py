@@ -33,6 +33,7 @@ class Modem:
         self.state = "off"
         self.attached = False
         self.apn = ""
+        self.bands: frozenset[int] = frozenset()    # those to search in; none are all
         self.t3324_s = 0
         self.t3412_s = 0
         self.use_psm = True
@@ -59,8 +60,9 @@ class Modem:
         while True:
             low, high = self.cell.conditions.attach_s
             await asyncio.sleep(min(self.rng.uniform(low, high), max(search_s, 1.0)))
-            wanted = apn or min(self.cell.apns)
-            if self.cell.power and wanted in self.cell.apns:
+            wanted = apn or self.cell.default_apn
+            in_band = not self.bands or self.cell.band in self.bands
+            if self.cell.power and in_band and wanted in self.cell.apns:
                 break
             if self.clock.time() - started >= search_s:
                 self._enter("off")
@@ -190,7 +192,7 @@ class ModemSocket(asyncio.DatagramProtocol):
 
     def _leave(self, destination: Address, data: bytes) -> None:
         modem = self._modem
-        routed = modem.cell.route(destination)
+        routed = modem.cell.route(destination, modem.apn)
         if routed is None or not modem.cell.power or not modem.attached or self._transport is None:
             modem.cell.lost_datagrams += 1
             return

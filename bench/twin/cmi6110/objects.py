@@ -5,13 +5,15 @@ Values are plain Python values of the resource's type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
-from bench.protocols.lwm2m import Path, Type
-from bench.twin.cell import Coverage
-from bench.twin.cmi6110.resource import BadValue, NotAllowed, Resource
-from bench.twin.cmi6110.settings import Refused
+from bench.protocols.lwm2m import ObjLink, Path, Type
+from bench.twin.cmi6110 import battery, modem_firmware, radio_report
+from bench.twin.cmi6110.resource import BadValue, Resource
+from bench.twin.cmi6110.settings import Value
 from bench.twin.cmi6110.unit import CMi6110
 
 CONFIG_SETTINGS: Mapping[int, tuple[str, Type]] = {
@@ -32,12 +34,20 @@ CONFIG_SETTINGS: Mapping[int, tuple[str, Type]] = {
     45: ("auto_upload_order", Type.INTEGER), 46: ("time_sync_source", Type.INTEGER),
     47: ("mdm_communication_failures", Type.INTEGER), 48: ("upload_protocol", Type.INTEGER),
     49: ("power_saving_mode", Type.INTEGER), 50: ("edrx_mode", Type.INTEGER), 51: ("rai", Type.INTEGER),
-    52: ("power_source", Type.INTEGER), 53: ("radio_bands", Type.STRING),
-    54: ("meter_identification", Type.INTEGER),
+    52: ("power_source", Type.INTEGER), 54: ("meter_identification", Type.INTEGER),
 }
 """Resources of 33906 that are settings, and by what name."""
 
 OBSOLETE = (26, 27, 28, 29)
+
+BOOTSTRAP_SHORT_SERVER_ID = 1
+BOOTSTRAP_LIFETIME_S = 0
+"""1/0 as the manual prints it, though OMA has no Server instance for a bootstrap account (U31)."""
+
+_UTC_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):([0-5]\d)", re.ASCII)
+_LONGEST_KEY = 64
+_YEARS = range(2000, 2100)
+"""Those of a meter whose clock has two digits for the year."""
 
 
 def build_objects(unit: CMi6110) -> dict[Path, Resource]:
@@ -59,27 +69,34 @@ def _integer(read: Callable[[], int]) -> Resource:
 
 def _server(unit: CMi6110) -> dict[Path, Resource]:
     return {
+        Path(1, 0, 0): _integer(lambda: BOOTSTRAP_SHORT_SERVER_ID),
+        Path(1, 0, 1): _integer(lambda: BOOTSTRAP_LIFETIME_S),
+        Path(1, 0, 9): Resource(None, execute=lambda _: unit.bootstrap_again()),
         Path(1, 1, 0): _integer(lambda: unit.dm_account.short_server_id),
         Path(1, 1, 1): _integer(lambda: unit.dm_account.lifetime_s),
         Path(1, 1, 8): Resource(None, execute=lambda _: unit.update_registration()),
-        Path(1, 1, 9): Resource(None, execute=lambda _: unit.bootstrap_again()),
     }
 
 
 def _device(unit: CMi6110) -> dict[Path, Resource]:
+    settings = unit.settings
+
+    def of_supply(judge: Callable[[float, int], int]) -> Callable[[], int]:
+        return lambda: judge(unit.supply.value, settings.number("power_source"))
+
     return {
         Path(3, 0, 0): _text(lambda: "Elvaco"),
         Path(3, 0, 1): _text(lambda: unit.model),
         Path(3, 0, 2): _text(lambda: unit.deveui),
         Path(3, 0, 3): _text(lambda: unit.firmware),
         Path(3, 0, 4): Resource(None, execute=lambda _: unit.later(unit.reboot)),
-        Path(3, 0, 6): Resource(Type.INTEGER, lambda: 6 if unit.settings.number("power_source") else 1, multiple=True),
+        Path(3, 0, 6): Resource(Type.INTEGER, of_supply(battery.source), multiple=True),
         Path(3, 0, 7): Resource(Type.INTEGER, lambda: round(unit.supply.value * 1000), multiple=True),
-        Path(3, 0, 9): _integer(lambda: 100),
-        Path(3, 0, 11): Resource(Type.INTEGER, lambda: 0, multiple=True),
-        Path(3, 0, 13): Resource(Type.TIME, unit.utc_now, unit.set_utc),
-        Path(3, 0, 14): Resource(Type.STRING, lambda: _offset_text(unit.settings.number("utc_offset")),
-                             lambda text: _store(unit, "utc_offset", _offset_minutes(text))),
+        Path(3, 0, 9): _integer(of_supply(battery.level_percent)),
+        Path(3, 0, 11): Resource(Type.INTEGER, of_supply(battery.error_code), multiple=True),
+        Path(3, 0, 13): Resource(Type.TIME, unit.utc_now, unit.set_utc, check=_check_time),
+        Path(3, 0, 14): Resource(Type.STRING, lambda: _offset_text(settings.number("utc_offset")),
+                                 stage=lambda text: {"utc_offset": _offset_minutes(text)}),
         Path(3, 0, 18): _text(lambda: unit.hardware),
     }
 
@@ -89,7 +106,7 @@ def _connectivity(unit: CMi6110) -> dict[Path, Resource]:
     return {
         Path(4, 0, 0): _integer(lambda: 7),
         Path(4, 0, 1): Resource(Type.INTEGER, lambda: 7, multiple=True),
-        Path(4, 0, 2): _integer(lambda: cell.conditions.nrsrp_dbm),
+        Path(4, 0, 2): _integer(lambda: radio_report.rsrp_dbm(cell)),
         Path(4, 0, 7): Resource(Type.STRING, lambda: unit.modem.apn, multiple=True),
         Path(4, 0, 8): _integer(lambda: cell.cell_id),
         Path(4, 0, 9): _integer(lambda: cell.mnc),
@@ -98,39 +115,34 @@ def _connectivity(unit: CMi6110) -> dict[Path, Resource]:
 
 
 def _firmware(unit: CMi6110) -> dict[Path, Resource]:
+    update = unit.firmware_update
     return {
-        Path(5, 0, 1): Resource(Type.STRING, write=lambda uri: None),
-        Path(5, 0, 2): Resource(None, execute=_not_downloaded),
-        Path(5, 0, 3): _integer(lambda: 0),
-        Path(5, 0, 5): _integer(lambda: 0),
+        Path(5, 0, 1): Resource(Type.STRING, write=update.write_uri),
+        Path(5, 0, 2): Resource(None, execute=lambda _: update.update()),
+        Path(5, 0, 3): _integer(lambda: int(update.state)),
+        Path(5, 0, 5): _integer(lambda: int(update.result)),
         Path(5, 0, 8): Resource(Type.INTEGER, lambda: 0, multiple=True),
         Path(5, 0, 9): _integer(lambda: 0),
     }
 
 
-def _not_downloaded(_: str) -> None:
-    raise NotAllowed("nothing downloaded")
-
-
 def _cellular(unit: CMi6110) -> dict[Path, Resource]:
+    """Objects 10 and 11. Instance 0 of 11 is the profile in use, instance 1 the one that 33906/0/15 would apply."""
     settings = unit.settings
-    tree: dict[Path, Resource] = {
+    return {
         Path(10, 0, 4): _integer(lambda: settings.number("t3412")),
         Path(10, 0, 5): _integer(lambda: settings.number("t3324")),
         Path(10, 0, 9): Resource(Type.OPAQUE, lambda: bytes([settings.number("edrx_value")])),
+        Path(10, 0, 11): Resource(Type.OBJLNK, lambda: ObjLink(11, 0)),
+        Path(11, 0, 0): _setting(unit, "profile_name", Type.STRING),
+        Path(11, 0, 1): _text(lambda: settings.text("apn")),
+        Path(11, 0, 2): Resource(Type.BOOLEAN, lambda: settings.number("apn_mode") == 1),
+        Path(11, 0, 4): _integer(lambda: 3),
+        Path(11, 1, 0): _setting(unit, "staged_profile_name", Type.STRING),
+        Path(11, 1, 1): _setting(unit, "staged_apn", Type.STRING),
+        Path(11, 1, 2): _setting(unit, "staged_apn_mode", Type.BOOLEAN),
+        Path(11, 1, 4): _integer(lambda: 3),
     }
-    for instance in (0, 1):
-        tree |= {
-            Path(11, instance, 0): _text(lambda instance=instance: f"profile{instance}"),  # type: ignore[misc]
-            Path(11, instance, 1): Resource(
-                Type.STRING, lambda: settings.text("apn"),
-                (lambda text: _store(unit, "apn", text)) if instance else None),
-            Path(11, instance, 2): Resource(
-                Type.BOOLEAN, lambda: settings.number("apn_mode") == 1,
-                (lambda auto: _store(unit, "apn_mode", int(auto))) if instance else None),
-            Path(11, instance, 4): _integer(lambda: 3),
-        }
-    return tree
 
 
 def _config(unit: CMi6110) -> dict[Path, Resource]:
@@ -140,32 +152,37 @@ def _config(unit: CMi6110) -> dict[Path, Resource]:
         tree[Path(33906, 0, number)] = Resource(Type.INTEGER, lambda: 0, lambda value: None)
     return tree | {
         Path(33906, 0, 5): Resource(Type.BOOLEAN, lambda: settings["configuration_lock"] == 1),
-        Path(33906, 0, 6): Resource(Type.INTEGER, write=lambda seconds: unit.adjust_time(seconds)),
+        Path(33906, 0, 6): Resource(Type.INTEGER, write=unit.adjust_time,
+                                    check=lambda seconds: _check_adjustment(unit, seconds)),
         Path(33906, 0, 10): Resource(None, execute=lambda _: unit.trigger_readout()),
         Path(33906, 0, 13): Resource(None, execute=lambda _: unit.resend_history()),
-        Path(33906, 0, 14): _integer(lambda: unit.storage.queued_history()),
-        Path(33906, 0, 15): Resource(None, execute=lambda _: unit.later(unit.reboot)),
-        Path(33906, 0, 16): Resource(Type.BOOLEAN, lambda: unit.config_stored),
+        Path(33906, 0, 14): _integer(lambda: len(unit.resending)),
+        Path(33906, 0, 15): Resource(None, execute=lambda _: unit.apply_apn()),
+        Path(33906, 0, 16): Resource(Type.BOOLEAN, lambda: settings.last_write_stored),
+        Path(33906, 0, 53): Resource(Type.STRING, lambda: settings["radio_bands"], stage=_stage_bands),
     }
 
 
 def _setting(unit: CMi6110, name: str, kind: Type) -> Resource:
     if kind is Type.BOOLEAN:
-        return Resource(kind, lambda: bool(unit.settings[name]), lambda value: _store(unit, name, int(value)))
-    return Resource(kind, lambda: unit.settings[name], lambda value: _store(unit, name, value))
+        return Resource(kind, lambda: bool(unit.settings[name]), stage=lambda value: {name: int(value)})
+    return Resource(kind, lambda: unit.settings[name], stage=lambda value: {name: value})
+
+
+def _stage_bands(text: str) -> dict[str, Value]:
+    """The list of bands; NFC shows one band of those that Table 10 knows, and else 0 for "see the list" (C28)."""
+    return {"radio_bands": text, "radio_band": int(text) if text in ("3", "8", "20") else 0}
 
 
 def _mdm_server(unit: CMi6110) -> dict[Path, Resource]:
-    settings = unit.settings
     return {
-        Path(33905, 0, 0): Resource(Type.STRING, lambda: unit.mdm_uri, unit.set_mdm_uri),
-        Path(33905, 0, 1): Resource(Type.INTEGER, lambda: 0, _only_zero),
-        Path(33905, 0, 2): Resource(Type.INTEGER, lambda: unit.mdm_security, unit.set_mdm_security),
-        Path(33905, 0, 5): Resource(Type.OPAQUE, write=lambda key: None),
-        Path(33905, 0, 10): Resource(Type.INTEGER, lambda: settings["mqttsn_connection"],
-                                 lambda value: _store(unit, "mqttsn_connection", value)),
-        Path(33905, 0, 11): Resource(Type.STRING, lambda: settings["mqttsn_topic"],
-                                 lambda value: _store(unit, "mqttsn_topic", value)),
+        Path(33905, 0, 0): Resource(Type.STRING, lambda: unit.mdm_uri, unit.set_mdm_uri, check=_check_uri),
+        Path(33905, 0, 1): Resource(Type.INTEGER, lambda: 0, lambda value: None, check=_only_zero),
+        Path(33905, 0, 2): Resource(Type.INTEGER, lambda: unit.mdm_security,
+                                    lambda mode: setattr(unit, "mdm_security", mode), check=_check_security),
+        Path(33905, 0, 5): Resource(Type.OPAQUE, write=lambda key: setattr(unit, "mdm_key", key), check=_check_key),
+        Path(33905, 0, 10): _setting(unit, "mqttsn_connection", Type.INTEGER),
+        Path(33905, 0, 11): _setting(unit, "mqttsn_topic", Type.STRING),
     }
 
 
@@ -174,19 +191,49 @@ def _only_zero(value: int) -> None:
         raise BadValue(f"protocol {value}")
 
 
-def _status(unit: CMi6110) -> dict[Path, Resource]:
-    def conditions() -> Coverage:
-        return unit.cell.conditions
+def _check_security(mode: int) -> None:
+    if not 0 <= mode <= 4:
+        raise BadValue(f"security mode {mode}")
 
+
+def _check_key(key: bytes) -> None:
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise BadValue(f"a key of {len(key)} octets")
+
+
+def _check_uri(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        usable = bool(parts.hostname and parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadValue("no URI with host and port")
+
+
+def _check_time(moment: datetime) -> None:
+    if moment.year not in _YEARS:
+        raise BadValue("a year that the meter's calendar does not have")
+
+
+def _check_adjustment(unit: CMi6110, seconds: int) -> None:
+    try:
+        _check_time(unit.meter.clock_now() + timedelta(seconds=seconds))
+    except OverflowError as error:
+        raise BadValue(f"adjust by {seconds} s") from error
+
+
+def _status(unit: CMi6110) -> dict[Path, Resource]:
+    cell = unit.cell
     return {
         Path(33907, 0, 0): _integer(unit.uptime_s),
         Path(33907, 0, 1): _integer(unit.average_current_ua),
-        Path(33907, 0, 2): _integer(lambda: conditions().level),
-        Path(33907, 0, 3): _integer(lambda: conditions().level),
-        Path(33907, 0, 4): _integer(lambda: (conditions().nrsrp_dbm + 10) * 10),
-        Path(33907, 0, 5): _integer(lambda: conditions().snr_tenth_db),
+        Path(33907, 0, 2): _integer(lambda: radio_report.classification(cell)),
+        Path(33907, 0, 3): _integer(lambda: cell.conditions.level),
+        Path(33907, 0, 4): _integer(lambda: radio_report.rssi_tenth_dbm(cell)),
+        Path(33907, 0, 5): _integer(lambda: cell.conditions.snr_tenth_db),
         Path(33907, 0, 10): _integer(lambda: unit.mdm.status),
-        Path(33907, 0, 11): _integer(lambda: unit.cell.band),
+        Path(33907, 0, 11): _integer(lambda: cell.band),
     }
 
 
@@ -206,24 +253,25 @@ def _network_info(unit: CMi6110) -> dict[Path, Resource]:
         Path(33909, 0, 1): _text(lambda: unit.iccid),
         Path(33909, 0, 2): _integer(lambda: modem.registrations),
         Path(33909, 0, 3): _integer(lambda: round(modem.last_registration_s)),
-        Path(33909, 0, 4): _text(lambda: "NB2-TWIN"),
-        Path(33909, 0, 5): _text(lambda: "TWIN01A01"),
+        Path(33909, 0, 4): _text(lambda: modem_firmware.MODEL),
+        Path(33909, 0, 5): _text(lambda: unit.modem_update.version),
         Path(33909, 0, 6): _integer(lambda: round(unit.clock.time() - modem.attached_at)),
-        Path(33909, 0, 7): Resource(None, execute=_not_downloaded),
-        Path(33909, 0, 8): _integer(lambda: 0),
+        Path(33909, 0, 7): Resource(None, execute=unit.modem_update.update),
+        Path(33909, 0, 8): _integer(lambda: int(unit.modem_update.result)),
     }
 
 
 def _statistics(unit: CMi6110) -> dict[Path, Resource]:
-    mdm = unit.mdm
+    """One instance: the exchanges with the meter data server (G10)."""
+    statistics = unit.mdm.statistics
     return {
         Path(33910, 0, 0): Resource(None, execute=lambda _: unit.reset_statistics()),
-        Path(33910, 0, 1): _integer(lambda: mdm.transactions),
-        Path(33910, 0, 2): _integer(lambda: mdm.retransmissions),
-        Path(33910, 0, 3): _integer(lambda: mdm.lost_transactions),
-        Path(33910, 0, 4): _integer(lambda: 0),
-        Path(33910, 0, 5): _integer(lambda: 0),
-        Path(33910, 0, 6): _integer(lambda: 0),
+        Path(33910, 0, 1): _integer(lambda: statistics.transactions),
+        Path(33910, 0, 2): _integer(lambda: statistics.retransmissions),
+        Path(33910, 0, 3): _integer(lambda: statistics.lost),
+        Path(33910, 0, 4): _integer(lambda: statistics.average_ms),
+        Path(33910, 0, 5): _integer(lambda: statistics.minimum_ms),
+        Path(33910, 0, 6): _integer(lambda: statistics.maximum_ms),
     }
 
 
@@ -236,16 +284,6 @@ def _meter_data(unit: CMi6110) -> dict[Path, Resource]:
     }
 
 
-def _store(unit: CMi6110, name: str, value: Any) -> None:
-    """Write a setting over DM; the outcome shows in 33906/0/16."""
-    try:
-        unit.settings.write({name: value})
-    except Refused as refused:
-        unit.config_stored = False
-        raise BadValue(str(refused)) from refused
-    unit.config_stored = True
-
-
 def _offset_text(minutes: int) -> str:
     """3/0/14: "+hh:mm" (ISO 8601)."""
     sign = "-" if minutes < 0 else "+"
@@ -253,13 +291,9 @@ def _offset_text(minutes: int) -> str:
 
 
 def _offset_minutes(text: str) -> int:
-    body = text.removeprefix("UTC")
-    try:
-        hours, _, minutes = body[1:].partition(":")
-        total = int(hours) * 60 + int(minutes or 0)
-    except ValueError as error:
-        raise BadValue(f"UTC offset {text!r}") from error
-    if body[:1] not in ("+", "-"):
-        raise BadValue(f"UTC offset {text!r}")
-    return -total if body[0] == "-" else total
-
+    found = _UTC_OFFSET.fullmatch(text)
+    if found is None:
+        raise BadValue("no UTC offset such as +01:00")
+    sign, hours, minutes = found.groups()
+    total = int(hours) * 60 + int(minutes)
+    return -total if sign == "-" else total

@@ -53,7 +53,13 @@ class OtcSettings:
         return wrong
 
     def apply(self, changes: Mapping[int, RawValue]) -> None:
-        self._unit.settings.write({BY_OTC_ID[number]: value for number, value in changes.items()})
+        named = {BY_OTC_ID[number]: value for number, value in changes.items()}
+        # Over DM the same settings are seen through 11/1 and, as a list, through 33906/0/53.
+        for name in named.keys() & {"apn", "apn_mode"}:
+            named[f"staged_{name}"] = named[name]
+        if "radio_band" in named:
+            named["radio_bands"] = str(named["radio_band"])
+        self._unit.settings.write(named)
 
     def synchronize_time(self, local: datetime) -> None:
         self._unit.set_meter_clock(local)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 Value = int | str
 
-_BACKOFF = re.compile(r"\d+-\d+(,\d+-\d+)*")
+_BACKOFF = re.compile(r"\d+-\d+(,\d+-\d+)*", re.ASCII)
+_BANDS = re.compile(r"\d+(,\d+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ def _ranges(value: Value) -> bool:
     return all(int(low) <= int(high) for low, _, high in (part.partition("-") for part in value.split(",")))
 
 
+def _bands(value: Value) -> bool:
+    """NB-IoT bands: ``band0,band1,...``; 0 stands for all."""
+    if not isinstance(value, str) or len(value) > 64 or not _BANDS.fullmatch(value):
+        return False
+    return all(int(band) <= _HIGHEST_BAND for band in value.split(","))
+
+
+_HIGHEST_BAND = 85
 _WEEK_MIN = 7 * 24 * 60
 _RESTARTS = "0-5,5-15,15-60,60-360,360-1440,1300-1600"
 
@@ -106,7 +115,12 @@ RULES: Mapping[str, Rule] = {
     "rai": Rule(0, 0, _one_of(0, 1)),
     "power_source": Rule(0, 0, _one_of(0, 1)),                          # 0 battery, 1 PSU
     "meter_identification": Rule(0, 0, _one_of(0, 1)),                  # 0 fabrication, 1 customer number
-    "radio_bands": Rule(0, "", _text(64)),
+    "radio_bands": Rule(0, "0", _bands),                                # 0 all
+    # Objects 11/0 (in use) and 11/1 (staged, until 33906/0/15 applies it); "apn" and "apn_mode" are those in use
+    "profile_name": Rule(0, "active", _text(64)),
+    "staged_profile_name": Rule(0, "staging", _text(64)),
+    "staged_apn": Rule(0, "", _text(100)),
+    "staged_apn_mode": Rule(0, 1, _one_of(0, 1)),
 }
 
 BY_OTC_ID = {rule.otc_id: name for name, rule in RULES.items() if rule.otc_id}
@@ -122,9 +136,13 @@ class Refused(Exception):  # noqa: N818 - the outcome of a write, not an error o
 
 
 class Settings:
-    """The settings in the unit's flash. ``on_change(names)`` is called after each accepted write."""
+    """The settings in the unit's flash. ``on_change(names)`` is called after each accepted write.
+
+    ``last_write_stored`` says what became of the last write (33906/0/16, U21).
+    """
 
     def __init__(self) -> None:
+        self.last_write_stored = True
         self.rules = dict(RULES)
         self._values: dict[str, Value] = {name: rule.default for name, rule in self.rules.items()}
         self.on_change: Callable[[frozenset[str]], None] = lambda names: None
@@ -167,6 +185,7 @@ class Settings:
     def write(self, changes: Mapping[str, Value]) -> None:
         """Store all of ``changes`` or, raising ``Refused``, none."""
         wrong = self.check(changes)
+        self.last_write_stored = not wrong
         if wrong:
             name, reason = next(iter(wrong.items()))
             raise Refused(name, reason)

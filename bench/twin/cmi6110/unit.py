@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.clock import Clock
 from bench.protocols import lwm2m
 from bench.protocols.lwm2m import Path
-from bench.twin.cell import Address, Cell
+from bench.twin.cell import Cell
+from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
+from bench.twin.cmi6110.apn import ApnTrial
 from bench.twin.cmi6110.current import CurrentTrace, Waveform
+from bench.twin.cmi6110.firmware import FirmwareUpdate
 from bench.twin.cmi6110.front import Front
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
+from bench.twin.cmi6110.modem_firmware import ModemUpdate
 from bench.twin.cmi6110.otc import OtcService
 from bench.twin.cmi6110.resource import BadValue, Resource
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
+from bench.twin.cmi6110.uri import address_of
 from bench.twin.signal import Signal
 from bench.twin.type2tag import Type2Tag
 from bench.twin.uh50 import UH50
@@ -36,16 +40,6 @@ BROWN_OUT_V = 2.3
 """Below this the unit stops (the manual's lowest battery voltage is 2.4 V)."""
 
 _DAY_S = 86400.0
-
-
-@dataclass(slots=True)
-class DmAccount:
-    """What the bootstrap server says of the device management server."""
-
-    uri: str = ""
-    security: int = 3
-    short_server_id: int = 0
-    lifetime_s: int = 86400
 
 
 class CMi6110:
@@ -80,11 +74,16 @@ class CMi6110:
         self.dm_account = DmAccount()
         self.mdm_uri = ""
         self.mdm_security = 3
+        self.mdm_key = b""
+        self.apn = ApnTrial(self.settings)
+        self.firmware_update = FirmwareUpdate(self, self._do)
+        self.modem_update = ModemUpdate(self.modem, self.settings, self._do, self.modem.lost_network)
         self.provisioned = False
-        self.config_stored = True
+        self.resending: deque[bytes] = deque()
         self._bootstrap_due = True
         self._readout_due = True
         self._booted_at = 0.0
+        self._trial_end: asyncio.TimerHandle | None = None
         self._powered = False
         self._life: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
@@ -162,6 +161,9 @@ class CMi6110:
             self._start_life(activation=activation)
 
     def _start_life(self, *, activation: bool, hold_off_s: float = 0.0) -> None:
+        self.apn.start_up()
+        if self.apn.is_on_trial:
+            self._trial_end = self.clock.loop.call_later(self.apn.limit_s, self._give_up_trial)
         self._life = self.clock.spawn(self._live(activation, hold_off_s))
 
     def _end_life(self) -> None:
@@ -169,6 +171,9 @@ class CMi6110:
             if task is not None:
                 task.cancel()
         self._life = self._reading = None
+        if self._trial_end is not None:
+            self._trial_end.cancel()
+            self._trial_end = None
         self._disconnect()
         self.front.dark()
         if self.modem.state != "off":
@@ -180,6 +185,7 @@ class CMi6110:
             if task is not None:
                 task.cancel()
         self._sending = None
+        self.modem_update.outage()
         self.mdm.close()
         self.dm = None
         for socket in list(self.modem.sockets):
@@ -191,8 +197,10 @@ class CMi6110:
 
     async def _live(self, activation: bool, hold_off_s: float) -> None:
         """Start up, and then be connected as long as there is a network; the meter is read with or without one."""
-        self._bootstrap_due = (activation and self.bootstrap_on_activation) or not self.provisioned
+        self._bootstrap_due = (
+            (activation and self.bootstrap_on_activation) or not self.provisioned or self.apn.is_on_trial)
         self._readout_due = True
+        await self.firmware_update.start_up()
         await asyncio.sleep(self.waveform.wake_s)
         self.front.show_start()
         await asyncio.sleep(self.front.start_both_s)
@@ -211,10 +219,11 @@ class CMi6110:
         if self._bootstrap_due:
             await self._bootstrap_until_done()
             self._bootstrap_due = False
+        self.firmware_update.go_on()
         tried = asyncio.Event()
         self._do(self._manage(tried))
         await tried.wait()
-        self.mdm.server = _address(self.mdm_uri)
+        self.mdm.server = address_of(self.mdm_uri)
         await self.mdm.connect()
         if self._readout_due:
             await asyncio.sleep(self.first_readout_delay_s)
@@ -224,15 +233,16 @@ class CMi6110:
 
     async def _join(self) -> None:
         """Search until the network takes the unit, with growing pauses (33906/0/40, C16)."""
+        await self.modem_update.start_up()
         backoff = self.settings.backoff("restart_backoff")
         for attempt in range(1_000_000):
             self.front.show_joining()
-            apn = self.settings.text("apn") if self.settings.number("apn_mode") == 0 else None
             self.modem.t3324_s = self.settings.number("t3324")
             self.modem.t3412_s = self.settings.number("t3412")
             self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)
             self.modem.use_edrx = bool(self.settings.number("power_saving_mode") & 1)
-            if await self.modem.attach(apn, self.settings.number("search_period")):
+            self.modem.bands = frozenset(map(int, self.settings.text("radio_bands").split(","))) - {0}
+            if await self.modem.attach(self.apn.asked_for(), self.settings.number("search_period")):
                 break
             self.front.dark()
             low, high = backoff[min(attempt, len(backoff) - 1)]
@@ -241,73 +251,103 @@ class CMi6110:
 
     async def _bootstrap_until_done(self) -> None:
         """Bootstrap; attempts, sequences and back-off of 33906/0/34 to /37 and /42."""
-        settings = self.settings
-        backoff = settings.backoff("sequence_backoff")
         rounds = 0
         while True:
-            for sequence in range(settings.number("sequence_retry_count")):
-                if sequence:
-                    await asyncio.sleep(settings.number("sequence_retry_delay"))
-                for attempt in range(settings.number("communication_retry_count")):
-                    if attempt:
-                        await asyncio.sleep(settings.number("communication_retry_delay"))
-                    if await self._bootstrap():
-                        self.provisioned = True
-                        return
-            low, high = backoff[min(rounds, len(backoff) - 1)]
+            for pause_s in self._attempts():
+                await asyncio.sleep(pause_s)
+                if await self._bootstrap():
+                    self.provisioned = True
+                    self.apn.bootstrapped()
+                    return
+            await self._back_off(rounds)
             rounds += 1
-            await asyncio.sleep(self.rng.uniform(low, high) * 60)
+
+    def _attempts(self) -> Iterator[float]:
+        """The pauses before the attempts of a connection (33906/0/34 to /37), then it is taken for failed."""
+        settings = self.settings
+        for sequence in range(settings.number("sequence_retry_count")):
+            for attempt in range(max(settings.number("communication_retry_count"), 1)):
+                if attempt:
+                    yield float(settings.number("communication_retry_delay"))
+                else:
+                    yield float(settings.number("sequence_retry_delay")) if sequence else 0.0
+
+    async def _back_off(self, rounds: int) -> None:
+        """The pause after ``rounds`` others (33906/0/42); the last range is repeated."""
+        backoff = self.settings.backoff("sequence_backoff")
+        low, high = backoff[min(rounds, len(backoff) - 1)]
+        await asyncio.sleep(self.rng.uniform(low, high) * 60)
 
     async def _bootstrap(self) -> bool:
         client = Lwm2mClient(self.modem, self.settings, self.deveui, {})
         await client.open((self.settings.text("bootstrap_ip"), self.settings.number("bootstrap_port")))
+        draft = BootstrapDraft(self.dm_account, self.mdm_uri, self.mdm_security)
         try:
-            done = await client.bootstrap(self._bootstrap_write)
+            done = await client.bootstrap(draft)
             await asyncio.sleep(2.0)    # the answer to the server's last request is still to leave
-            return done
         finally:
             await client.close()
+        if done:
+            self.adopt(draft)
+        return done
 
-    def _bootstrap_write(self, path: Path, value: lwm2m.Value) -> None:
-        match tuple(path):
-            case (0, _, 0):
-                self.dm_account.uri = str(value)
-            case (0, _, 2) if isinstance(value, int):
-                self.dm_account.security = value
-            case (1, _, 0) if isinstance(value, int):
-                self.dm_account.short_server_id = value
-            case (1, _, 1) if isinstance(value, int):
-                self.dm_account.lifetime_s = value
-            case (33905, _, 0):
-                self.mdm_uri = str(value)
-            case (33905, _, 11):
-                self.mdm.topic = str(value)
+    def adopt(self, draft: BootstrapDraft) -> None:
+        """Take over the servers that a bootstrap has named."""
+        mdm = draft.mdm
+        self.dm_account = draft.dm
+        self.mdm_security = mdm.security
+        if mdm.key is not None:
+            self.mdm_key = mdm.key
+        if mdm.connection is not None:
+            self.settings.write({"mqttsn_connection": mdm.connection})
+        if mdm.topic is not None:
+            self.mdm.topic = mdm.topic
+        if mdm.uri != self.mdm_uri:
+            self.set_mdm_uri(mdm.uri)
 
     async def _manage(self, tried: asyncio.Event) -> None:
-        """Be registered at the device management server, as long as the unit lives. Sets ``tried`` after the first
-        attempt: meter data come second, and don't depend on it.
+        """Be registered at the device management server, as long as the unit lives; when it can't be reached, or does
+        not know the unit, ask the bootstrap server again. Sets ``tried`` after the first attempt: meter data come
+        second, and don't depend on it.
         """
-        server = _address(self.dm_account.uri)
-        if server is None:
+        rounds = 0
+        while True:
+            if await self._stay_registered(tried):
+                rounds = 0
             tried.set()
-            return
+            await self._back_off(rounds)
+            rounds += 1
+            await self._bootstrap_until_done()
+
+    async def _stay_registered(self, tried: asyncio.Event) -> bool:
+        """Until the connection has failed; whether the unit was registered meanwhile."""
+        server = address_of(self.dm_account.uri)
+        if server is None:
+            return False
         client = self.dm = Lwm2mClient(self.modem, self.settings, self.deveui, self.tree)
         await client.open(server)
-        backoff = self.settings.backoff("sequence_backoff")
-        failures = 0
-        registered = False
-        while True:
-            if not registered:
-                registered = await client.register(self.dm_account.lifetime_s)
-                tried.set()
-            if registered:
-                failures = 0
-                await asyncio.sleep(self.dm_account.lifetime_s * 0.9)
-                registered = await client.update()
-            else:
-                low, high = backoff[min(failures, len(backoff) - 1)]
-                failures += 1
-                await asyncio.sleep(self.rng.uniform(low, high) * 60)
+        try:
+            registered = was_registered = await self._register(client, tried)
+            while registered:
+                await asyncio.sleep(self.update_after_s())
+                registered = await client.update() or await self._register(client, tried)
+            return was_registered
+        finally:
+            self.dm = None
+            await client.close()
+
+    def update_after_s(self) -> float:
+        """When a registration is to be kept alive."""
+        return self.dm_account.lifetime_s * 0.9
+
+    async def _register(self, client: Lwm2mClient, tried: asyncio.Event) -> bool:
+        for pause_s in self._attempts():
+            await asyncio.sleep(pause_s)
+            registered = await client.register(self.dm_account)
+            tried.set()
+            if registered or client.refused:
+                return registered
+        return False
 
     # -- meter time
 
@@ -379,9 +419,11 @@ class CMi6110:
         self._do(self._read_and_transmit())
 
     def resend_history(self) -> None:
-        """33906/0/13: everything again (U05: no age limit)."""
+        """33906/0/13: everything again (U05: no age limit), behind whatever is being sent."""
         self.storage.queue_history()
-        self._do(self._transmit_history())
+        readings = self.storage.take_history(self.storage.queued_history())
+        self.resending = deque(payload for payload, _ in self.writer().telegrams(readings))
+        self._do(self._transmit())
 
     async def _read_and_transmit(self) -> None:
         self.read_meter(extra=True)
@@ -395,6 +437,8 @@ class CMi6110:
                 if not await self.mdm.publish(payload):
                     break
                 self.storage.mark_sent(readings)
+            else:
+                await self._transmit_history()
             self.mdm.end_transmission()
 
     def pending_telegrams(self) -> list[tuple[bytes, list[Reading]]]:
@@ -407,12 +451,13 @@ class CMi6110:
         return self.writer().telegrams(pending)
 
     async def _transmit_history(self) -> None:
-        async with self._transmitting:
-            while readings := self.storage.take_history(24):
-                for payload, _ in self.writer().telegrams(readings):
-                    if not await self.mdm.publish(payload):
-                        return
-            self.mdm.end_transmission()
+        """What 33906/0/13 has asked for; 33906/0/14 counts it down. What an outage cuts off goes another time."""
+        while self.resending:
+            payload = self.resending[0]
+            if not await self.mdm.publish(payload):
+                return
+            if self.resending and self.resending[0] is payload:
+                self.resending.popleft()
 
     # -- schedules, on the meter's clock (7.3.2 and 7.3.3)
 
@@ -472,26 +517,30 @@ class CMi6110:
 
     async def _update(self, client: Lwm2mClient) -> None:
         if not await client.update():
-            await client.register(self.dm_account.lifetime_s)
+            await client.register(self.dm_account)
 
     def bootstrap_again(self) -> None:
         self.later(lambda: self._restart_life(activation=True))
+
+    def apply_apn(self) -> None:
+        """33906/0/15: reset, and try the staged APN (6.4)."""
+        self.apn.apply()
+        self.later(self.reboot)
+
+    def _give_up_trial(self) -> None:
+        """No bootstrap in time: reset again, and back to the APN that led to one (6.4)."""
+        self._booted_at = self.clock.time()
+        self._draw_boot()
+        self._restart_life(activation=True)
 
     def later(self, action: Callable[[], None]) -> None:
         """After the answer to the server is out."""
         self.clock.loop.call_later(2.0, action)
 
     def set_mdm_uri(self, uri: str) -> None:
-        if _address(uri) is None:
-            raise BadValue(f"URI {uri!r}")
         self.mdm_uri = uri
-        self.mdm.server = _address(uri)
+        self.mdm.server = address_of(uri)
         self.mdm.forget()
-
-    def set_mdm_security(self, mode: int) -> None:
-        if not 0 <= mode <= 4:
-            raise BadValue(f"security mode {mode}")
-        self.mdm_security = mode
 
     def uptime_s(self) -> int:
         return int(self.clock.time() - self._booted_at)
@@ -503,7 +552,7 @@ class CMi6110:
         return round(self.current.charge(since, now) / (now - since) * 1e6) if now > since else 0
 
     def reset_statistics(self) -> None:
-        self.mdm.transactions = self.mdm.retransmissions = self.mdm.lost_transactions = 0
+        self.mdm.statistics.reset()
 
     # -- reactions
 
@@ -563,12 +612,3 @@ class CMi6110:
         task = self.clock.spawn(job)
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
-
-
-def _address(uri: str) -> Address | None:
-    """Host and port of coap://h:p or udp://h:p; None when it is neither."""
-    try:
-        parts = urlsplit(uri)
-        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
-    except ValueError:
-        return None

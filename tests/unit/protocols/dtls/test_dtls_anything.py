@@ -7,7 +7,7 @@ from dtls_world import World, client_options
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.protocols.dtls import ServerOptions
+from bench.protocols.dtls import Dropped, Send, ServerOptions
 from bench.protocols.dtls.handshake import (
     ClientHello,
     ClientKeyExchange,
@@ -39,17 +39,19 @@ messages = st.one_of(
     st.builds(NewSessionTicket, octets), st.builds(Finished, st.binary(min_size=12, max_size=12)))
 records = st.builds(
     Record, st.sampled_from([20, 21, 22, 23, 24, 25, 0]), st.sampled_from([0xFEFD, 0xFEFF]), st.integers(0, 2),
-    st.integers(0, 100), octets | messages.map(lambda message: Fragment(
-        message.TYPE, len(message.encode()), 1, 0, message.encode()).encode()),
+    st.integers(0, 100) | st.integers(0, 2**48 - 1),
+    octets | st.builds(lambda message, number: Fragment(message.TYPE, len(message.encode()), number, 0,
+                                                        message.encode()).encode(),
+                       messages, st.integers(0, 3) | st.integers(0, 0xFFFF)),
     st.just(b"") | st.binary(min_size=8, max_size=8))
 datagrams = octets | st.lists(records, max_size=5).map(lambda each: b"".join(record.encode() for record in each))
 
 
-@given(st.lists(datagrams, max_size=20), st.integers(0, 6))
+@given(st.lists(datagrams, max_size=20), st.integers(0, 6), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_random_datagrams_at_any_point_of_a_handshake_never_raise(noise: list[bytes], after: int) -> None:
-    world = World(client_options(connection_id=b"8 octets"), ServerOptions(connection_id_length=8),
-                  network=lambda way, number, datagram: (0.0,))
+def test_random_datagrams_at_any_point_of_a_handshake_never_raise(noise: list[bytes], after: int,
+                                                                            cookies: bool) -> None:
+    world = World(client_options(connection_id=b"8 octets"), ServerOptions(connection_id_length=8, cookies=cookies))
     world.from_client(world.client.start(0))
     world.run(after * 0.01)
     for datagram in noise:
@@ -145,6 +147,27 @@ def test_of_two_contradicting_fragments_the_newer_wins() -> None:
     reassembly.add(Fragment(16, 4, 0, 0, b"ab"))
     reassembly.add(Fragment(16, 4, 0, 2, b"cd"))
     assert reassembly.next() == Fragment(16, 4, 0, 0, b"abcd")
+
+
+@pytest.mark.parametrize("record_number", [0, 2**48 - 1])
+@pytest.mark.parametrize(("message_number", "answered"), [(0, True), (1000, True), (1001, False), (0xFFFF, False)])
+def test_a_client_hello_with_the_highest_numbers_there_are_is_answered_or_dropped(
+        record_number: int, message_number: int, answered: bool) -> None:
+    body = ClientHello(bytes(32), (0xC0A8,)).encode()
+    datagram = Record(22, 0xFEFD, 0, record_number, Fragment(1, len(body), message_number, 0, body).encode()).encode()
+    world = World(server=ServerOptions(cookies=False, identity_hint=b"mdm", pack_flights=False))
+    for _ in range(2):
+        kinds = [type(each.event) for each in world.server.receive("unit", datagram, 0)]
+        assert kinds == ([Send] * 3 if answered else [Dropped])
+        answered = False                               # the same record again is a replay
+    world.server.timeout(1000)
+
+
+@pytest.mark.parametrize("bad", [{"connection_id_length": 3}, {"connection_id_length": 21},
+                                 {"identity_hint": bytes(129)}])
+def test_impossible_options_of_a_server_are_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        ServerOptions(**bad)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", [

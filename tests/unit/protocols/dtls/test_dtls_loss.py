@@ -55,6 +55,21 @@ def test_any_single_datagram_may_be_lost_or_doubled_once(flight: int, part: int,
     world.echo()
 
 
+@pytest.mark.parametrize(("flight", "part"), [(5, 2), (6, 1)])
+def test_a_corrupted_finished_costs_one_time_out(flight: int, part: int) -> None:
+    world = world_with(DatagramFault(Action.CORRUPT, flight, part), packed=False).connect()
+    assert world.now == pytest.approx(60.06)
+    assert "record doesn't authenticate, wrong key?" in str(world.client_events + world.server_events)
+    world.echo()
+
+
+def test_a_corrupted_plaintext_message_may_be_believed_and_end_the_handshake() -> None:
+    world = world_with(DatagramFault(Action.CORRUPT, 5), packed=False).connect()
+    wrong = DEV_EUI[:-1] + bytes([DEV_EUI[-1] ^ 1])
+    assert Closed(f"unknown identity {wrong!r}") in world.server_events
+    assert one(Closed, world.client_events).reason == "fatal alert unknown_psk_identity received"
+
+
 @pytest.mark.parametrize("flight", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("delay_s", [0.5, 59.9, 61.0, 100.0])
 def test_any_flight_may_be_late(flight: int, delay_s: float) -> None:

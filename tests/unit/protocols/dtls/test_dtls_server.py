@@ -17,8 +17,10 @@ from bench.protocols.dtls import (
     Established,
     Event,
     Send,
+    ServerEvent,
     ServerOptions,
 )
+from bench.protocols.dtls.records import ContentType
 from bench.protocols.dtls.replay import ReplayWindow
 from bench.protocols.dtls.server import MAX_CUT_HELLOS
 
@@ -161,20 +163,13 @@ def test_another_client_may_take_the_address_of_one_with_a_connection_id() -> No
 def test_renegotiation_is_refused_with_a_warning_and_the_session_goes_on() -> None:
     world = World().connect()
     hello_request = bytes.fromhex("00 000000 0000 000000 000000")
-    world.from_server(_sealed(world, hello_request))
+    # The engine itself never sends one.
+    datagram = world.session._record(1, ContentType.HANDSHAKE, hello_request)
+    world.from_server([ServerEvent("unit", world.session, Send(datagram))])
     world.run()
     assert Dropped("renegotiation refused") in world.client_events
     assert AlertReceived(AlertLevel.WARNING, 100) in world.server_events
     world.echo()
-
-
-def _sealed(world: World, handshake: bytes) -> list[object]:  # type: ignore[type-arg,unused-ignore]
-    """A handshake message from the server in an encrypted record, which the engine itself never sends."""
-    from bench.protocols.dtls import ServerEvent
-    from bench.protocols.dtls.records import ContentType
-
-    datagram = world.session._record(1, ContentType.HANDSHAKE, handshake)
-    return [ServerEvent("unit", world.session, Send(datagram))]
 
 
 def hello_from(world: World, address: object) -> bytes:
@@ -215,7 +210,7 @@ def test_cut_hellos_of_a_flood_are_bounded() -> None:
 
 def test_unfinished_handshakes_of_a_flood_are_bounded_and_the_oldest_goes_first() -> None:
     world = World(server=ServerOptions(max_handshakes=10))
-    reasons = []
+    reasons: list[tuple[object, str]] = []
     for number in range(25):
         hello = hello_from(world, number)
         events = world.server.receive(number, hello, 0)
@@ -226,7 +221,7 @@ def test_unfinished_handshakes_of_a_flood_are_bounded_and_the_oldest_goes_first(
 def test_sessions_are_bounded_and_the_longest_silent_one_goes_first() -> None:
     identities = [b"unit%d" % number for number in range(4)]
     world = World(server=ServerOptions(max_sessions=3), keys=dict.fromkeys(identities, KEY))
-    clients = []
+    clients: list[DtlsClient] = []
     for identity in identities:
         if identity == identities[3]:
             world.client, world.address = clients[0], identities[0]
