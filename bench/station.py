@@ -95,8 +95,14 @@ class MeterTable(_Table):
 
 
 class CellTable(_Table):
+    """``second_apn`` is one more APN that the network behind the cell takes and that leads to the bench's servers;
+    ``dead_end_apn`` one that it takes and that leads nowhere.
+    """
+
     driver: Literal["cmw500"]
     address: str
+    second_apn: str | None = None
+    dead_end_apn: str | None = None
 
 
 class BackendTable(_Table):
@@ -119,6 +125,16 @@ class UnitTable(_Table):
     keys: Annotated[Path, Field(strict=False)] | None = None
 
 
+_Packages = dict[str, Annotated[Path, Field(strict=False)]]
+
+
+class FirmwareTable(_Table):
+    """The maker's firmware packages: the version that each brings, and where it is."""
+
+    packages: _Packages = {}
+    modem_packages: _Packages = {}
+
+
 class StationFile(_Table):
     """A station file, validated; unknown keys are refused.
 
@@ -135,10 +151,11 @@ class StationFile(_Table):
     cell: CellTable
     backend: BackendTable = BackendTable()
     unit: UnitTable
+    firmware: FirmwareTable | None = None
 
     @classmethod
     def load(cls, path: Path) -> StationFile:
-        """Read and validate ``path``; ``unit.keys`` is relative to it. Raises ``BenchError`` that names the key."""
+        """Read and validate ``path``; the paths in it are relative to it. Raises ``BenchError`` that names the key."""
         subject = f"station file {path}"
         try:
             content = tomllib.loads(path.read_text("utf-8"))
@@ -151,6 +168,10 @@ class StationFile(_Table):
             file = cls.model_validate(content)
         except ValidationError as error:
             raise _explain(subject, error) from None
+        if file.firmware is not None:
+            tables = {name: {version: path.parent / package for version, package in packages.items()}
+                      for name, packages in file.firmware}
+            file = file.model_copy(update={"firmware": file.firmware.model_copy(update=tables)})
         if file.unit.keys is None:
             return file
         return file.model_copy(update={"unit": file.unit.model_copy(update={"keys": path.parent / file.unit.keys})})
@@ -166,6 +187,8 @@ class StationFile(_Table):
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -308,6 +331,13 @@ class Station:
             found.add("meter.mbus")
         if self.file.meter.simulator:
             found |= MeterSimulator.abilities
+        if self.file.cell.second_apn and self.file.cell.dead_end_apn:
+            found.add("cell.apns")
+        if self.file.simulated:
+            found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
+        elif self.file.firmware is not None:
+            found |= {"firmware"} if len(self.file.firmware.packages) > 1 else set()
+            found |= {"firmware.modem"} if len(self.file.firmware.modem_packages) > 1 else set()
         return frozenset(found)
 
     def make_safe(self) -> list[str]:

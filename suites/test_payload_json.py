@@ -36,7 +36,10 @@ EACH_FIELD = [pytest.param(field, id=field.replace("_", "-").replace(" ", "-"), 
 
 def pairs_of(payload):
     """The keys and values of the object, duplicates kept; numbers exactly as sent."""
-    found = json.loads(payload, object_pairs_hook=list, parse_float=Decimal, parse_int=Decimal)
+    try:
+        found = json.loads(payload, object_pairs_hook=list, parse_float=Decimal, parse_int=Decimal)
+    except ValueError as error:
+        raise AssertionError(f"no JSON: {error} in {payload!r}") from error
     assert isinstance(found, list) and all(isinstance(pair, tuple) for pair in found), "not one object"
     return found
 
@@ -156,7 +159,8 @@ def test_numbers_have_all_digits_of_the_meter(uploads, meter_simulator, subtests
             MeterState(step).show(meter_simulator)
             meter_simulator.hold(energy=energy)
             content = dict(pairs_of(uploads.arrival().payload))
-            assert (content["E"], content["V"], content["FT"], content["RT"]) == (
-                Decimal(energy), Decimal("3456.78"), Decimal("80.3"), Decimal("53.8"))
-            assert content["P"] * (1000 if content["PU"] == "kW" else 1) == 12300
-            assert content["F"] * (1000 if content["FU"] == "m3/h" else 1) == 1234
+            for key, shown in (("E", energy), ("V", "3456.78"), ("FT", "80.3"), ("RT", "53.8")):
+                sent = content[key]
+                assert sent.same_quantum(Decimal(shown)), f"{key} is {sent}, the meter shows {shown}"
+            assert content["P"].same_quantum(Decimal("12.3" if content["PU"] == "kW" else "12300"))
+            assert content["F"].same_quantum(Decimal("1.234" if content["FU"] == "m3/h" else "1234"))

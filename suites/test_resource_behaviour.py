@@ -18,13 +18,6 @@ KEY = bytes.fromhex("5c" * 16)
 """A transport key that no unit has by chance: it must never come back."""
 
 
-@pytest.fixture
-def awake_unit(unit):
-    """Joined, and without power saving: it hears its server at any time."""
-    unit.make_joined({"power_saving_mode": "Disabled"})
-    return unit
-
-
 def elsewhere(uri):
     """The same host at a port where nobody listens."""
     host, _, port = uri.rpartition(":")
@@ -151,12 +144,11 @@ def test_a_readout_is_triggered(joined_unit, dm, gateway):
 
 @req("LWM2M-33906.0.13", "LWM2M-33906.0.14", "RETX-21", "RETX-22", "DM-06")
 @device_time("1 h")
-@needs("nfc")
 @in_regression
-def test_the_status_of_a_historic_resend_counts_down_to_zero(awake_unit, dm, gateway, bench):
+def test_the_status_of_a_historic_resend_counts_down_to_zero(joined_unit, dm, gateway, bench):
     """M-Bus and JSON telegrams carry one readout each: as many messages as readouts."""
     dm.write("/33906/0", {0: 5, 1: 2, 17: 5})
-    bench.clock.sleep(1 * hours)
+    dm.stay_in_touch(1 * hours)
     assert dm.read(QUEUED) == 0
     arrived = gateway.count
     dm.execute(RESEND)
@@ -171,10 +163,9 @@ def test_the_status_of_a_historic_resend_counts_down_to_zero(awake_unit, dm, gat
 
 @req("LWM2M-3.0.4", "LWM2M-33907.0.0", "LWM2M-33909.0.2", "LWM2M-33909.0.6")
 @device_time("5 min")
-@needs("nfc")
 @in_regression
-def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(awake_unit, dm, bench):
-    bench.clock.sleep(60 * s)
+def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(joined_unit, dm, bench):
+    dm.stay_in_touch(60 * s)
     uptime, registrations = dm.read("/33907/0/0"), dm.read("/33909/0/2")
     begun = bench.clock.time()
     dm.execute("/3/0/4")
@@ -310,13 +301,12 @@ def test_obsolete_settings_change_no_other(joined_unit, dm):
 
 @req("LWM2M-33907.0.0", "LWM2M-33909.0.6", "LWM2M-33909.0.3")
 @device_time("3 min")
-@needs("nfc")
 @in_regression
-def test_uptimes_count_seconds(awake_unit, dm, bench):
+def test_uptimes_count_seconds(joined_unit, dm, bench):
     paths = "/33907/0/0", "/33909/0/6"
     before = [dm.read(path) for path in paths]
     begun = bench.clock.time()
-    bench.clock.sleep(2 * minutes)
+    dm.stay_in_touch(2 * minutes)
     for path, earlier in zip(paths, before, strict=True):
         assert abs(dm.read(path) - earlier - (bench.clock.time() - begun)) <= 5, path
     assert 0 < dm.read("/33909/0/3") <= dm.read("/33907/0/0"), "the registration took longer than the unit is up"
@@ -341,17 +331,17 @@ def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
     assert classes == sorted(classes), f"the classification gets better as the signal gets worse: {classes}"
 
 
-@req("LWM2M-33907.0.1", "PWR-06")
+@req("LWM2M-33907.0.1")
 @device_time("70 min")
 @needs("supply.current")
 @in_regression
-def test_the_reported_mean_current_agrees_with_the_ammeter(awake_unit, dm, supply, bench):
-    """The manual does not say over which time the unit takes its mean: an hour of rest makes it the same for all."""
-    bench.clock.sleep(1 * hours)
-    measured = supply.mean_current(10 * minutes).mean_a * 1e6
-    reported = dm.read("/33907/0/1")
-    bench.step(f"measured {measured:.0f} uA, reported {reported} uA")
-    assert 0 < reported < 100_000, "no current in uA"
+def test_the_reported_mean_current_is_of_the_ammeters_order(joined_unit, dm, supply, bench):
+    """Over which time the unit takes its mean is not printed: an hour of equal minutes, one of them measured."""
+    dm.stay_in_touch(1 * hours)
+    measured_ua = supply.mean_current(1 * minutes).mean_a * 1e6
+    reported_ua = dm.read("/33907/0/1")
+    bench.step(f"measured {measured_ua:.0f} uA in a minute, reported {reported_ua} uA")
+    assert measured_ua / 5 <= reported_ua <= measured_ua * 5
 
 
 @req("LWM2M-33908.0.0", "LWM2M-33908.0.2", "LWM2M-33908.0.3")
@@ -390,16 +380,15 @@ def test_the_meter_data_object_holds_the_last_telegram(joined_unit, dm, gateway,
 
 @req("LWM2M-33905.0.0", "LWM2M-33907.0.10", "LWM2M-33910.x.2", "LWM2M-33910.x.3", "NET-30")
 @device_time("10 min")
-@needs("nfc")
 @in_regression
-def test_a_silent_server_is_counted_and_told(awake_unit, dm, gateway, bench):
+def test_a_silent_server_is_counted_and_told(joined_unit, dm, gateway, bench):
     uri = dm.read(MDM_URI)
     lost, repeated = dm.read(LOST), dm.read(RETRANSMITTED)
     assert dm.read("/33907/0/10") in (0, 1, 7)
     dm.write(MDM_URI, elsewhere(uri))
     try:
         dm.execute(TRIGGER)
-        bench.clock.sleep(5 * minutes)
+        dm.stay_in_touch(5 * minutes)
         assert dm.read("/33907/0/10") == 4
         assert dm.read(LOST) == lost + 1
         assert dm.read(RETRANSMITTED) >= repeated + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,7 +52,6 @@ class Order:
     max_device_time_s: float | None = None
     jobs: int = 1
     report: bool = True
-    extra: Sequence[str] = field(default_factory=tuple)
 
 
 def default_run_dir(profile: str) -> Path:
@@ -62,14 +61,15 @@ def default_run_dir(profile: str) -> Path:
 def run(order: Order, console: Console) -> Record:
     """Run ``order`` and write record, timeline, evidence, page and Allure results into its run directory.
 
-    Whatever happens, the record is written; what the bench could not do makes its verdict ``error``.
+    Whatever happens, the record is written; what the bench could not do makes its verdict ``error``. Only a run
+    directory that holds another run's record is left alone: then ``BenchError`` is raised.
     """
     started = time.monotonic()
     record = Record(profile=order.profile, unit=order.unit or DEVEUI, seed=order.seed, simulated=order.station is None,
                     station="twin", defects=tuple(order.defects))
+    _prepare(order)
     collector = Collector(on_result=lambda result: _say(console, result))
     try:
-        _prepare(order)
         if order.station is not None:
             file = StationFile.load(order.station)
             record.station, record.simulated = file.name, file.simulated
@@ -87,10 +87,14 @@ def run(order: Order, console: Console) -> Record:
 
 def _prepare(order: Order) -> None:
     """A run directory is of one run: old results in it would be taken for new ones."""
-    order.run_dir.mkdir(parents=True, exist_ok=True)
     if (order.run_dir / "record.json").exists():
         raise BenchError(f"run directory {order.run_dir}", expected="an empty directory", seen="another run's record",
                          do="choose another one with --run-dir")
+    try:
+        order.run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"run directory {order.run_dir}", expected="to make it", seen=error.strerror or str(error),
+                         do="choose another one with --run-dir") from error
 
 
 def _arguments(order: Order) -> list[str]:
@@ -117,7 +121,7 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--max-device-time", str(order.max_device_time_s)]
     if order.jobs > 1:
         arguments += ["-p", "xdist", "-n", str(order.jobs)]
-    return [*arguments, *order.extra]
+    return arguments
 
 
 def _fault_of(code: int, record: Record) -> str:

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.protocols.lwm2m import Path, Type
 from bench.twin.cmi6110.resource import BadValue, Resource
 from bench.twin.cmi6110.settings import Value
-from bench.twin.cmi6110.telegram import Reading, TelegramWriter
+from bench.twin.cmi6110.telegram import SENML_CBOR, Reading, TelegramWriter
 from bench.twin.lab import Lab, Spoil
 
 
@@ -129,14 +129,15 @@ def _(lab: Lab) -> None:
 # -- meter
 
 
-@defect("meter-id-wrong", "PAY-SENML-06", "PAY-MBUS-02", wire="meter")
+@defect("meter-id-wrong", "PAY-SENML-06", "PAY-MBUS-02", "PAY-JSON-02", wire="meter")
 def _(lab: Lab) -> None:
     """The identification is one too high."""
     number = lab.unit.meter_id
     lab.unit.meter_id = lambda: f"{int(number()) + 1:08d}"  # type: ignore[method-assign]
 
 
-@defect("volume-last-digit", "PAY-MBUS-04", "PAY-SENML-08", wire="mbus")
+@defect("volume-last-digit", "PAY-MBUS-04", "PAY-MBUS-21", "PAY-MBUS-24", "PAY-JSON-05", "PAY-SENML-08",
+        wire="mbus")
 def _(lab: Lab) -> None:
     """The last digit of the volume is always 9."""
     def spoiled(reading: Reading) -> Reading:
@@ -359,7 +360,8 @@ def _(lab: Lab) -> None:
         settings.number("transmit_offset"), settings.number("transmit_offset"))
 
 
-@defect("temperatures-swapped", "PAY-MBUS-07", "PAY-JSON-08", "PAY-SENML-08", wire="mdm")
+@defect("temperatures-swapped", "PAY-MBUS-07", "PAY-MBUS-08", "PAY-JSON-08", "PAY-JSON-09", "PAY-SENML-08",
+        wire="mdm")
 def _(lab: Lab) -> None:
     """Forward and return temperature are swapped."""
     def swapped(reading: Reading) -> Reading:
@@ -367,13 +369,14 @@ def _(lab: Lab) -> None:
     _read_as(lab, swapped)
 
 
-@defect("energy-ten-times", "PAY-MBUS-03", "PAY-JSON-04", "PAY-SENML-08", wire="mdm")
+@defect("energy-ten-times", "PAY-MBUS-03", "PAY-MBUS-17", "PAY-MBUS-24", "PAY-JSON-04", "PAY-SENML-08",
+        "PAY-SENML-36", wire="mdm")
 def _(lab: Lab) -> None:
     """The energy is ten times what the meter says."""
     _read_as(lab, lambda reading: replace(reading, energy=(reading.energy * 10).quantize(reading.energy)))
 
 
-@defect("local-time-sent", "TIME-03", wire="mdm")
+@defect("local-time-sent", "TIME-03", "TIME-04", "TIME-06", "TIME-08", "TIME-09", "PAY-SENML-04", wire="mdm")
 def _(lab: Lab) -> None:
     """The UTC offset is not subtracted."""
     write = lab.unit.writer
@@ -402,7 +405,7 @@ def _(lab: Lab) -> None:
 
     def stale(reading: Reading) -> Reading:
         before, last[:] = last[:], [reading]
-        return replace(reading, energy=before[0].energy) if before and _same_register(before[0], reading) else reading
+        return replace(reading, energy=before[0].energy) if before and _counted_on(before[0], reading) else reading
     _read_as(lab, stale)
 
 
@@ -494,7 +497,7 @@ def _(lab: Lab) -> None:
 def _(lab: Lab) -> None:
     """The energy in JSON has one digit less than the meter shows."""
     _spoil_part(lab, "json_fields", lambda writer, fields, reading: [
-        (key, value[:-1] if key == "E" and "." in value else value) for key, value in fields])
+        (key, value[:-1] if key == "E" and "." in value[:-2] else value) for key, value in fields])
 
 
 @defect("base-time-label", "PAY-SENML-03", "TIME-20", wire="mdm")
@@ -523,6 +526,8 @@ def _(lab: Lab) -> None:
     """Only the first pack of a transmission says which meter it is of."""
     def anonymous(writer: TelegramWriter, packs: list[tuple[bytes, list[Reading]]],
                   readings: Sequence[Reading]) -> list[tuple[bytes, list[Reading]]]:
+        if writer.encoding != SENML_CBOR:
+            return packs
         return packs[:1] + [(_without_name(payload), carried) for payload, carried in packs[1:]]
     _spoil_part(lab, "telegrams", anonymous)
 
@@ -570,9 +575,10 @@ def _without_name(payload: bytes) -> bytes:
                         for record in cbor2.loads(payload)])
 
 
-def _same_register(one: Reading, other: Reading) -> bool:
-    """The energy register has not been exchanged for another."""
-    return one.energy_unit == other.energy_unit and one.energy.same_quantum(other.energy)
+def _counted_on(before: Reading, after: Reading) -> bool:
+    """The energy register went on from ``before`` to ``after``, and was not set to something else in between."""
+    return (before.energy_unit == after.energy_unit and before.energy.same_quantum(after.energy)
+            and 0 <= after.energy - before.energy < before.energy / 1000)
 
 
 # -- tools

@@ -79,6 +79,7 @@ class Lab:
     def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,
               visa_ports: tuple[int, int, int] = (0, 0, 0)) -> Lab:
         """Build the lab in the clock's loop, let each of ``spoils`` make a fault in it, and open its wires."""
+        random.seed(seed)    # aiocoap draws message ids, tokens and time-outs from the global generator
         lab = clock.call(lambda: cls(clock, seed, deveui=deveui, visa_ports=visa_ports))
         clock.run(lab._open(spoils))
         return lab

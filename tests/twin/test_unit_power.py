@@ -101,7 +101,7 @@ def test_the_brown_out_delay_is_a_random_time_up_to_its_setting() -> None:
 
 
 def test_the_meter_is_read_while_the_brown_out_delay_lasts() -> None:
-    with world(seed=3, **{**READY, "brown_out_delay": 86400}, readout_interval=60) as made:
+    with world(3, **{**READY, "brown_out_delay": 86400}, readout_interval=60) as made:
         delay = supplied(made)
         assert delay > 6 * 3600
         assert len(made.readouts()) == int((delay + 1800) // 3600)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from unit_lab import JSON, QUIET, READY, World, world
+
+from bench.twin.cmi6110.storage import Storage
 
 BEGIN = datetime(2026, 3, 2, 10, 30)  # noqa: DTZ001 - the meter knows no zone
 
@@ -32,12 +35,18 @@ def test_readouts_are_on_the_grid_of_the_interval_from_midnight(interval: int, e
         assert [f"{one:%H:%M}" for one in made.readouts()] == expected
 
 
+def has_more(storage: Storage, than: int) -> bool:
+    return len(storage) > than
+
+
 def test_a_readout_is_made_at_the_moment_it_is_stamped_with() -> None:
     with world(**READY, **QUIET, readout_interval=5) as made:
         made.air(False)
         made.supply()
-        for number in range(1, 500):
-            made.clock.wait_for(lambda number=number: len(made.unit.storage) == number, 400)
+        storage = made.unit.storage
+        while len(storage) < 500:
+            before = len(storage)
+            made.clock.wait_for(partial(has_more, storage, before), 400)
             assert BEGIN + timedelta(seconds=round(made.clock.time(), 3)) == made.readouts()[-1]
 
 
@@ -148,7 +157,7 @@ def test_the_utc_offset_is_subtracted_from_the_meters_time() -> None:
     for offset, expected in ((60, "2026-03-02T09:30Z"), (-300, "2026-03-02T15:30Z"), (0, "2026-03-02T10:30Z")):
         with world(**{**READY, "utc_offset": offset}, **JSON) as made:
             made.supply()
-            made.clock.wait_for(lambda made=made: made.gateway.telegrams, 300)
+            made.clock.wait_for(partial(list, made.gateway.telegrams), 300)
             assert made.gateway.stamps() == [expected]
 
 

@@ -118,7 +118,7 @@ class World:
 
 
 @contextmanager
-def world(seed: int = 1, **settings: Value) -> Iterator[World]:
+def world(seed: int = 1, /, **settings: Value) -> Iterator[World]:
     """A provisioned unit with ``settings``, not yet supplied."""
     with WarpClock() as clock:
         assert isinstance(clock, WarpClock)

@@ -294,6 +294,13 @@ def test_a_failure_without_a_result_is_a_fault_of_the_run(tmp_path: Path, argume
     assert "test_dies failed without a result" in run.fault
 
 
+def test_a_station_file_that_is_not_right_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
+    run = run_suite(tmp_path, SELECTION, "--station", str(tmp_path / "none.toml"))
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "none.toml: expected a file, saw no such file or directory; give the path of a station file." in run.output
+    assert "Traceback" not in run.output and "INTERNALERROR" not in run.output
+
+
 def test_a_suite_that_cannot_be_collected_is_a_fault_of_the_run(tmp_path: Path) -> None:
     run = run_suite(tmp_path, "import no_such_package\n")
     assert "can't be collected" in run.fault

@@ -99,9 +99,9 @@ def test_select_looks_at_source_kind_data_and_time(timeline: Timeline) -> None:
 
 def test_every_append_is_told(now: Now) -> None:
     told: list[int] = []
-    timeline = Timeline(now, lambda: told.append(len(timeline)))
-    timeline.append("a", "b")
-    timeline.append("a", "c")
+    listened_to = Timeline(now, lambda: told.append(len(listened_to)))
+    listened_to.append("a", "b")
+    listened_to.append("a", "c")
     assert told == [1, 2]
 
 

@@ -104,10 +104,10 @@ class BootstrapDraft:
                 continue
             server_id = self.values.get(instance / (10 if instance[0] == SECURITY else 0))
             text = f"<{instance}>"
-            if instance[0] in (SECURITY, SERVER) and server_id is not None:
-                text += f";ssid={server_id}"
+            if instance[0] in (SECURITY, SERVER) and isinstance(server_id, int):
+                text += f";ssid={server_id:d}"
             if instance[0] == SECURITY and instance / 0 in self.values:
-                text += f';uri="{self.values[instance / 0]}"'
+                text += f';uri="{self.values[instance / 0]!s}"'
             parts.append(text)
         return ",".join(parts).encode()
 
@@ -118,7 +118,8 @@ class BootstrapDraft:
         account = self._account()
         if account is None:
             return "no account of a device management server"
-        if uris.address_of(str(self.values.get(account / 0, ""))) is None:
+        uri = str(self.values.get(account / 0, ""))
+        if uris.address_of(uri) is None or not uri.startswith(("coap:", "coaps:")):
             return "no URI of a device management server"
         if self.values.get(account / 2, 3) not in (0, 3):
             return "a security mode that the unit has not got"

@@ -24,7 +24,7 @@ class Profile:
 class ApnTrial:
     """The APN that the unit asks the network for. ``limit_s``: how long a new one has to lead to a bootstrap."""
 
-    limit_s = 3600.0
+    limit_s = 1800.0
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

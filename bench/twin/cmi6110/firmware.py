@@ -8,6 +8,7 @@ a power cut interrupts is done again at the next start-up. Settings and readouts
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
@@ -57,7 +58,7 @@ class Unit(Protocol):
 
     def reboot(self) -> None: ...
 
-    def later(self, action: object) -> None: ...
+    def later(self, action: Callable[[], None]) -> None: ...
 
 
 class FirmwareUpdate:

@@ -54,7 +54,9 @@ class Modem:
     # -- network connection
 
     async def attach(self, apn: str | None, search_s: float) -> bool:
-        """Search and attach; False when ``search_s`` seconds pass without. ``apn`` None leaves it to the network."""
+        """Search and attach; False when the network refuses, or when ``search_s`` seconds pass without. ``apn`` None
+        leaves it to the network.
+        """
         started = self.clock.time()
         self._enter("searching")
         while True:
@@ -62,9 +64,10 @@ class Modem:
             await asyncio.sleep(min(self.rng.uniform(low, high), max(search_s, 1.0)))
             wanted = apn or self.cell.default_apn
             in_band = not self.bands or self.cell.band in self.bands
-            if self.cell.power and in_band and wanted in self.cell.apns:
+            found = self.cell.power and in_band
+            if found and wanted in self.cell.apns:
                 break
-            if self.clock.time() - started >= search_s:
+            if found or self.clock.time() - started >= search_s:
                 self._enter("off")
                 return False
         self.apn = wanted

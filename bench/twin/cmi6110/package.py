@@ -54,5 +54,8 @@ class Package:
             raise DamagedPackage
         if version != FORMAT:
             raise NoPackage
-        names = (name.rstrip(b"\0").decode("ascii", "replace") for name in (product, hardware, program))
-        return cls(*names, payload)
+        return cls(_text(product), _text(hardware), _text(program), payload)
+
+
+def _text(field: bytes) -> str:
+    return field.rstrip(b"\0").decode("ascii", "replace")

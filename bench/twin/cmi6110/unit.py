@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.clock import Clock
-from bench.protocols import lwm2m
 from bench.protocols.lwm2m import Path
 from bench.twin.cell import Cell
 from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount

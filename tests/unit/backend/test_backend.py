@@ -1,4 +1,4 @@
-"""The three servers together, over real loopback sockets in virtual time."""
+"""The servers together, over real loopback sockets in virtual time."""
 
 from __future__ import annotations
 
@@ -9,60 +9,20 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from backend_lab import Lab, type_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.backend.backend import Backend
 from bench.backend.bootstrap import BootstrapContents
 from bench.backend.mqttsn_gateway import DROP, Answer, Delay
-from bench.clock import WarpClock
 from bench.errors import BenchError
-from bench.protocols.lwm2m import Path, Type
 from bench.protocols.mqttsn import Puback, Publish, ReturnCode
 from bench.protocols.pcapng import PcapngWriter
-from bench.timeline import Timeline
 
 CONNECT = bytes.fromhex("16040401fd2039343139334130343031303032304238")
 REGISTER_AB = bytes.fromhex("080a000000016162")
 PUBLISH = bytes.fromhex("090c20000100077b7d")
-
-
-def type_of(path: Path) -> Type:
-    return Type.STRING
-
-
-class Lab:
-    """A backend in virtual time, and a client of one of its ports in the main thread."""
-
-    def __init__(self, **options) -> None:
-        self.clock = WarpClock()
-        self.clock.__enter__()
-        self.timeline = Timeline(self.clock.time, self.clock.nudge)
-        self.backend = Backend(self.clock, self.timeline, type_of, **options)
-        self.clock.run(self.backend.start())
-        self.sockets: list[socket.socket] = []
-
-    def client(self, server: int) -> socket.socket:
-        """A socket connected to server 0 bootstrap, 1 DM or 2 MDM."""
-        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        client.settimeout(5)
-        client.connect(("127.0.0.1", self.backend.ports[server]))
-        self.sockets.append(client)
-        return client
-
-    def tell(self, client: socket.socket, datagram: bytes) -> None:
-        """Send a datagram that may get no answer. Under load the kernel hands it over a little after ``send``."""
-        seen = len(self.timeline.select(kind="datagram", direction="in"))
-        client.send(datagram)
-        while len(self.timeline.select(kind="datagram", direction="in")) == seen:
-            self.clock.call(lambda: None)
-
-    def close(self) -> None:
-        for one in self.sockets:
-            one.close()
-        if not self.clock.loop.is_closed():
-            self.clock.run(self.backend.stop())
-            self.clock.close()
 
 
 @pytest.fixture
@@ -113,6 +73,14 @@ def test_a_port_that_is_taken_is_the_benchs_fault_and_leaves_nothing_open(lab, l
     with pytest.raises(BenchError, match=f"UDP socket 127.0.0.1:{taken}: expected to bind it"):
         lab.clock.run(second.start())
     assert second.ports == (0, 0, 0)
+
+
+def test_the_files_have_a_server_of_their_own(lab, labs):
+    assert list(lab.backend.routes) == [5694, 5683, 1884, 5685]
+    assert tuple(lab.backend.routes.values())[:3] == lab.backend.ports
+    assert lab.backend.uris.files == f"coap://127.0.0.1:{lab.backend.routes[5685]}"
+    labs.append(Lab(advertise="10.0.0.1"))
+    assert labs[1].backend.uris.files == "coap://10.0.0.1:5685"
 
 
 def test_stopping_twice_does_no_harm(lab):
@@ -351,7 +319,7 @@ def test_a_unit_that_asks_again_gets_a_new_sequence(lab):
 def test_no_datagram_stops_a_server(datagrams):
     lab = Lab()
     try:
-        for server in range(3):
+        for server in range(4):
             client = lab.client(server)
             for datagram in datagrams:
                 lab.tell(client, datagram)
@@ -369,3 +337,56 @@ def test_nothing_of_the_loop_is_left_after_stop(lab):
     lab.clock.run(lab.backend.stop())
     assert lab.backend.bootstrap.sequences[0].outcome == "stopped"
     assert lab.clock.call(lambda: [task for task in asyncio.all_tasks(lab.clock.loop) if not task.done()]) == []
+
+
+def test_a_flood_of_one_peer_is_dropped_and_noted_once_and_ends_with_its_window(lab):
+    lab.backend.dm._socket.gate.per_peer = 20
+    flooder, other = lab.client(1), lab.client(1)
+    for message_id in range(1, 21):
+        asked(flooder, coap(2, "/nowhere", message_id=message_id))
+    for message_id in range(21, 31):
+        flooder.send(coap(2, "/nowhere", message_id=message_id))
+    assert asked(other, coap(2, "/rd", "ep=one"))[1:2].hex() == "41"
+    (noted,) = lab.timeline.select("dm", "flood")
+    assert dict(noted.data) == {"peer": 1, "text": "more than 20 datagrams of one peer or 100000 in all within 60 s: "
+                                                   "the rest is dropped"}
+    lab.clock.sleep(61)
+    assert asked(flooder, coap(2, "/nowhere", message_id=40))[1:2].hex() == "84"
+    assert lab.timeline.select("dm", "flood")[1].data["text"] == "over: 10 datagram(s) were dropped"
+
+
+def test_many_sources_are_not_remembered_for_ever(lab, monkeypatch):
+    monkeypatch.setattr("bench.backend.server_socket.PEERS_REMEMBERED", 3)
+    clients = [lab.client(1) for _ in range(5)]
+    for client in clients:
+        asked(client, coap(2, "/nowhere"))
+    asked(clients[0], coap(2, "/nowhere"))
+    assert [seen.data["peer"] for seen in lab.timeline.select("dm", "datagram", direction="in")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_bootstraps_beyond_the_limit_are_refused(lab, monkeypatch):
+    monkeypatch.setattr("bench.backend.bootstrap.MAX_RUNNING", 2)
+    client = lab.client(0)
+    client.settimeout(5)
+    codes = []
+    for number in range(3):
+        client.send(coap(2, "/bs", f"ep=u{number}", message_id=number + 1))
+        answer = client.recv(100)
+        while answer[:1] != b"\x60":    # the requests of the sequences that have begun
+            answer = client.recv(100)
+        codes.append(answer[1:2].hex())
+    assert codes == ["44", "44", "a3"]
+
+
+def test_registrations_beyond_the_limit_are_refused(lab, monkeypatch):
+    monkeypatch.setattr("bench.backend.dm.MAX_REGISTRATIONS", 2)
+    client = lab.client(1)
+    codes = [asked(client, coap(2, "/rd", f"ep=u{number}", message_id=number + 1))[1:2].hex() for number in range(3)]
+    assert codes == ["41", "41", "a3"]
+    assert asked(client, coap(2, "/rd", "ep=u1", message_id=9))[1:2].hex() == "41"
+
+
+def test_an_unknown_endpoint_is_noted(labs):
+    labs.append(Lab(known={"94193A04010020B8"}))
+    asked(labs[0].client(0), coap(2, "/bs", "ep=stranger"))
+    assert labs[0].timeline.select("bootstrap", "refused")[0].data["text"] == "endpoint 'stranger' is not known"

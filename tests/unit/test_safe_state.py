@@ -1,0 +1,109 @@
+"""However a run ends, the supply is off and the button let go. In real time, against a lab in this process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from real_lab import PATIENCE_S, RealLab, command, real_lab
+from suite_run import ONE_OF_EACH, run_suite
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[RealLab]:
+    with real_lab(tmp_path) as lab:
+        yield lab
+
+
+def interrupt(lab: RealLab, when: Callable[[], object], *signals: signal.Signals) -> dict[str, object]:
+    """Start a run, send it ``signals`` once ``when`` is true, and give its record."""
+    run_dir = lab.folder / "run"
+    bench = subprocess.Popen(command("run", "acceptance", "--station", lab.station(), "--run-dir", run_dir,
+                                     "-k", "holding_for_5_s_activates"),
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=lab.folder)
+    try:
+        lab.clock.wait_for(lambda: when() or bench.poll() is not None, PATIENCE_S)
+        assert bench.poll() is None, bench.communicate()[0]
+        for number in signals:
+            bench.send_signal(number)
+        output, _ = bench.communicate(timeout=PATIENCE_S)
+    finally:
+        bench.kill()
+    assert bench.returncode == 2, output
+    assert "Traceback" not in output
+    record: dict[str, object] = json.loads((run_dir / "record.json").read_text("utf-8"))
+    return record
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_switches_the_supply_off_and_is_in_the_record(lab: RealLab, number: signal.Signals) -> None:
+    record = interrupt(lab, lambda: lab.lab.unit.supply.value > 0, number)
+    assert lab.is_safe
+    assert record["verdict"] == "error"
+    assert record["message"] == f"the run was ended by {number.name}"
+
+
+def test_a_signal_while_the_button_is_held_lets_it_go(lab: RealLab) -> None:
+    interrupt(lab, lambda: lab.lab.unit.front.button.value, signal.SIGTERM)
+    assert lab.is_safe
+
+
+def test_an_impatient_second_signal_changes_nothing(lab: RealLab) -> None:
+    interrupt(lab, lambda: lab.lab.unit.supply.value > 0, signal.SIGINT, signal.SIGTERM, signal.SIGINT)
+    assert lab.is_safe
+
+
+ENDINGS = f"""
+def supplied_and_held(bench, unit):
+    unit.power_up()
+    bench.station.panel.hold()
+    bench.clock.sleep(0.2)
+
+{ONE_OF_EACH}
+def test_crashes(bench, unit):
+    supplied_and_held(bench, unit)
+    raise RuntimeError("crash")
+
+{ONE_OF_EACH}
+@pytest.mark.timeout(3)
+def test_hangs(bench, unit):
+    supplied_and_held(bench, unit)
+    bench.clock.sleep(600)
+
+{ONE_OF_EACH}
+@pytest.mark.timeout(3)
+def test_hangs_outside_the_clock(bench, unit):
+    supplied_and_held(bench, unit)
+    time.sleep(600)
+
+{ONE_OF_EACH}
+def test_leaves_pytest(bench, unit):
+    supplied_and_held(bench, unit)
+    pytest.exit("enough")
+
+{ONE_OF_EACH}
+def test_exits(bench, unit):
+    supplied_and_held(bench, unit)
+    raise SystemExit(0)
+"""
+
+
+@pytest.mark.parametrize(("test", "verdict"), [
+    ("test_crashes", "error"), ("test_hangs", "error"), ("test_hangs_outside_the_clock", "error"),
+    ("test_leaves_pytest", None), ("test_exits", "error")])
+def test_a_test_that_ends_badly_leaves_the_supply_off_and_the_button_free(
+        lab: RealLab, test: str, verdict: str | None) -> None:
+    was_on: list[float] = []
+    lab.clock.call(lambda: lab.lab.unit.supply.follow(was_on.append))
+    run = run_suite(lab.folder, ENDINGS, "--station", str(lab.station()), str(lab.folder / "suite" / "test_small.py")
+                    + f"::{test}")
+    assert was_on and was_on[0] > 3, run.output
+    assert lab.is_safe
+    if verdict is None:
+        assert run.fault == "the run was enough"
+    else:
+        assert run.verdicts() == {test: verdict}
