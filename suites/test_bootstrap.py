@@ -84,7 +84,7 @@ def test_an_unreachable_dm_server_leads_back_to_the_bootstrap_server(unit, bench
 @needs("nfc")
 @in_regression
 def test_sequences_of_attempts_are_as_far_apart_as_set(unit, bench, dm, bootstrap):
-    """Whether the sequence count names attempts or retries is not printed (NET-27): two or three before the back-off."""
+    """Whether the count names attempts or retries is not printed (NET-27): two or three before the back-off."""
     unit.make_joined(QUICK | {"sequence_retry_delay": 600, "sequence_retry_count": 2, "sequence_backoff": "40-50"})
     bootstrap.server.known = frozenset()
     before = bootstrap_again(bench, dm)

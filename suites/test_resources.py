@@ -223,7 +223,7 @@ MANDATORY_BY_OMA = {(1, 6), (1, 7), (1, 8), (3, 16), (4, 4), (5, 0)}
 """Object and resource: OMA wants them, the manual does not list them."""
 
 
-@req("DM-02", "CMP-09")
+@req("DM-02")
 @device_time("2 min")
 @in_regression
 def test_what_is_not_listed_is_not_there(joined_unit, dm, subtests):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from aiocoap.message import Message
-from aiocoap.numbers.codes import FETCH, GET
+from aiocoap.numbers.codes import GET
 
 from bench.protocols.lwm2m import Lwm2mError, Path, Value
 
@@ -19,6 +20,8 @@ SECRET_RESOURCES = frozenset({(0, 4), (0, 5), (11, 6), (33905, 5)})
 password."""
 
 _REMEMBERED = 1000
+_SHORTEST_KEY = 8
+"""Octets; what is shorter would be found in many an answer by chance."""
 
 
 def is_secret(path: Path) -> bool:
@@ -36,32 +39,32 @@ class Masks:
     """Knows the messages that carry keys, and how they look without.
 
     The writer of a key announces the whole payload with ``hide``; then each datagram that carries it, or a block of
-    it, loses the key. What a unit answers to a read of a key is hidden altogether.
+    it, loses the key, and so does whatever a unit says that has this key in it. What it answers to a read of a key is
+    hidden altogether.
     """
 
     def __init__(self) -> None:
         self._shown: dict[bytes, bytes] = {}
+        self._keys: dict[bytes, None] = {}
         self._reads: dict[tuple[int, bytes], None] = {}
 
     def hide(self, payload: bytes, secrets: Iterable[bytes] | None = None) -> None:
         """``payload`` is about to be sent: ``secrets`` in it, in any of their encodings, don't show; None: nothing of
         it does, nor where a secret can't be found in it."""
-        shown = bytearray(payload)
+        shown = payload
         for secret in [payload] if secrets is None else [one for one in secrets if one]:
-            forms = {secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret).rstrip(b"=")}
-            found = [form for form in forms if form in payload]
-            for form in found or [payload]:
-                at = payload.find(form)
-                while at >= 0:
-                    shown[at:at + len(form)] = bytes(len(form))
-                    at = payload.find(form, at + 1)
+            without = _without(payload, secret)
+            shown = _both(shown, without if without != payload else bytes(len(payload)))
+            if secrets is not None and len(secret) >= _SHORTEST_KEY:
+                self._keys[secret] = None
+                _forget_oldest(self._keys)
         if shown != payload:
-            self._shown[payload] = bytes(shown)
+            self._shown[payload] = shown
             _forget_oldest(self._shown)
 
     def sent(self, peer: int, data: bytes, message: Message) -> bytes:
         """How the datagram ``data`` to ``peer``, which holds ``message``, is written down."""
-        if message.code in (GET, FETCH) and _asks_for_secret(message):
+        if message.code == GET and _asks_for_secret(message):
             self._reads[peer, message.token] = None
             _forget_oldest(self._reads)
         part = message.payload
@@ -75,9 +78,31 @@ class Masks:
 
     def received(self, peer: int, data: bytes, message: Message) -> bytes:
         """How the datagram ``data`` of ``peer`` is written down."""
-        if message.payload and (peer, message.token) in self._reads:
-            return data[:-len(message.payload)] + bytes(len(message.payload))
-        return data
+        payload: bytes = message.payload
+        if not payload:
+            return data
+        if (peer, message.token) in self._reads:
+            return data[:-len(payload)] + bytes(len(payload))
+        shown = payload
+        for key in self._keys:
+            shown = _both(shown, _without(payload, key))
+        return data[:-len(payload)] + shown
+
+
+def _without(payload: bytes, secret: bytes) -> bytes:
+    """``payload`` with zeros for ``secret`` in each of its encodings."""
+    shown = bytearray(payload)
+    for form in {secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret).rstrip(b"=")}:
+        at = payload.find(form)
+        while at >= 0:
+            shown[at:at + len(form)] = bytes(len(form))
+            at = payload.find(form, at + 1)
+    return bytes(shown)
+
+
+def _both(one: bytes, other: bytes) -> bytes:
+    """Zero wherever either is."""
+    return one if one == other else bytes(a if b else 0 for a, b in zip(one, other, strict=True))
 
 
 def _asks_for_secret(message: Message) -> bool:
@@ -87,6 +112,6 @@ def _asks_for_secret(message: Message) -> bool:
         return False
 
 
-def _forget_oldest(table: dict[bytes, bytes] | dict[tuple[int, bytes], None]) -> None:
+def _forget_oldest(table: dict[Any, Any]) -> None:
     if len(table) > _REMEMBERED:
-        del table[next(iter(table))]  # type: ignore[arg-type]
+        del table[next(iter(table))]

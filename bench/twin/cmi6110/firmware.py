@@ -105,7 +105,7 @@ class FirmwareUpdate:
     def go_on(self) -> None:
         """There is a network (again)."""
         if self._download is not None:
-            self._do(self._fetch(self._download))
+            self._do(self.fetch(self._download))
 
     async def start_up(self) -> None:
         """At each start of the unit: put in a new firmware, if that is due. A download does not survive a restart."""
@@ -125,7 +125,7 @@ class FirmwareUpdate:
         self._unit.firmware = package.version
         return Result.SUCCESS
 
-    async def _fetch(self, download: Download) -> None:
+    async def fetch(self, download: Download) -> None:
         try:
             content = await download.run(self._unit.modem, self._unit.settings)
         except DownloadFailed as failed:

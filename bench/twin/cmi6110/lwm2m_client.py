@@ -195,8 +195,9 @@ class Lwm2mClient:
         return Message(code=codes.CONTENT, payload=payload, content_format=chosen)
 
     def _discover(self, path: Path, below: Mapping[Path, Resource]) -> Message:
-        shown = [path, *(known for known in sorted(below) if known != path)]
-        parts = [f"<{known}>{self.attributes.at(known)}" for known in shown]
+        shown = sorted({path, *below, *(Path(*known[:2]) for known in below if len(path) == 1)})
+        dimensions = {known: ";dim=1" for known, resource in below.items() if resource.multiple}
+        parts = [f"<{known}>{dimensions.get(known, '')}{self.attributes.at(known)}" for known in shown]
         return Message(code=codes.CONTENT, payload=",".join(parts).encode(),
                                content_format=ContentFormat.LINK_FORMAT)
 

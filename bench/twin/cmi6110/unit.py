@@ -252,7 +252,7 @@ class CMi6110:
         """Bootstrap; attempts, sequences and back-off of 33906/0/34 to /37 and /42."""
         rounds = 0
         while True:
-            for pause_s in self._attempts():
+            for pause_s in self.attempts():
                 await asyncio.sleep(pause_s)
                 if await self._bootstrap():
                     self.provisioned = True
@@ -261,7 +261,7 @@ class CMi6110:
             await self._back_off(rounds)
             rounds += 1
 
-    def _attempts(self) -> Iterator[float]:
+    def attempts(self) -> Iterator[float]:
         """The pauses before the attempts of a connection (33906/0/34 to /37), then it is taken for failed."""
         settings = self.settings
         for sequence in range(settings.number("sequence_retry_count")):
@@ -280,7 +280,7 @@ class CMi6110:
     async def _bootstrap(self) -> bool:
         client = Lwm2mClient(self.modem, self.settings, self.deveui, {})
         await client.open((self.settings.text("bootstrap_ip"), self.settings.number("bootstrap_port")))
-        draft = BootstrapDraft(self.dm_account, self.mdm_uri, self.mdm_security)
+        draft = self.new_draft()
         try:
             done = await client.bootstrap(draft)
             await asyncio.sleep(2.0)    # the answer to the server's last request is still to leave
@@ -289,6 +289,9 @@ class CMi6110:
         if done:
             self.adopt(draft)
         return done
+
+    def new_draft(self) -> BootstrapDraft:
+        return BootstrapDraft(self.dm_account, self.mdm_uri, self.mdm_security)
 
     def adopt(self, draft: BootstrapDraft) -> None:
         """Take over the servers that a bootstrap has named."""
@@ -329,18 +332,22 @@ class CMi6110:
             registered = was_registered = await self._register(client, tried)
             while registered:
                 await asyncio.sleep(self.update_after_s())
-                registered = await client.update() or await self._register(client, tried)
+                registered = await self.renew(client) or await self._register(client, tried)
             return was_registered
         finally:
             self.dm = None
             await client.close()
+
+    async def renew(self, client: Lwm2mClient) -> bool:
+        """Keep the registration alive; False when the server has lost it, or is silent."""
+        return await client.update()
 
     def update_after_s(self) -> float:
         """When a registration is to be kept alive."""
         return self.dm_account.lifetime_s * 0.9
 
     async def _register(self, client: Lwm2mClient, tried: asyncio.Event) -> bool:
-        for pause_s in self._attempts():
+        for pause_s in self.attempts():
             await asyncio.sleep(pause_s)
             registered = await client.register(self.dm_account)
             tried.set()
@@ -515,7 +522,7 @@ class CMi6110:
             self._do(self._update(self.dm))
 
     async def _update(self, client: Lwm2mClient) -> None:
-        if not await client.update():
+        if not await self.renew(client):
             await client.register(self.dm_account)
 
     def bootstrap_again(self) -> None:

@@ -390,3 +390,19 @@ def test_an_unknown_endpoint_is_noted(labs):
     labs.append(Lab(known={"94193A04010020B8"}))
     asked(labs[0].client(0), coap(2, "/bs", "ep=stranger"))
     assert labs[0].timeline.select("bootstrap", "refused")[0].data["text"] == "endpoint 'stranger' is not known"
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from([b"\xb2rd", b"\xb2dp", b"\xb2rd\x011"]), st.sampled_from([110, 112, 40]),
+                          st.binary(min_size=1, max_size=60)), max_size=20))
+def test_no_body_of_a_registration_or_a_send_stops_the_server(bodies):
+    lab = Lab()
+    try:
+        client = lab.client(1)
+        asked(client, coap(2, "/rd", "ep=one"))
+        for number, (path, content_format, body) in enumerate(bodies):
+            code = asked(client, bytes([0x40, 2, 1, number]) + path + bytes([0x11, content_format, 0xFF]) + body)[1]
+            assert code in (0x41, 0x44, 0x80, 0x84, 0x8F)
+        assert asked(lab.client(1), coap(2, "/rd", "ep=two"))[1:2].hex() == "41"
+    finally:
+        lab.close()

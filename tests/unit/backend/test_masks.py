@@ -61,6 +61,13 @@ def test_the_answer_to_a_read_of_a_key_does_not_show():
     assert masks.received(1, other, parse(other)) == other
 
 
+def test_a_unit_that_gives_a_written_key_back_does_not_show_it():
+    masks = Masks()
+    masks.hide(b"uri" + KEY, [KEY])
+    answer = bytes.fromhex("61450001ab") + b"\xff" + b"\xc8\x05\x08" + KEY + b"rest"
+    assert masks.received(1, answer, parse(answer)) == answer[:6] + b"\xc8\x05\x08" + bytes(8) + b"rest"
+
+
 @given(st.binary(max_size=60), st.binary(min_size=8, max_size=64), st.binary(max_size=60))
 def test_no_key_ever_shows_and_the_length_stays(before, key, after):
     masks = Masks()
