@@ -90,8 +90,7 @@ class Pn532Reader:
     def _find(self, timeout_s: float) -> Any:
         """nfcpy's tag, activated."""
         try:
-            frontend = self._open()
-            return self._clock.poll(lambda: _activate(frontend), timeout_s, every=0.1)
+            return self._search(timeout_s)
         except DeadlinePassed:
             self._field_off()
             error = NoTagError(self.subject, expected="a tag of ISO 14443 (Type 2 or 4) in the field",
@@ -102,6 +101,19 @@ class Pn532Reader:
             raise error from None
         except _READER_ERRORS as error:
             raise self._failed(error) from error
+
+    def _search(self, timeout_s: float) -> Any:
+        """Look for a tag. A garbled or late frame is no dead reader yet: the port gets one more try, opened anew."""
+        deadline = self._clock.time() + timeout_s
+        try:
+            frontend = self._open()
+            return self._clock.poll(lambda: _activate(frontend), timeout_s, every=0.1)
+        except _READER_ERRORS:
+            if self._frontend is not None:
+                self._frontend.drop()
+                self._frontend = None
+        frontend = self._open()
+        return self._clock.poll(lambda: _activate(frontend), deadline - self._clock.time(), every=0.1)
 
     def _failed(self, error: BaseException) -> BenchError:
         """The reader doesn't answer as it should: forget it without another word to the chip."""

@@ -298,7 +298,11 @@ def test_closing_twice_does_no_harm_and_opens_nothing(tmp_path: Path) -> None:
 
 def test_what_the_file_does_not_have_is_no_ability_and_a_sentence_when_asked_for(tmp_path: Path) -> None:
     bare = station(tmp_path)
-    assert "meter.optical" in bare.abilities
+    assert "nfc" in bare.abilities
     assert "meter.mbus" not in bare.abilities
     with pytest.raises(BenchError, match=r"^station bench 1: expected meter\.mbus, saw nothing; add the port"):
         _ = bare.mbus
+
+
+def test_a_battery_meter_is_no_reference_for_its_reader_may_answer_with_an_older_readout(tmp_path: Path) -> None:
+    assert "meter.optical" not in station(tmp_path).abilities
