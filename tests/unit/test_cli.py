@@ -94,7 +94,6 @@ def test_an_instrument_that_is_dead_is_an_error_of_the_test_that_needs_it(lab: R
     assert lab.is_safe
 
 
-@pytest.mark.xfail(reason="the record of the refused run is written over that of the first", strict=True)
 def test_a_run_directory_that_has_been_used_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     first = mcm_bench_run(run_dir, "-k", "holding_for_5_s_activates")

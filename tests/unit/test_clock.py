@@ -194,15 +194,23 @@ def test_cancelling_a_spawned_task_is_no_error(clock: Clock) -> None:
     assert task.cancelled()
 
 
-def test_ctrl_c_interrupts_a_wait_and_leaves_the_clock_usable(clock: Clock) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """Sends this process a SIGINT, as a terminal does, 50 ms after it is called."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.main_thread().ident
     assert main is not None
+    yield lambda: threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+    signal.signal(signal.SIGINT, before)
 
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_interrupts_a_wait_and_leaves_the_clock_usable(clock: Clock, ctrl_c: Callable[[], None]) -> None:
     def endless() -> None:    # keeps the virtual clock waiting for as long as the signal takes
         clock.loop.call_later(0.01, endless)
 
     clock.call(endless)
-    threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+    ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         clock.wait_for(lambda: None, timeout=None)
     before = clock.time()
@@ -211,7 +219,8 @@ def test_ctrl_c_interrupts_a_wait_and_leaves_the_clock_usable(clock: Clock) -> N
     assert clock.call(lambda: "alive") == "alive"
 
 
-def test_ctrl_c_during_run_cancels_the_coroutine(clock: Clock) -> None:
+@pytest.mark.timeout(60)
+def test_ctrl_c_during_run_cancels_the_coroutine(clock: Clock, ctrl_c: Callable[[], None]) -> None:
     cancelled = threading.Event()
 
     async def forever() -> None:
@@ -222,7 +231,7 @@ def test_ctrl_c_during_run_cancels_the_coroutine(clock: Clock) -> None:
             cancelled.set()
             raise
 
-    threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident or 0, signal.SIGINT)).start()
+    ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         clock.run(forever())
     assert cancelled.wait(10)

@@ -40,5 +40,5 @@ def test_the_list_has_the_cases_that_were_read() -> None:
     '[[case]]\nid = "int-1"\ntitle = "t"\nkind = "A"\nessence = "e"\ncolour = "red"',
 ])
 def test_what_is_no_case_is_refused(text: str) -> None:
-    with pytest.raises(BenchError, match="ets.toml"):
+    with pytest.raises(BenchError, match=r"ets\.toml"):
         ets.parse(text)
