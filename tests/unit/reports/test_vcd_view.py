@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from vcdvcd import VCDVCD
 
 from bench.timeline import Observation
 from reports.vcd_view import write_vcd
+
+# Importing vcdvcd sets SIGPIPE to its default: the next write to a cable that was pulled out would end the process.
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 SEEN = [
     Observation(0.0, "supply", "output", {"on": True, "voltage_v": 3.6}),
