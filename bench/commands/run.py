@@ -162,7 +162,7 @@ def _write(record: Record, order: Order, console: Console) -> None:
         record.fault = record.fault or str(error)
         record.write(run_dir)
     if record.fault:
-        console.print(Text(f"BENCH FAULT  {record.fault}", "bold magenta"))
+        console.print(Text(f"BENCH FAULT  {record.fault}", "bold magenta"), soft_wrap=True)
 
 
 def _finish(record: Record, run_dir: Path) -> None:

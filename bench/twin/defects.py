@@ -572,7 +572,10 @@ def _(lab: Lab) -> None:
         "PAY-SENML-36", wire="mdm")
 def _(lab: Lab) -> None:
     """The energy is ten times what the meter says."""
-    _read_as(lab, lambda reading: replace(reading, energy=(reading.energy * 10).quantize(reading.energy)))
+    def ten_times(reading: Reading) -> Reading:
+        seven_digits = Decimal(10**7) * Decimal(1).scaleb(int(reading.energy.as_tuple().exponent))
+        return replace(reading, energy=(reading.energy * 10 % seven_digits).quantize(reading.energy))
+    _read_as(lab, ten_times)
 
 
 @defect("local-time-sent", "TIME-03", "TIME-04", "TIME-06", "TIME-08", "TIME-09", "PAY-MBUS-01", "PAY-JSON-03",
