@@ -68,6 +68,11 @@ def test_a_value_without_limit(measure):
     measure("no.such.limit", 1.0)
 
 @EACH
+def test_an_outside_value_and_a_skip(measure):
+    measure("led.joined.green", 1.0)
+    pytest.skip("no more time")
+
+@EACH
 def test_unit_in_set_up(unit_breaks_in_set_up): pass
 
 @EACH
@@ -100,7 +105,8 @@ EXPECTED = {
     "test_passes": "pass", "test_asserts": "fail", "test_does_not_see": "fail", "test_fails_by_hand": "fail",
     "test_bench_error": "error", "test_any_exception": "error", "test_skips": "skipped",
     "test_two_values_are_outside": "fail", "test_an_outside_value_and_an_exception_of_the_bench": "error",
-    "test_a_value_without_limit": "error", "test_unit_in_set_up": "fail", "test_bench_in_set_up": "error",
+    "test_a_value_without_limit": "error", "test_an_outside_value_and_a_skip": "fail",
+    "test_unit_in_set_up": "fail", "test_bench_in_set_up": "error",
     "test_bench_in_tear_down": "error", "test_fails_and_bench_in_tear_down": "error", "test_hangs": "error",
     "test_needs_a_teapot": "skipped", "test_needs_what_there_is": "pass"}
 
@@ -142,6 +148,12 @@ def test_all_values_outside_their_limits_are_told_at_once(outcomes: SuiteRun) ->
                                  "led.hold.red = 99 s (limits 14.5 ... 15.5)")
     assert [(one["name"], one["verdict"]) for one in result["measurements"]] == [
         ("led.joined.green", "fail"), ("led.hold.green", "pass"), ("led.hold.red", "fail")]
+
+
+def test_a_skip_does_not_hide_a_value_outside_its_limits(outcomes: SuiteRun) -> None:
+    result = outcomes.tests["test_an_outside_value_and_a_skip"]
+    assert (result["verdict"], result["message"]) == ("fail", "outside its limits: led.joined.green = 1 s "
+                                                              "(limits 7.5 ... 8.5)")
 
 
 def test_a_value_taken_before_a_fault_of_the_bench_is_kept(outcomes: SuiteRun) -> None:
