@@ -1,5 +1,8 @@
 # Works on a bare Debian 12 with Python 3.11, as root or not.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c    # a verdict must not get lost in a pipe
+
 BIN := .venv/bin
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
