@@ -51,7 +51,8 @@ def test_the_encoding_set_over_nfc_is_used(uploads, setting, encoding):
 @device_time("2 min")
 @needs("nfc")
 @everywhere
-@pytest.mark.parametrize(("setting", "tariffs"), [("Standard", False), ("Extended", True)], ids=["Standard", "Extended"])
+@pytest.mark.parametrize(("setting", "tariffs"), [
+    pytest.param("Standard", False, id="Standard"), pytest.param("Extended", True, id="Extended")])
 def test_the_message_format_chooses_the_registers(uploads, setting, tariffs):
     uploads.set_over_nfc({"message_encoding": "M-Bus", "message_format": setting})
     readout = uploads.arrival().telegram.newest
