@@ -1,0 +1,155 @@
+"""Defects of resources: each changes the type, the range or the access of one resource, and nothing else."""
+
+from __future__ import annotations
+
+from bench.protocols.lwm2m import Path, Type
+from bench.twin.cmi6110.resource import BadValue, Resource
+from bench.twin.cmi6110.settings import Value
+from bench.twin.defects.registry import defect
+from bench.twin.defects.tools import report, resource, restage, retype
+from bench.twin.lab import Lab
+
+# -- resources: each changes the type, the range or the access of one resource, and nothing else
+
+
+@defect("battery-level-255", "LWM2M-3.0.9", wire="dm")
+def _(lab: Lab) -> None:
+    """The battery level reads 255 %."""
+    report(lab, (3, 0, 9), lambda: 255)
+
+
+@defect("hardware-version-number", "LWM2M-3.0.18", wire="dm")
+def _(lab: Lab) -> None:
+    """The hardware version is an Integer."""
+    retype(lab, (3, 0, 18), Type.INTEGER, lambda: 12)
+
+
+@defect("firmware-version-executable", "LWM2M-3.0.3", wire="dm")
+def _(lab: Lab) -> None:
+    """The firmware version can be executed."""
+    resource(lab, (3, 0, 3)).execute = lambda _: None
+
+
+@defect("smnc-above-range", "LWM2M-4.0.9", wire="dm")
+def _(lab: Lab) -> None:
+    """The SMNC reads 1001."""
+    report(lab, (4, 0, 9), lambda: 1001)
+
+
+@defect("psm-timer-writable", "LWM2M-10.0.4", wire="dm")
+def _(lab: Lab) -> None:
+    """The PSM timer can be written over DM."""
+    restage(lab, (10, 0, 4), lambda value: {"t3412": value})
+
+
+@defect("edrx-two-octets", "LWM2M-10.0.9", wire="dm")
+def _(lab: Lab) -> None:
+    """The eDRX parameters are two octets."""
+    report(lab, (10, 0, 9), lambda: b"\x00" + bytes([lab.unit.settings.number("edrx_value")]))
+
+
+@defect("profile-link-text", "LWM2M-10.0.11", wire="dm")
+def _(lab: Lab) -> None:
+    """The link to the APN profile is a String."""
+    retype(lab, (10, 0, 11), Type.STRING, lambda: "11:0")
+
+
+@defect("profile-name-read-only", "LWM2M-11.x.0", wire="dm")
+def _(lab: Lab) -> None:
+    """The name of the APN profile in use can't be written."""
+    resource(lab, (11, 0, 0)).stage = None
+
+
+@defect("readout-interval-over-range", "LWM2M-33906.0.0", wire="dm")
+def _(lab: Lab) -> None:
+    """A readout interval of more than 1440 min is taken over DM, as 1440."""
+    restage(lab, (33906, 0, 0), lambda value: {"readout_interval": min(value, 1440)})
+
+
+@defect("transmit-interval-edge-refused", "LWM2M-33906.0.18", wire="dm")
+def _(lab: Lab) -> None:
+    """A transmit interval of 5 min is refused over DM."""
+    def stage(value: int) -> dict[str, Value]:
+        if value == 5:
+            raise BadValue("too short")
+        return {"transmit_interval": value}
+    restage(lab, (33906, 0, 18), stage)
+
+
+@defect("eco-mode-integer", "LWM2M-33906.0.3", wire="dm")
+def _(lab: Lab) -> None:
+    """The eco mode is an Integer."""
+    retype(lab, (33906, 0, 3), Type.INTEGER, lambda: lab.unit.settings["eco_mode"])
+
+
+@defect("lock-writable", "LWM2M-33906.0.5", wire="dm")
+def _(lab: Lab) -> None:
+    """The NFC lock can be opened and closed over DM."""
+    restage(lab, (33906, 0, 5), lambda value: {"configuration_lock": int(value)})
+
+
+@defect("trigger-readable", "LWM2M-33906.0.10", wire="dm")
+def _(lab: Lab) -> None:
+    """The readout trigger can be read."""
+    retype(lab, (33906, 0, 10), Type.INTEGER, lambda: 0)
+
+
+@defect("uploads-read-only", "LWM2M-33906.0.21", wire="dm")
+def _(lab: Lab) -> None:
+    """The number of uploads can't be written over DM."""
+    resource(lab, (33906, 0, 21)).stage = None
+
+
+@defect("backoff-backwards", "LWM2M-33906.0.41", wire="dm")
+def _(lab: Lab) -> None:
+    """A back-off range from 5 to 1 min is taken, as one from 1 to 5."""
+    restage(lab, (33906, 0, 41), lambda text: {"reconnect_backoff": "1-5" if text == "5-1" else text})
+
+
+@defect("upload-order-2", "LWM2M-33906.0.45", wire="dm")
+def _(lab: Lab) -> None:
+    """An upload order of 2 is taken."""
+    restage(lab, (33906, 0, 45), lambda value: {"auto_upload_order": min(value, 1)})
+
+
+@defect("rai-counts-from-1", "LWM2M-33906.0.51", wire="dm")
+def _(lab: Lab) -> None:
+    """RAI is 1 or 2 instead of 0 or 1."""
+    report(lab, (33906, 0, 51), lambda: lab.unit.settings.number("rai") + 1)
+    restage(lab, (33906, 0, 51), lambda value: {"rai": value - 1})
+
+
+@defect("mdm-key-readable", "LWM2M-33905.0.5", wire="dm")
+def _(lab: Lab) -> None:
+    """The transport key can be read."""
+    report(lab, (33905, 0, 5), lambda: lab.unit.mdm_key)
+
+
+@defect("topic-execute-only", "LWM2M-33905.0.11", wire="dm")
+def _(lab: Lab) -> None:
+    """The topic can be executed, neither read nor written."""
+    lab.unit.tree[Path(33905, 0, 11)] = Resource(None, execute=lambda _: None)
+
+
+@defect("meter-id-text", "LWM2M-33908.0.1", wire="dm")
+def _(lab: Lab) -> None:
+    """The meter id is a String."""
+    retype(lab, (33908, 0, 1), Type.STRING, lab.unit.meter_id)
+
+
+@defect("modem-update-result-negative", "LWM2M-33909.0.8", wire="dm")
+def _(lab: Lab) -> None:
+    """The result of the modem's update reads -1."""
+    report(lab, (33909, 0, 8), lambda: -1)
+
+
+@defect("ecl-3", "LWM2M-33907.0.3", wire="dm")
+def _(lab: Lab) -> None:
+    """The ECL reads 3."""
+    report(lab, (33907, 0, 3), lambda: 3)
+
+
+@defect("maximum-response-missing", "LWM2M-33910.x.6", wire="dm")
+def _(lab: Lab) -> None:
+    """The maximum response time is not offered."""
+    del lab.unit.tree[Path(33910, 0, 6)]
