@@ -13,15 +13,14 @@ from aiocoap.resource import ObservableResource, PathCapable
 
 from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
-from bench.protocols.lwm2m import ContentFormat, Path, Type
+from bench.protocols.lwm2m import ContentFormat, Path
 from bench.twin.cell import Address
 from bench.twin.cmi6110 import accounts, attributes
 from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
-from bench.twin.cmi6110.attributes import Attributes
+from bench.twin.cmi6110.management import Management
 from bench.twin.cmi6110.modem import Modem, ModemSocket
 from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
-from bench.twin.cmi6110.settings import Refused, Settings
-from bench.twin.cmi6110.settings import Value as Setting
+from bench.twin.cmi6110.settings import Settings
 
 BOOTSTRAP_WAIT_S = 247.0
 """How long the unit waits for the bootstrap server to finish (CoAP's EXCHANGE_LIFETIME)."""
@@ -39,7 +38,7 @@ class Lwm2mClient:
         self.endpoint_name = endpoint_name
         self.tree = tree
         self.draft: BootstrapDraft | None = None
-        self.attributes = Attributes()
+        self.management = Management(settings, tree)
         self.refused = False
         self.location: tuple[str, ...] = ()
         self._server: Address = ("", 0)
@@ -83,6 +82,13 @@ class Lwm2mClient:
     async def update(self) -> bool:
         """Registration update; False when the server doesn't know the unit any more, or is silent."""
         return await self._post(self.location, []) is not None
+
+    async def report(self, values: Mapping[Path, lwm2m.Value]) -> bool:
+        """LwM2M Send: tell the server values that it has not asked for; whether it has taken them."""
+        response = await self._request(Message(
+            code=codes.POST, uri_path=("dp",), payload=lwm2m.encode(values, Path(), ContentFormat.SENML_CBOR),
+            content_format=ContentFormat.SENML_CBOR))
+        return response is not None and bool(response.code and response.code.is_successful())
 
     async def deregister(self) -> None:
         if self.location:
@@ -137,7 +143,7 @@ class Lwm2mClient:
             path = Path.parse("/".join(request.opt.uri_path))
             if self.draft is not None:
                 return self._serve_bootstrap(request, path, self.draft)
-            return self._serve_management(request, path)
+            return self.management.serve(request, path)
         except (NotAllowed, NotFound, BadValue, lwm2m.Lwm2mError) as refusal:
             return Message(code=_REFUSALS.get(type(refusal), codes.BAD_REQUEST), payload=str(refusal).encode()[:60])
 
@@ -157,100 +163,6 @@ class Lwm2mClient:
         draft.write(path, lwm2m.decode(request.payload, path, content_format, accounts.type_of))
         return Message(code=codes.CHANGED)
 
-    def _serve_management(self, request: Message, path: Path) -> Message:
-        if path[:1] == (0,):
-            return Message(code=codes.UNAUTHORIZED)
-        below = {known: resource for known, resource in self.tree.items() if known.is_under(path.resource)}
-        if not below or (len(path) == 4 and not (below[path.resource].multiple and path[3] == 0)):
-            raise NotFound("not found")
-        if request.code == codes.GET and request.opt.accept == ContentFormat.LINK_FORMAT:
-            return self._discover(path, below)
-        if request.code == codes.GET:
-            return self._read(request, path, below)
-        if request.code == codes.PUT or (request.code == codes.POST and len(path) == 2):
-            return self._write(request, path)
-        if request.code == codes.POST and len(path) == 3:
-            return self._execute(request, below[path])
-        raise NotAllowed(str(request.code))
-
-    def _read(self, request: Message, path: Path, below: Mapping[Path, Resource]) -> Message:
-        values: dict[Path, lwm2m.Value] = {}
-        for known, resource in below.items():
-            if resource.read is not None:
-                values[known / 0 if resource.multiple else known] = resource.read()
-        values = {known: value for known, value in values.items() if known.is_under(path)}
-        if not values:
-            raise NotAllowed("not readable")
-        chosen = request.opt.accept
-        if chosen is None:
-            single = len(path) >= 3 and len(values) == 1 and not below[Path(*path[:3])].multiple
-            single = single or len(path) == 4
-            chosen = ContentFormat.TEXT if single else ContentFormat.TLV
-            if single and isinstance(next(iter(values.values())), bytes):
-                chosen = ContentFormat.OPAQUE
-        try:
-            payload = lwm2m.encode(values, path, chosen)
-        except lwm2m.Lwm2mError:
-            return Message(code=codes.NOT_ACCEPTABLE)
-        return Message(code=codes.CONTENT, payload=payload, content_format=chosen)
-
-    def _discover(self, path: Path, below: Mapping[Path, Resource]) -> Message:
-        shown = sorted({path, *below, *(Path(*known[:2]) for known in below if len(path) == 1)})
-        dimensions = {known: ";dim=1" for known, resource in below.items() if resource.multiple}
-        parts = [f"<{known}>{dimensions.get(known, '')}{self.attributes.at(known)}" for known in shown]
-        return Message(code=codes.CONTENT, payload=",".join(parts).encode(),
-                               content_format=ContentFormat.LINK_FORMAT)
-
-    def _write(self, request: Message, path: Path) -> Message:
-        """Take all of a write or nothing of it. A write without content is one of attributes."""
-        if request.code == codes.PUT and request.opt.uri_query and not request.payload:
-            self.attributes.write(path, request.opt.uri_query)
-            return Message(code=codes.CHANGED)
-        if len(path) >= 3:
-            self._writable(path)
-        content_format = request.opt.content_format
-        values = lwm2m.decode(request.payload, path, ContentFormat.TEXT if content_format is None else content_format,
-                              self._type_of)
-        targets = [(self._writable(target), value) for target, value in values.items()]
-        staged: dict[str, Setting] = {}
-        for resource, value in targets:
-            if resource.stage is not None:
-                staged |= resource.stage(value)
-            elif resource.check is not None:
-                resource.check(value)
-        if staged:
-            try:
-                self.settings.write(staged)
-            except Refused as refused:
-                raise BadValue(str(refused)) from refused
-        for resource, value in targets:
-            if resource.stage is None and resource.write is not None:
-                resource.write(value)
-        return Message(code=codes.CHANGED)
-
-    def _writable(self, path: Path) -> Resource:
-        resource = self.tree.get(path.resource)
-        if resource is None:
-            raise NotFound("not found")
-        if not resource.writable:
-            raise NotAllowed("not writable")
-        return resource
-
-    def _execute(self, request: Message, resource: Resource) -> Message:
-        if resource.execute is None:
-            raise NotAllowed("not executable")
-        resource.execute(request.payload.decode("utf-8", "replace"))
-        return Message(code=codes.CHANGED)
-
-    def _type_of(self, path: Path) -> Type:
-        resource = self.tree.get(Path(*path[:3]))
-        return resource.type if resource is not None and resource.type is not None else Type.OPAQUE
-
-    def value(self, path: Path) -> lwm2m.Value | None:
-        """The value of one readable resource; None where there is none."""
-        resource = self.tree.get(path)
-        return resource.read() if resource is not None and resource.read is not None else None
-
 
 _REFUSALS = {NotAllowed: codes.METHOD_NOT_ALLOWED, NotFound: codes.NOT_FOUND}
 
@@ -268,17 +180,29 @@ class _Site(ObservableResource, PathCapable):
         return self._client.serve(request)
 
     async def add_observation(self, request: Message, serverobservation: Any) -> None:
-        path = Path.parse("/".join(request.opt.uri_path))
-        watcher = asyncio.get_running_loop().create_task(self._watch(path, request, serverobservation))
-        serverobservation.accept(watcher.cancel)
+        if request.code == codes.FETCH:
+            watching = self._watch_composite(request, serverobservation)
+        else:
+            watching = self._watch(Path.parse("/".join(request.opt.uri_path)), request, serverobservation)
+        serverobservation.accept(asyncio.get_running_loop().create_task(watching).cancel)
 
     async def _watch(self, path: Path, request: Message, serverobservation: Any) -> None:
         client = self._client
-        last, waited_s = client.value(path), 0.0
+        last, waited_s = client.management.value(path), 0.0
         while True:
             await asyncio.sleep(self.LOOK_EVERY_S)
             waited_s += self.LOOK_EVERY_S
-            now = client.value(path)
-            if attributes.is_due(client.attributes.of(path), last, now, waited_s):
+            now = client.management.value(path)
+            if attributes.is_due(client.management.attributes.of(path), last, now, waited_s):
                 last, waited_s = now, 0.0
                 serverobservation.trigger(self._client.serve(request))
+
+    async def _watch_composite(self, request: Message, serverobservation: Any) -> None:
+        """Several paths at once: each change of one tells them all."""
+        last = self._client.serve(request).payload
+        while True:
+            await asyncio.sleep(self.LOOK_EVERY_S)
+            answer = self._client.serve(request)
+            if answer.payload != last:
+                last = answer.payload
+                serverobservation.trigger(answer)
