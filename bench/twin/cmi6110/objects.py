@@ -156,7 +156,7 @@ def _config(unit: CMi6110) -> dict[Path, Resource]:
                                     check=lambda seconds: _check_adjustment(unit, seconds)),
         Path(33906, 0, 10): Resource(None, execute=lambda _: unit.trigger_readout()),
         Path(33906, 0, 13): Resource(None, execute=lambda _: unit.resend_history()),
-        Path(33906, 0, 14): _integer(lambda: len(unit.resending)),
+        Path(33906, 0, 14): _integer(lambda: len(unit.transmissions.resending)),
         Path(33906, 0, 15): Resource(None, execute=lambda _: unit.apply_apn()),
         Path(33906, 0, 16): Resource(Type.BOOLEAN, lambda: settings.last_write_stored),
         Path(33906, 0, 53): Resource(Type.STRING, lambda: settings["radio_bands"], stage=_stage_bands),

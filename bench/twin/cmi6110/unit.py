@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.clock import Clock
 from bench.protocols.lwm2m import Path
 from bench.twin.cell import Cell
-from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
+from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.apn import ApnTrial
+from bench.twin.cmi6110.connection import Connection
 from bench.twin.cmi6110.current import CurrentTrace, Waveform
 from bench.twin.cmi6110.firmware import FirmwareUpdate
 from bench.twin.cmi6110.front import Front
@@ -27,9 +27,11 @@ from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.modem_firmware import ModemUpdate
 from bench.twin.cmi6110.otc import OtcService
 from bench.twin.cmi6110.resource import BadValue, Resource
+from bench.twin.cmi6110.schedule import Schedule
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
+from bench.twin.cmi6110.transmissions import Transmissions
 from bench.twin.cmi6110.uri import address_of
 from bench.twin.signal import Signal
 from bench.twin.type2tag import Type2Tag
@@ -37,8 +39,6 @@ from bench.twin.uh50 import UH50
 
 BROWN_OUT_V = 2.3
 """Below this the unit stops (the manual's lowest battery voltage is 2.4 V)."""
-
-_DAY_S = 86400.0
 
 
 class CMi6110:
@@ -77,8 +77,12 @@ class CMi6110:
         self.apn = ApnTrial(self.settings)
         self.firmware_update = FirmwareUpdate(self, self._do)
         self.modem_update = ModemUpdate(self.modem, self.settings, self._do, self.modem.lost_network)
+        self.connection = Connection(self)
+        self.transmissions = Transmissions(self)
+        self.schedule = Schedule(clock, rng, self.settings, meter.clock_now,
+                                 read=lambda: self.read_meter(extra=False),
+                                 transmit=lambda: self._do(self.transmissions.run()))
         self.provisioned = False
-        self.resending: deque[bytes] = deque()
         self._bootstrap_due = True
         self._readout_due = True
         self._booted_at = 0.0
@@ -86,10 +90,7 @@ class CMi6110:
         self._powered = False
         self._life: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._reading: asyncio.Task[None] | None = None
-        self._sending: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
-        self._transmitting = asyncio.Lock()
         self.supply.follow(self._supply_changed)
         self.front.on_release = self._button_released
         self.front.green.follow(lambda on: self.current.set("led.green", self.waveform.led_a * on))
@@ -166,10 +167,10 @@ class CMi6110:
         self._life = self.clock.spawn(self._live(activation, hold_off_s))
 
     def _end_life(self) -> None:
-        for task in (self._life, self._reading):
-            if task is not None:
-                task.cancel()
-        self._life = self._reading = None
+        if self._life is not None:
+            self._life.cancel()
+            self._life = None
+        self.schedule.stop_readouts()
         if self._trial_end is not None:
             self._trial_end.cancel()
             self._trial_end = None
@@ -180,10 +181,9 @@ class CMi6110:
 
     def _disconnect(self) -> None:
         """All that needs the network ends."""
-        for task in [self._sending, *self._jobs]:
-            if task is not None:
-                task.cancel()
-        self._sending = None
+        self.schedule.stop_transmissions()
+        for task in self._jobs:
+            task.cancel()
         self.modem_update.outage()
         self.mdm.close()
         self.dm = None
@@ -203,11 +203,11 @@ class CMi6110:
         await asyncio.sleep(self.waveform.wake_s)
         self.front.show_start()
         await asyncio.sleep(self.front.start_both_s)
-        self._plan_readouts()
+        self.schedule.plan_readouts()
         await asyncio.sleep(hold_off_s)
         while True:
             self._lost.clear()
-            await self._join()
+            await self.connection.join()
             if self.synchronize_from_network():
                 self._readout_due = True    # 7.3.2
             self._do(self._work())
@@ -216,144 +216,20 @@ class CMi6110:
     async def _work(self) -> None:
         """Bootstrap, device management, meter data, in this order (6.2). What an outage cuts off is still due."""
         if self._bootstrap_due:
-            await self._bootstrap_until_done()
+            await self.connection.bootstrap_until_done()
             self._bootstrap_due = False
         self.firmware_update.go_on()
         tried = asyncio.Event()
-        self._do(self._manage(tried))
+        self._do(self.connection.manage(tried))
         await tried.wait()
         self.mdm.server = address_of(self.mdm_uri)
-        await self.mdm.connect()
+        if self.settings.number("upload_protocol") == 0:
+            await self.mdm.connect()
         if self._readout_due:
             await asyncio.sleep(self.first_readout_delay_s)
             self._readout_due = False
             await self._read_and_transmit()
-        self._plan_transmissions()
-
-    async def _join(self) -> None:
-        """Search until the network takes the unit, with growing pauses (33906/0/40, C16)."""
-        await self.modem_update.start_up()
-        backoff = self.settings.backoff("restart_backoff")
-        for attempt in range(1_000_000):
-            self.front.show_joining()
-            self.modem.t3324_s = self.settings.number("t3324")
-            self.modem.t3412_s = self.settings.number("t3412")
-            self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)
-            self.modem.use_edrx = bool(self.settings.number("power_saving_mode") & 1)
-            self.modem.bands = frozenset(map(int, self.settings.text("radio_bands").split(","))) - {0}
-            if await self.modem.attach(self.apn.asked_for(), self.settings.number("search_period")):
-                break
-            self.front.dark()
-            low, high = backoff[min(attempt, len(backoff) - 1)]
-            await asyncio.sleep(self.rng.uniform(low, high) * 60)
-        self.front.show_joined()
-
-    async def _bootstrap_until_done(self) -> None:
-        """Bootstrap; attempts, sequences and back-off of 33906/0/34 to /37 and /42."""
-        rounds = 0
-        while True:
-            for pause_s in self.attempts():
-                await asyncio.sleep(pause_s)
-                if await self._bootstrap():
-                    self.provisioned = True
-                    self.apn.bootstrapped()
-                    return
-            await self._back_off(rounds)
-            rounds += 1
-
-    def attempts(self) -> Iterator[float]:
-        """The pauses before the attempts of a connection (33906/0/34 to /37), then it is taken for failed."""
-        settings = self.settings
-        for sequence in range(settings.number("sequence_retry_count")):
-            for attempt in range(max(settings.number("communication_retry_count"), 1)):
-                if attempt:
-                    yield float(settings.number("communication_retry_delay"))
-                else:
-                    yield float(settings.number("sequence_retry_delay")) if sequence else 0.0
-
-    async def _back_off(self, rounds: int) -> None:
-        """The pause after ``rounds`` others (33906/0/42); the last range is repeated."""
-        backoff = self.settings.backoff("sequence_backoff")
-        low, high = backoff[min(rounds, len(backoff) - 1)]
-        await asyncio.sleep(self.rng.uniform(low, high) * 60)
-
-    async def _bootstrap(self) -> bool:
-        client = Lwm2mClient(self.modem, self.settings, self.deveui, {})
-        await client.open((self.settings.text("bootstrap_ip"), self.settings.number("bootstrap_port")))
-        draft = self.new_draft()
-        try:
-            done = await client.bootstrap(draft)
-            await asyncio.sleep(2.0)    # the answer to the server's last request is still to leave
-        finally:
-            await client.close()
-        if done:
-            self.adopt(draft)
-        return done
-
-    def new_draft(self) -> BootstrapDraft:
-        return BootstrapDraft(self.dm_account, self.mdm_uri, self.mdm_security)
-
-    def adopt(self, draft: BootstrapDraft) -> None:
-        """Take over the servers that a bootstrap has named."""
-        mdm = draft.mdm
-        self.dm_account = draft.dm
-        self.mdm_security = mdm.security
-        if mdm.key is not None:
-            self.mdm_key = mdm.key
-        if mdm.connection is not None:
-            self.settings.write({"mqttsn_connection": mdm.connection})
-        if mdm.topic is not None:
-            self.mdm.topic = mdm.topic
-        if mdm.uri != self.mdm_uri:
-            self.set_mdm_uri(mdm.uri)
-
-    async def _manage(self, tried: asyncio.Event) -> None:
-        """Be registered at the device management server, as long as the unit lives; when it can't be reached, or does
-        not know the unit, ask the bootstrap server again. Sets ``tried`` after the first attempt: meter data come
-        second, and don't depend on it.
-        """
-        rounds = 0
-        while True:
-            if await self._stay_registered(tried):
-                rounds = 0
-            tried.set()
-            await self._back_off(rounds)
-            rounds += 1
-            await self._bootstrap_until_done()
-
-    async def _stay_registered(self, tried: asyncio.Event) -> bool:
-        """Until the connection has failed; whether the unit was registered meanwhile."""
-        server = address_of(self.dm_account.uri)
-        if server is None:
-            return False
-        client = self.dm = Lwm2mClient(self.modem, self.settings, self.deveui, self.tree)
-        await client.open(server)
-        try:
-            registered = was_registered = await self._register(client, tried)
-            while registered:
-                await asyncio.sleep(self.update_after_s())
-                registered = await self.renew(client) or await self._register(client, tried)
-            return was_registered
-        finally:
-            self.dm = None
-            await client.close()
-
-    async def renew(self, client: Lwm2mClient) -> bool:
-        """Keep the registration alive; False when the server has lost it, or is silent."""
-        return await client.update()
-
-    def update_after_s(self) -> float:
-        """When a registration is to be kept alive."""
-        return self.dm_account.lifetime_s * 0.9
-
-    async def _register(self, client: Lwm2mClient, tried: asyncio.Event) -> bool:
-        for pause_s in self.attempts():
-            await asyncio.sleep(pause_s)
-            registered = await client.register(self.dm_account)
-            tried.set()
-            if registered or client.refused:
-                return registered
-        return False
+        self.schedule.plan_transmissions()
 
     # -- meter time
 
@@ -364,14 +240,14 @@ class CMi6110:
                 (network - self.meter.clock_now()).total_seconds()) < 1.0:
             return False
         self.meter.set_clock(network)
-        self._reschedule()
+        self.schedule.plan_anew()
         return True
 
     def set_meter_clock(self, local: datetime) -> None:
         """A new time for the meter: plan anew, and read and send once more (7.3.2)."""
         self.meter.set_clock(local)
-        self._reschedule()
-        if self._sending is not None:
+        self.schedule.plan_anew()
+        if self.schedule.transmits:
             self.trigger_readout()
 
     def utc_now(self) -> datetime:
@@ -425,105 +301,19 @@ class CMi6110:
         self._do(self._read_and_transmit())
 
     def resend_history(self) -> None:
-        """33906/0/13: everything again (U05: no age limit), behind whatever is being sent."""
-        self.storage.queue_history()
-        readings = self.storage.take_history(self.storage.queued_history())
-        self.resending = deque(payload for payload, _ in self.writer().telegrams(readings))
-        self._do(self._transmit())
+        """33906/0/13: everything again, behind whatever is being sent."""
+        self.transmissions.queue_history()
+        self._do(self.transmissions.run())
 
     async def _read_and_transmit(self) -> None:
         self.read_meter(extra=True)
-        await self._transmit()
-
-    async def _transmit(self) -> None:
-        """One transmission: up to the configured number of telegrams, until one fails (7.3.4)."""
-        async with self._transmitting:
-            limit = self.settings.number("max_uploads_per_transmission")
-            for payload, readings in self.pending_telegrams()[:limit]:
-                if not await self.mdm.publish(payload):
-                    break
-                self.storage.mark_sent(readings)
-            else:
-                await self._transmit_history()
-            self.mdm.end_transmission()
-
-    def pending_telegrams(self) -> list[tuple[bytes, list[Reading]]]:
-        """The unsent readouts as telegrams, in the order in which they go."""
-        pending = self.storage.unsent(
-            self.meter.clock_now(), timedelta(minutes=self.settings.number("auto_upload_max_age")),
-            self.settings.number("report_interval"))
-        if self.settings.number("auto_upload_order") == 1:
-            pending.reverse()
-        return self.writer().telegrams(pending)
-
-    async def _transmit_history(self) -> None:
-        """What 33906/0/13 has asked for; 33906/0/14 counts it down. What an outage cuts off goes another time."""
-        while self.resending:
-            payload = self.resending[0]
-            if not await self.mdm.publish(payload):
-                return
-            if self.resending and self.resending[0] is payload:
-                self.resending.popleft()
-
-    # -- schedules, on the meter's clock (7.3.2 and 7.3.3)
-
-    def _plan_readouts(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-        self._reading = self.clock.spawn(self._read_on_schedule())
-
-    def _plan_transmissions(self) -> None:
-        if self._sending is not None:
-            self._sending.cancel()
-        self._sending = self.clock.spawn(self._transmit_on_schedule())
-
-    def _reschedule(self) -> None:
-        """The clock or an interval has changed: plan anew what was planned."""
-        if self._reading is not None:
-            self._plan_readouts()
-        if self._sending is not None:
-            self._plan_transmissions()
-
-    async def _read_on_schedule(self) -> None:
-        while True:
-            await asyncio.sleep(self.seconds_to_grid(self.settings.number("readout_interval")))
-            self.read_meter(extra=False)
-
-    async def _transmit_on_schedule(self) -> None:
-        """One window per interval. A window may reach to the next, and a transmission may take its time: neither
-        moves the windows that follow."""
-        async with asyncio.TaskGroup() as windows:
-            while True:
-                await asyncio.sleep(self.seconds_to_grid(self.settings.number("transmit_interval")))
-                windows.create_task(self._transmit_after(self.random_delay_s()))
-
-    async def _transmit_after(self, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        self._do(self._transmit())
-
-    def random_delay_s(self) -> float:
-        """Between offset and offset + delay after the planned moment; both in minutes (C01)."""
-        offset, delay = self.settings.number("transmit_offset"), self.settings.number("transmit_delay")
-        return self.rng.uniform(offset * 60.0, (offset + delay) * 60.0)
-
-    def seconds_to_grid(self, interval_min: int) -> float:
-        """Seconds to the next multiple of the interval since the meter's midnight; midnight is always one (U15)."""
-        now = self.meter.clock_now()
-        since_midnight = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
-        interval_s = interval_min * 60.0
-        # A wake-up that comes a hair early must not plan the same moment again.
-        following = (since_midnight + 0.5) // interval_s * interval_s + interval_s
-        return max(min(following, _DAY_S) - since_midnight, 0.001)
+        await self.transmissions.run()
 
     # -- device management hooks
 
     def update_registration(self) -> None:
         if self.dm is not None:
-            self._do(self._update(self.dm))
-
-    async def _update(self, client: Lwm2mClient) -> None:
-        if not await self.renew(client):
-            await client.register(self.dm_account)
+            self._do(self.connection.update(self.dm))
 
     def bootstrap_again(self) -> None:
         self.later(lambda: self._restart_life(activation=True))
@@ -572,7 +362,7 @@ class CMi6110:
         if names & {"message_format", "message_encoding", "mqttsn_topic"}:
             self.mdm.new_topic()
         if names & {"readout_interval", "transmit_interval", "transmit_offset", "transmit_delay"}:
-            self._reschedule()
+            self.schedule.plan_anew()
         if names & {"t3324", "t3412", "power_saving_mode"}:
             self.modem.t3324_s = self.settings.number("t3324")
             self.modem.t3412_s = self.settings.number("t3412")

@@ -155,7 +155,7 @@ def _(lab: Lab) -> None:
 def _(lab: Lab) -> None:
     """Bootstrap contents are taken without a look at whether they fit together."""
     unit = lab.unit
-    unit.new_draft = lambda: _CredulousDraft(  # type: ignore[method-assign]
+    unit.connection.new_draft = lambda: _CredulousDraft(  # type: ignore[method-assign]
         unit.dm_account, unit.mdm_uri, unit.mdm_security)
 
 
@@ -167,13 +167,13 @@ class _CredulousDraft(BootstrapDraft):
 @defect("bootstrap-never-again", "NET-26", "NET-27", "NET-43", wire="bootstrap")
 def _(lab: Lab) -> None:
     """A DM server that can't be reached is tried for ever."""
-    lab.unit.attempts = lambda: repeat(60.0)  # type: ignore[method-assign]
+    lab.unit.connection.attempts = lambda: repeat(60.0)  # type: ignore[method-assign]
 
 
 @defect("update-too-late", "LWM2M-1.1.1", wire="dm")
 def _(lab: Lab) -> None:
     """The registration is updated after its lifetime has ended."""
-    lab.unit.update_after_s = lambda: lab.unit.dm_account.lifetime_s * 1.1  # type: ignore[method-assign]
+    lab.unit.connection.update_after_s = lambda: lab.unit.dm_account.lifetime_s * 1.1  # type: ignore[method-assign]
 
 
 @defect("discarded-update-ignored", "ACT-14", wire="dm")
@@ -182,18 +182,18 @@ def _(lab: Lab) -> None:
     async def content_with_any_answer(client: Lwm2mClient) -> bool:
         await client.update()
         return True
-    lab.unit.renew = content_with_any_answer  # type: ignore[method-assign]
+    lab.unit.connection.renew = content_with_any_answer  # type: ignore[method-assign]
 
 
 @defect("lifetime-ignored", "LWM2M-1.1.1", wire="bootstrap")
 def _(lab: Lab) -> None:
     """The unit keeps to a lifetime of a day, whatever the bootstrap server writes."""
-    adopt = lab.unit.adopt
+    adopt = lab.unit.connection.adopt
 
     def adopt_but_for_the_lifetime(draft: BootstrapDraft) -> None:
         adopt(draft)
         lab.unit.dm_account.lifetime_s = 86400
-    lab.unit.adopt = adopt_but_for_the_lifetime  # type: ignore[method-assign]
+    lab.unit.connection.adopt = adopt_but_for_the_lifetime  # type: ignore[method-assign]
 
 
 def _after_update(lab: Lab, damage: Callable[[], None]) -> None:

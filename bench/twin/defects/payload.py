@@ -28,7 +28,7 @@ def _(lab: Lab) -> None:
 def _(lab: Lab) -> None:
     """The transmit offset is taken as seconds."""
     settings, rng = lab.unit.settings, lab.unit.rng
-    lab.unit.random_delay_s = lambda: rng.uniform(  # type: ignore[method-assign]
+    lab.unit.schedule.random_delay_s = lambda: rng.uniform(  # type: ignore[method-assign]
         settings.number("transmit_offset"), settings.number("transmit_offset"))
 
 

@@ -1,0 +1,77 @@
+"""Meter data by LwM2M instead of MQTT-SN: 33906/0/48, manual Table 2 and chapter 10.
+
+The manual has no word on how the meter data object travels (notes, C36). The maker's support pages say LwM2M Send of
+object 33911; that is what is expected here.
+"""
+
+import pytest
+
+from bench.payload.compare import differences
+from bench.payload.decode import decode
+from fixtures.outcomes import Path
+from fixtures.words import device_time, in_regression, minutes, needs, req
+
+UPLOAD_PROTOCOL, TRIGGER = "/33906/0/48", "/33906/0/10"
+MQTT_SN, LWM2M = 0, 1
+MESSAGE_TYPE, ENCODING, DATA = Path(33911, 0, 0), Path(33911, 0, 1), Path(33911, 0, 2)
+
+
+@pytest.fixture
+def lwm2m_upload(joined_unit, dm):
+    """A unit that sends its meter data by LwM2M; after the test by MQTT-SN again."""
+    dm.write(UPLOAD_PROTOCOL, LWM2M)
+    yield joined_unit
+    dm.write(UPLOAD_PROTOCOL, MQTT_SN)
+
+
+def meter_data(send):
+    """The resources of one Send by their paths."""
+    return {record.path: record.value for record in send.records}
+
+
+@req("NET-38", "LWM2M-33906.0.48", "CMP-10", "LWM2M-33911.0.0", "LWM2M-33911.0.1", "LWM2M-33911.0.2")
+@device_time("3 min")
+@needs("meter.optical")
+@in_regression
+@pytest.mark.parametrize("encoding", [0, 1, 2], ids=["SenML", "JSON", "M-Bus"])
+def test_meter_data_go_to_the_dm_server_by_send(lwm2m_upload, dm, gateway, meter, encoding):
+    dm.write("/33906/0", {1: encoding, 2: 42})
+    assert dm.registration.lwm2m_version >= "1.1", "Send is an operation of LwM2M 1.1"
+    before, published, sent = meter.read(), gateway.count, len(dm.sends)
+    dm.execute(TRIGGER)
+    data = meter_data(dm.wait_for_send(5 * minutes, after=sent))
+    after = meter.read()
+
+    assert (data[MESSAGE_TYPE], data[ENCODING]) == (42, encoding)
+    wrong = differences(decode(data[DATA]).newest, before, after, fields=("energy", "volume", "power", "flow"),
+                        utc_offset_min=0, identification="fabrication")
+    assert not wrong, "; ".join(wrong)
+    assert gateway.count == published, "the gateway got them too"
+
+
+@req("NET-38", "LWM2M-33906.0.48")
+@device_time("20 min")
+@in_regression
+def test_the_schedule_goes_on_by_the_other_protocol_and_back(lwm2m_upload, dm, gateway, bench):
+    lwm2m_upload.write_settings({"readout_interval": 5, "report_interval": 5, "transmit_interval": 5,
+                                 "transmit_offset": 1, "transmit_delay": 1})
+    published, sent = gateway.count, len(dm.sends)
+    dm.wait_for_send(8 * minutes, after=sent)
+    assert gateway.count == published, "a PUBLISH with upload protocol LwM2M"
+
+    dm.write(UPLOAD_PROTOCOL, MQTT_SN)
+    sent, published = len(dm.sends), gateway.count
+    gateway.wait_for_telegram(8 * minutes, after=published)
+    assert len(dm.sends) == sent, "a Send with upload protocol MQTT-SN"
+
+
+@req("NET-38", "LWM2M-33906.0.48")
+@device_time("10 min")
+@in_regression
+def test_after_a_reboot_the_unit_reports_by_lwm2m_alone(lwm2m_upload, dm, gateway, bench):
+    published, sent, rebooted = gateway.count, len(dm.sends), bench.clock.time()
+    dm.execute("/3/0/4")
+    dm.wait_for_registration(5 * minutes, after=rebooted)
+    dm.wait_for_send(15 * minutes, after=sent)
+    assert gateway.count == published, "the gateway got them too"
+    assert dm.read(UPLOAD_PROTOCOL) == LWM2M
