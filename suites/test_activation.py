@@ -23,7 +23,7 @@ def test_a_delivered_unit_is_passive_open_and_silent(unit, bench, cell, watch):
         assert cell.state() is CellState.ON, "a passive unit went on the air"
 
 
-@req("ACT-03", "ACT-12", "ACT-13", "ACT-14", "ACT-15", "NET-01", "NET-02")
+@req("ACT-03", "ACT-12", "ACT-13", "ACT-14", "ACT-15", "NET-01", "NET-02", "PHY-17")
 @device_time("3 min")
 @needs("panel.button")
 @everywhere

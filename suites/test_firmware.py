@@ -429,7 +429,7 @@ def update_modem(bench, dm, uri, timeout=60 * minutes):
     raise AssertionError(f"no result of the modem update within {timeout:g} s")
 
 
-@req("FOTA-08", "LWM2M-33909.0.5", "LWM2M-33909.0.7", "LWM2M-33909.0.8")
+@req("FOTA-08", "CMP-11", "LWM2M-33909.0.5", "LWM2M-33909.0.7", "LWM2M-33909.0.8")
 @device_time("60 min")
 @needs("firmware.modem")
 @profile("regression", "certification")
