@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,10 @@ class Collector:
         self.fault = ""
         self._on_result = on_result
         self._phases: dict[str, list[dict[str, Any]]] = {}
+        self._begun: dict[str, float] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        self._begun[nodeid] = time.monotonic()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
@@ -47,6 +52,8 @@ class Collector:
             if report.failed and not self.fault:    # a process died, or a test says nothing of its requirement
                 why = str(report.longrepr).strip().splitlines()
                 self.fault = f"{report.nodeid} failed without a result: {why[-1] if why else 'no reason given'}"
+        if report.when == "teardown":
+            self._begun.pop(report.nodeid, None)
         if report.when == "teardown" and report.nodeid in self._phases:
             result = self._combine(report.nodeid, self._phases.pop(report.nodeid))
             self.results[report.nodeid] = result
@@ -59,7 +66,14 @@ class Collector:
         self.fault = f"pytest failed: {excinfo.typename}: {excinfo.value}"
 
     def in_order(self) -> list[TestResult]:
-        return sorted(self.results.values(), key=lambda result: self.order[result.id])
+        """The results in the order of collection, and after them what was running when the run was cut off."""
+        finished = sorted(self.results.values(), key=lambda result: self.order[result.id])
+        return finished + [self._cut_off(test_id) for test_id in self._begun if test_id in self.collected]
+
+    def _cut_off(self, test_id: str) -> TestResult:
+        return TestResult(
+            id=test_id, verdict=Verdict.ERROR, requirements=self.collected[test_id], device_time_s=0.0,
+            wall_time_s=time.monotonic() - self._begun[test_id], message="the run ended before this test did")
 
     def _combine(self, test_id: str, phases: list[dict[str, Any]]) -> TestResult:
         """One result of the reports on set-up, call and tear-down."""

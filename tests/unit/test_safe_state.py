@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from real_lab import PATIENCE_S, RealLab, command, real_lab
@@ -19,7 +20,7 @@ def lab(tmp_path: Path) -> Iterator[RealLab]:
         yield lab
 
 
-def interrupt(lab: RealLab, when: Callable[[], object], *signals: signal.Signals) -> dict[str, object]:
+def interrupt(lab: RealLab, when: Callable[[], object], *signals: signal.Signals) -> dict[str, Any]:
     """Start a run, send it ``signals`` once ``when`` is true, and give its record."""
     run_dir = lab.folder / "run"
     bench = subprocess.Popen(command("run", "acceptance", "--station", lab.station(), "--run-dir", run_dir,
@@ -35,7 +36,7 @@ def interrupt(lab: RealLab, when: Callable[[], object], *signals: signal.Signals
         bench.kill()
     assert bench.returncode == 2, output
     assert "Traceback" not in output
-    record: dict[str, object] = json.loads((run_dir / "record.json").read_text("utf-8"))
+    record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return record
 
 
@@ -45,6 +46,8 @@ def test_a_signal_switches_the_supply_off_and_is_in_the_record(lab: RealLab, num
     assert lab.is_safe
     assert record["verdict"] == "error"
     assert record["message"] == f"the run was ended by {number.name}"
+    assert record["tests"][-1]["message"] == "the run ended before this test did"
+    assert record["tests"][-1]["requirements"]
 
 
 def test_a_signal_while_the_button_is_held_lets_it_go(lab: RealLab) -> None:
