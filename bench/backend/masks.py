@@ -19,6 +19,9 @@ SECRET_RESOURCES = frozenset({(0, 4), (0, 5), (11, 6), (33905, 5)})
 """Object and resource ids of keys. 0/x/4 is the Secret Key by the manual and a public key by OMA, 11/x/6 (OMA only) a
 password."""
 
+KnownKeys = dict[bytes, None]
+"""Keys, in the order in which they became known."""
+
 _REMEMBERED = 1000
 _SHORTEST_KEY = 8
 """Octets; what is shorter would be found in many an answer by chance."""
@@ -39,13 +42,13 @@ class Masks:
     """Knows the messages that carry keys, and how they look without.
 
     The writer of a key announces the whole payload with ``hide``; then each datagram that carries it, or a block of
-    it, loses the key, and so does whatever a unit says that has this key in it. What it answers to a read of a key is
-    hidden altogether.
+    it, loses the key, and so does whatever a unit says that has this key in it, or another of ``keys``, which servers
+    may share. What a unit answers to a read of a key is hidden altogether.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KnownKeys | None = None) -> None:
         self._shown: dict[bytes, bytes] = {}
-        self._keys: dict[bytes, None] = {}
+        self._keys: KnownKeys = {} if keys is None else keys
         self._reads: dict[tuple[int, bytes], None] = {}
 
     def hide(self, payload: bytes, secrets: Iterable[bytes] | None = None) -> None:

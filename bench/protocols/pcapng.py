@@ -11,9 +11,9 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-INTERFACES = ("bootstrap", "dm", "mdm", "files")
+INTERFACES = ("bootstrap", "dm", "mdm", "files", "dm-2", "mdm-2")
 """One capture interface for each server that the unit calls."""
 
 _SECTION_HEADER = 0x0A0D0D0A
@@ -29,6 +29,15 @@ _OPTION_IF_TSRESOL = 9
 _NANOSECONDS = 9
 _UDP = 17
 _MAX_UDP_PAYLOAD = 65507
+_SECRETS_HEADER = 16
+"""Octets of a block of secrets before their text: its type and length, the type and length of the text."""
+
+
+class Secrets(NamedTuple):
+    """Where the text of some session keys is in the file, in octets."""
+
+    offset: int
+    length: int
 
 
 class PcapngWriter:
@@ -67,13 +76,22 @@ class PcapngWriter:
                                                   time_ns & 0xFFFFFFFF, len(packet), len(packet))
                     + _padded(packet) + _options(*options))
 
-    def secrets(self, key_log: str) -> None:
-        """Write lines of an SSLKEYLOGFILE (also used for DTLS).
+    def secrets(self, key_log: str) -> Secrets:
+        """Write lines of an SSLKEYLOGFILE (also used for DTLS); gives what ``forget`` needs to undo it.
 
         They must come before the packet with the ClientKeyExchange; a reader doesn't look back.
         """
         text = key_log.encode("ascii")
+        written = Secrets(self._file.tell() + _SECRETS_HEADER, len(text))
         self._block(_DECRYPTION_SECRETS, struct.pack("<II", _TLS_KEY_LOG, len(text)) + _padded(text))
+        return written
+
+    def forget(self, secrets: Secrets) -> None:
+        """Overwrite session keys that were written: nobody can decrypt their session any more."""
+        end = self._file.tell()
+        self._file.seek(secrets.offset)
+        self._file.write(b"#".ljust(secrets.length - 1) + b"\n")
+        self._file.seek(end)
 
     def close(self) -> None:
         """Everything is on disk afterwards. Doing it twice does no harm."""

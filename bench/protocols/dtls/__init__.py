@@ -9,6 +9,7 @@ master secret), RFC 5746 (renegotiation info), RFC 9146 (connection id).
 ``client``, ``server``   the two roles; ``association`` is what they share, ``options`` what can be chosen
 ``events``               what they tell their owner
 ``pipe``                 an association between a datagram pipe and CoAP or MQTT-SN, in an asyncio loop
+``describe``             what a datagram holds, in words
 ``faults``               dropped, delayed, doubled, corrupted datagrams and bent messages
 ``records``, ``replay``, ``ciphers``, ``keys``, ``handshake``, ``reassembly``, ``alerts``, ``suites``   the protocol
 """
@@ -16,6 +17,7 @@ master secret), RFC 5746 (renegotiation info), RFC 9146 (connection id).
 from bench.protocols.dtls.alerts import AlertDescription, AlertLevel
 from bench.protocols.dtls.association import Association, NotEstablished
 from bench.protocols.dtls.client import DtlsClient
+from bench.protocols.dtls.describe import describe
 from bench.protocols.dtls.events import (
     AlertReceived,
     AlertSent,
@@ -35,4 +37,4 @@ from bench.protocols.dtls.suites import ALL_SUITES, CipherSuite
 __all__ = ["ALL_SUITES", "Action", "AlertDescription", "AlertLevel", "AlertReceived", "AlertSent", "Association",
            "CipherSuite", "ClientOptions", "Closed", "Data", "DatagramFault", "Dropped", "DtlsClient", "DtlsServer",
            "Established", "Event", "Faults", "NotEstablished", "Reaction", "Send", "ServerAssociation",
-           "ServerEvent", "ServerOptions"]
+           "ServerEvent", "ServerOptions", "describe"]

@@ -63,6 +63,10 @@ class DtlsServerPipe:
         """Say close_notify to one peer."""
         self._handle(self.server.close(peer, self._timer.now()))
 
+    def forget_sessions(self) -> None:
+        """Lose all sessions without a word, as after a restart."""
+        self._handle(self.server.forget_sessions())
+
     def close(self) -> None:
         """Say close_notify to everybody and end. The lower pipe stays open; what comes from it is ignored."""
         for peer in self.server.sessions:

@@ -62,8 +62,20 @@ class DtlsServer:
         self._by_address: dict[Hashable, ServerAssociation] = {}
         self._by_connection_id: dict[bytes, ServerAssociation] = {}
         self._cut_hellos: OrderedDict[Hashable, Reassembly] = OrderedDict()
-        self._outbox: Outbox[Hashable] = Outbox([each for each in options.faults.datagrams if each.flight == 2])
+        self._outbox: Outbox[Hashable] = _outbox_of(options)
         self._timed: set[ServerAssociation] = set()
+
+    @property
+    def options(self) -> ServerOptions:
+        return self._options
+
+    @options.setter
+    def options(self, options: ServerOptions) -> None:
+        """For handshakes that begin from now on; the length of connection ids must stay. Raises ValueError."""
+        if options.connection_id_length != self._options.connection_id_length:
+            raise ValueError("the length of connection ids can't change while sessions use them")
+        self._options = options
+        self._outbox = _outbox_of(options)
 
     @property
     def sessions(self) -> tuple[ServerAssociation, ...]:
@@ -102,6 +114,12 @@ class DtlsServer:
               now: float) -> list[ServerEvent]:
         """See ``Association.alert``."""
         return self._of(association, association.alert(level, description, now))
+
+    def forget_sessions(self) -> list[ServerEvent]:
+        """Give up everything without a word, as after a restart."""
+        for association in [*self._handshakes.values(), *self._sessions]:
+            self._give_up(association, "the server has forgotten it")
+        return self._take_events()
 
     def timeout(self, now: float) -> list[ServerEvent]:
         for address, datagram in self._outbox.due(now):
@@ -307,3 +325,8 @@ class DtlsServer:
         datagram = Record(ContentType.ALERT, DTLS_1_2, 0, 0, body).encode()
         self._events += [ServerEvent(address, None, Send(datagram)),
                          ServerEvent(address, None, AlertSent(AlertLevel.FATAL, description))]
+
+
+def _outbox_of(options: ServerOptions) -> Outbox[Hashable]:
+    """The faults of the one flight that no association sends."""
+    return Outbox([each for each in options.faults.datagrams if each.flight == 2])
