@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from mqttsn12.client.MqttSnClient import MqttSnClient
 from mqttsn12.client.MqttSnClientException import MqttSnClientException
+from mqttsn12.packets import PublishPacket
 
 from bench.backend.backend import Backend
-from bench.backend.mqttsn_gateway import Answer
+from bench.backend.gateway_policy import PRESETS, Expiry, GatewayPolicy
 from bench.clock import WallClock
 from bench.protocols.lwm2m import Path, Type
-from bench.protocols.mqttsn import Connack, Connect, Puback, Publish, QoS, ReturnCode
+from bench.protocols.mqttsn import Connect, Publish, QoS, ReturnCode
 from bench.timeline import Timeline
 
 pytestmark = pytest.mark.timeout(30)
@@ -113,8 +114,7 @@ def test_topics_survive_a_connect_without_clean_session(backend, new_client):
 
 
 def test_the_client_sees_a_scripted_refusal_of_its_connect(backend, new_client):
-    backend.gateway.on_message = lambda message: (Answer([Connack(ReturnCode.CONGESTION)])
-                                                  if isinstance(message, Connect) else None)
+    backend.gateway.script.next(Connect).refuse(ReturnCode.CONGESTION)
     with pytest.raises(MqttSnClientException, match="congestion"):
         new_client("a")
 
@@ -122,9 +122,56 @@ def test_the_client_sees_a_scripted_refusal_of_its_connect(backend, new_client):
 def test_the_client_sees_a_scripted_refusal_of_its_publish(backend, new_client):
     client = new_client("a")
     topic = client.send_register("mr/standard")
-    backend.gateway.on_message = lambda message: (
-        Answer([Puback(message.topic_id, message.message_id, ReturnCode.CONGESTION)])
-        if isinstance(message, Publish) else None)
+    backend.gateway.script.next(Publish).refuse(ReturnCode.CONGESTION)
     with pytest.raises(MqttSnClientException, match="congestion"):
         client.send_publish_with_id(topic, 0, b"x", 1)
     assert backend.gateway.telegrams == []
+
+
+@pytest.mark.parametrize("name", ["RSMB", "Paho", "Utilitarian", "specification"])
+def test_the_client_gets_along_with_each_kind_of_gateway(clock, backend, new_client, name):
+    clock.call(lambda: setattr(backend.gateway, "policy", PRESETS[name]))
+    client = new_client("a")
+    client.send_publish("mr/standard", b"x", 1)
+    client.send_publish("mr/standard", b"y", 0)
+    client.send_ping_req()
+    clock.wait_for(lambda: len(backend.gateway.telegrams) == 2, timeout=10)
+    assert [one.payload for one in backend.gateway.telegrams] == [b"x", b"y"]
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("wanted", ["mr/+/json", "mr/meter/json"])
+def test_a_subscriber_gets_what_another_client_publishes(backend, new_client, wanted, qos):
+    """With a wildcard the gateway registers the topic at the subscriber first, which that client answers by itself."""
+    payload = bytes(range(256)) * 2
+    subscriber, publisher = new_client("subscriber"), new_client("publisher")
+    subscriber.send_subscribe(wanted, 2, object())
+    publisher.send_publish("mr/meter/json", payload, qos)
+    subscriber.datagram_socket.setblocking(True)
+    theirs = PublishPacket()
+    theirs.decode(subscriber.wait_for(True, 0x0C))
+    assert (theirs.get_data(), theirs.get_flags() >> 5 & 3) == (payload, qos)
+    assert backend.gateway.sessions["subscriber"].topics == {1: "mr/meter/json"}
+
+
+def test_the_will_of_a_client_that_is_lost_is_published(clock, backend):
+    client = MqttSnClient()
+    client.set_client_id("a")
+    client.set_keep_alive(1)
+    client.set_timeout(10)
+    client.set_will("will/topic", "gone", 1, True)
+    clock.call(lambda: setattr(backend.gateway, "policy", GatewayPolicy(expiry=Expiry.KEEP_ALIVE)))
+    client.open("127.0.0.1", backend.ports[2])
+    try:
+        client.send_connect()
+        clock.wait_for(lambda: backend.gateway.wills, timeout=10)
+    finally:
+        client.close()
+    will, = backend.gateway.wills
+    assert (will.topic, will.qos, will.retain, will.payload) == ("will/topic", QoS.ONE, True, b"gone")
+
+
+def test_a_client_that_sleeps_is_known_as_asleep(backend, new_client):
+    new_client("a").send_disconnect(3600)
+    session = backend.gateway.sessions["a"]
+    assert (session.state, session.asleep_s) == ("asleep", 3600)

@@ -1,4 +1,4 @@
-"""The unit's way to the meter data server: MQTT-SN over UDP.
+"""The unit's way to the meter data server: MQTT-SN over UDP, plain or in DTLS.
 
 The shapes of the conversation follow frames captured from real devices: CONNECT with CleanSession, protocol 1,
 keep-alive 64800 s and the DevEUI in 16 upper-case hex digits; REGISTER of ``mr/<DevEUI>/<format>/<encoding>`` unless a
@@ -36,9 +36,10 @@ from bench.protocols.mqttsn import (
     decode,
 )
 from bench.twin.cell import Address
-from bench.twin.cmi6110.modem import Modem, ModemSocket
+from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.statistics import TransactionStatistics
+from bench.twin.cmi6110.uplink import PLAIN, HandshakeFailed, MakeUplink, NoCredentials, Uplink
 
 KEEP_ALIVE_S = 64800
 
@@ -81,7 +82,8 @@ class MdmClient:
         self.failures = 0
         self.qos = QoS.ONE
         self._message_id = rng.randrange(0x10000)
-        self._socket: ModemSocket | None = None
+        self.make_uplink: MakeUplink = lambda server, on_datagram: Uplink(modem, server, lambda: PLAIN, on_datagram)
+        self._uplink: Uplink | None = None
         self._connected = False
         self._topic_id: int | None = None
         self._sent_at_s = 0.0
@@ -95,8 +97,7 @@ class MdmClient:
                 or f"mr/{self.deveui}/{_FORMAT_NAMES[self.settings.number('message_format')]}"
                    f"/{_ENCODING_NAMES[self.settings.number('message_encoding')]}")
 
-    @property
-    def compliant(self) -> bool:
+    def is_compliant(self) -> bool:
         return self.settings.number("mqttsn_connection") == 1
 
     # -- what the unit asks for
@@ -115,7 +116,7 @@ class MdmClient:
 
     def end_transmission(self) -> None:
         """After the last telegram of a transmission: a compliant client says good-bye."""
-        if self.compliant and self._connected:
+        if self.is_compliant() and self._connected:
             self._send(Disconnect())
             self.forget()
         if self.status is MdmStatus.OK:
@@ -138,15 +139,17 @@ class MdmClient:
     async def _connect(self) -> bool:
         if self.server is None:
             return False
-        if self.compliant and self.modem.clock.time() - self._sent_at_s > KEEP_ALIVE_S:
+        if self._uplink is None or self._uplink.server != self.server or not self._uplink.is_open:
+            self.forget()
+        if self.is_compliant() and self.modem.clock.time() - self._sent_at_s > KEEP_ALIVE_S:
             self.forget()
         for _ in range(ROUNDS):
             if self._connected and self._topic_id is not None:
                 self.status = MdmStatus.OK
                 return True
+            self.status = MdmStatus.CONNECTING
             if not await self._open():
                 return False
-            self.status = MdmStatus.CONNECTING
             answer = await (self._register() if self._connected else self._say_hello())
             match answer:
                 case Connack(return_code=ReturnCode.ACCEPTED):
@@ -188,7 +191,7 @@ class MdmClient:
                 case Puback(return_code=ReturnCode.CONGESTION):
                     await asyncio.sleep(CONGESTION_WAIT_S)
                 case Puback(return_code=ReturnCode.INVALID_TOPIC_ID):
-                    self._topic_id = None
+                    self.new_topic()
                 case Disconnect():
                     continue
                 case _:
@@ -216,6 +219,8 @@ class MdmClient:
 
     def _failed(self) -> bool:
         self.forget()
+        if self._uplink is not None:
+            self._uplink.drop()
         self.status = MdmStatus.COMMUNICATION_FAILED
         return False
 
@@ -282,22 +287,32 @@ class MdmClient:
 
     async def _open(self) -> bool:
         """Be able to send; else the status says why not."""
-        if self._socket is None:
-            try:
-                self._socket = await self.modem.open(self._received)
-            except OSError:
-                self.forget()
-                self.status = MdmStatus.SOCKET_FAILED
-                return False
+        assert self.server is not None
+        if self._uplink is None or self._uplink.server != self.server:
+            self._close()
+            self._uplink = self.make_uplink(self.server, self._received)
+        try:
+            await self._uplink.connect()
+        except (OSError, NoCredentials, HandshakeFailed) as failure:
+            self.forget()
+            match failure:
+                case NoCredentials():
+                    self.status = MdmStatus.NO_CREDENTIALS
+                case HandshakeFailed():
+                    self.status = MdmStatus.DTLS_FAILED
+                case _:
+                    self.status = MdmStatus.SOCKET_FAILED
+            return False
         return True
 
     def _send(self, message: Message, *, last: bool = False) -> None:
-        assert self._socket is not None
-        assert self.server is not None
+        assert self._uplink is not None
         self._sent_at_s = self.modem.clock.time()
-        self._socket.send(self.server, message.encode())
+        # RAI 2 for QoS 1 (33906/0/51): the acknowledgement is still to come, and nothing after it.
+        assisted = last and self.settings.number("rai") == 1
+        self._uplink.send(message.encode(), release_assistance=2 if assisted else 0)
 
     def _close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._uplink is not None:
+            self._uplink.close()
+            self._uplink = None
