@@ -11,6 +11,8 @@ import asyncio
 from typing import Protocol
 
 from bench.clock import Clock
+from bench.twin.cell import THERMAL_NOISE_DBM
+from bench.twin.nas import T3324_STEPS, T3412_EXTENDED_STEPS, not_below
 from bench.twin.scpi import Boolean, Choice, Number, Parameters, ScpiError, ScpiInstrument, command, read_choice
 
 _SIGN = "NIOT:SIGNaling<i>"
@@ -21,9 +23,11 @@ _UPLINK_OFFSET = 18000
 SWITCHING_S = 2.0
 """How long the cell's signal takes to appear."""
 
-_T3324_STEPS = ((2, 62, 2), (120, 1860, 60), (2160, 11160, 360))
-_T3412_EXTENDED_STEPS = ((2, 62, 2), (90, 930, 30), (960, 1860, 60), (2400, 18600, 600), (21600, 111600, 3600),
-                         (144000, 1116000, 36000), (2304000, 35712000, 1152000))
+_WINDOWS = {"W5K12": 1, "W2K56": 0, "W7K68": 2, "W10K24": 3, "W12K8": 4, "W15K36": 5, "W17K92": 6, "W20K48": 7,
+            "W23K04": 8, "W25K6": 9, "W28K16": 10, "W30K72": 11, "W33K28": 12, "W35K84": 13, "W38K4": 14, "W40K96": 15}
+_CYCLES = {"L4K": 3, "L2K": 2, "L8K": 5, "L16K": 9, "L32K": 10, "L65K": 11, "L131K": 12, "L262K": 13, "L524K": 14,
+           "L1048K": 15}
+"""The upper and the lower half of the octet of the extended DRX parameters."""
 
 
 class RadioModel(Protocol):
@@ -33,9 +37,12 @@ class RadioModel(Protocol):
     """Whether the cell transmits."""
     level_dbm: float
     """NRS energy per resource element, dBm/15 kHz."""
+    noise_dbm: float
+    """Of the same unit."""
     band: int
     psm_allowed: bool
     edrx_allowed: bool
+    edrx_grant: int | None
     t3324_grant_s: int | None
     """What the network grants; ``None``: what the unit asks for. The same for the next."""
     t3412_grant_s: int | None
@@ -65,11 +72,10 @@ class Cmw500(ScpiInstrument):
     level_dbm = Number(f"{_CONFIGURE}:DL:NRSepre:LEVel", -85.0, low=-150.0, high=-30.0, unit="DBM", changed="_apply")
     psm_allowed = Boolean(f"{_CONFIGURE}:CONNection:PSMallowed", False, changed="_apply")
     edrx = Boolean(f"{_CONFIGURE}:CONNection:EDRX:IMODe:ENABle", False, changed="_apply")
-    edrx_window = Choice(f"{_CONFIGURE}:CONNection:EDRX:IMODe:PTWindow",
-                         ("W5K12", "W2K56", "W7K68", "W10K24", "W12K8", "W15K36", "W17K92", "W20K48", "W23K04",
-                          "W25K6", "W28K16", "W30K72", "W33K28", "W35K84", "W38K4", "W40K96"))
-    edrx_cycle = Choice(f"{_CONFIGURE}:CONNection:EDRX:IMODe:CLENgth",
-                        ("L4K", "L2K", "L8K", "L16K", "L32K", "L65K", "L131K", "L262K", "L524K", "L1048K"))
+    edrx_window = Choice(f"{_CONFIGURE}:CONNection:EDRX:IMODe:PTWindow", _WINDOWS, changed="_apply")
+    edrx_cycle = Choice(f"{_CONFIGURE}:CONNection:EDRX:IMODe:CLENgth", _CYCLES, changed="_apply")
+    noise_dbm = Number(f"{_CONFIGURE}:DL:AWGN", None, low=-150.0, high=-30.0, optional=True, unit="DBM",
+                       changed="_apply")
     rrc_keep = Boolean(f"{_CONFIGURE}:CONNection:RRC:KEEP", False)
     rrc_timer_s = Number(f"{_CONFIGURE}:CONNection:RRC:TIMer", 4, low=0, high=255, whole=True, unit="S")
     t3324_s = Number(f"{_CONFIGURE}:CELL:TOUT:T3324", None, low=2, high=11160, whole=True, optional=True, unit="S",
@@ -133,9 +139,11 @@ class Cmw500(ScpiInstrument):
         radio.level_dbm = self.level_dbm
         radio.psm_allowed = self.psm_allowed
         radio.edrx_allowed = self.edrx
-        radio.t3324_grant_s = _timer(self.t3324_s, _T3324_STEPS)
-        radio.t3412_grant_s = (_timer(self.t3412_extended_s, _T3412_EXTENDED_STEPS)
-                               or _timer(self.t3412_s, _T3324_STEPS))
+        radio.edrx_grant = _WINDOWS[self.edrx_window] << 4 | _CYCLES[self.edrx_cycle]
+        radio.noise_dbm = max(self.noise_dbm or THERMAL_NOISE_DBM, THERMAL_NOISE_DBM)
+        radio.t3324_grant_s = _timer(self.t3324_s, T3324_STEPS)
+        radio.t3412_grant_s = (_timer(self.t3412_extended_s, T3412_EXTENDED_STEPS)
+                               or _timer(self.t3412_s, T3324_STEPS))
 
     @command(f"{_CONFIGURE}:BAND")
     def _set_band(self, parameters: Parameters) -> None:
@@ -188,8 +196,4 @@ class Cmw500(ScpiInstrument):
 
 
 def _timer(seconds: float | None, steps: tuple[tuple[int, int, int], ...]) -> int | None:
-    """The value that fits the timer's information element nearest to ``seconds``."""
-    if seconds is None:
-        return None
-    return min((value for first, last, step in steps for value in range(first, last + 1, step)),
-               key=lambda value: abs(value - seconds))
+    return None if seconds is None else not_below(seconds, steps)

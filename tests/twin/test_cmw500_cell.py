@@ -60,7 +60,7 @@ def timeline(clock):
 
 @pytest.fixture
 def cell(clock, server, timeline):
-    cell = Cmw500Cell(server.address, clock=clock, timeline=timeline, band=8, channel=3500, timeout_s=20.0)
+    cell = Cmw500Cell(server.address, clock=clock, timeline=timeline, band=8, timeout_s=20.0)
     yield cell
     cell.close()
 

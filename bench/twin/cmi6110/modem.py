@@ -1,7 +1,7 @@
-"""The unit's modem, and the way of a datagram between the unit and the bench's servers.
+"""The unit's modem: how it finds the network, what it agrees on with it, and when it listens.
 
-Through the air (latency, rate and loss of the coverage level, closed while the unit sleeps), then through a real UDP
-socket on loopback.
+Its sockets are in ``modem_socket.py``. Through the air (latency and rate of the coverage level, closed while the unit
+sleeps) a datagram goes first, then through a real UDP socket on loopback.
 """
 
 from __future__ import annotations
@@ -12,19 +12,44 @@ from collections import deque
 from collections.abc import Callable
 
 from bench.clock import Clock
-from bench.twin.cell import Address, Cell
+from bench.twin.cell import COVERAGES, Cell, Coverage
+from bench.twin.cmi6110.modem_socket import ModemSocket
+from bench.twin.cmi6110.settings import Settings
+from bench.twin.nas import T3324_STEPS, T3412_EXTENDED_STEPS, T3412_UNLESS_EXTENDED_S, PowerSaving, not_below
 
 SPENT_PORTS = 200
 
-EDRX_CYCLE_S = 40.96
-"""The module's default eDRX value 19 = 0x13: paging window 5.12 s in a cycle of 40.96 s."""
+AUTOMATIC_EDRX = 0x15
+"""What the modem asks for when eDRX is automatic: window 5.12 s, cycle 81.92 s. The manual has no value."""
+
+SIGNALLING_BYTES = 60
+"""Of a tracking area update."""
+
+MOST_REPEATS = 4
+"""How often the radio link control sends a packet again; then it gets through."""
+
+
+def asked_by(settings: Settings) -> PowerSaving:
+    """What the settings of Table 10 make the modem ask for. Times that a timer can't hold become the next longer."""
+    use_edrx, use_psm = settings.number("power_saving_mode") & 1, settings.number("power_saving_mode") & 2
+    edrx = settings.number("edrx_value") if settings.number("edrx_mode") == 1 else AUTOMATIC_EDRX
+    return PowerSaving(
+        t3324_s=not_below(settings.number("t3324"), T3324_STEPS) if use_psm else None,
+        t3412_s=not_below(settings.number("t3412"), T3412_EXTENDED_STEPS) if use_psm else None,
+        edrx=edrx if use_edrx else None)
 
 
 class Modem:
     """The unit's modem, as far as the network can tell: attached or not, connected, idle, asleep.
 
+    ``bands`` are searched first (none are all), ``asks`` says what it wants of the network, ``granted`` is what it got.
     ``on_state`` hears of each state (off, searching, connected, idle, psm), ``on_transmit(seconds)`` of each uplink.
     """
+
+    narrow_search_s = 600.0
+    """How long ``bands`` are searched alone, at most half of the search. The manual has no time."""
+    assisted_release_s = 2.0
+    """From the last downlink to the release, when the unit has said that no more is to come."""
 
     def __init__(self, clock: Clock, cell: Cell, rng: random.Random) -> None:
         self.clock = clock
@@ -33,11 +58,9 @@ class Modem:
         self.state = "off"
         self.attached = False
         self.apn = ""
-        self.bands: frozenset[int] = frozenset()    # those to search in; none are all
-        self.t3324_s = 0
-        self.t3412_s = 0
-        self.use_psm = True
-        self.use_edrx = True
+        self.bands: frozenset[int] = frozenset()
+        self.asks: Callable[[], PowerSaving] = PowerSaving
+        self.granted = PowerSaving()
         self.registrations = 0
         self.last_registration_s = 0.0
         self.attached_at = 0.0
@@ -45,8 +68,10 @@ class Modem:
         self.on_transmit: Callable[[float], None] = lambda seconds: None
         self.on_lost: Callable[[], None] = lambda: None
         self.sockets: list[ModemSocket] = []
+        self._assisting = False
         self._spent: deque[asyncio.DatagramTransport] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._periodic: asyncio.TimerHandle | None = None
         self._uplink_free_at = 0.0
         self._downlink_free_at = 0.0
         cell.subscriber = self
@@ -60,52 +85,79 @@ class Modem:
         started = self.clock.time()
         self._enter("searching")
         while True:
-            low, high = self.cell.conditions.attach_s
-            await asyncio.sleep(min(self.rng.uniform(low, high), max(search_s, 1.0)))
-            wanted = apn or self.cell.default_apn
-            in_band = not self.bands or self.cell.band in self.bands
-            found = self.cell.power and in_band
-            if found and wanted in self.cell.apns:
+            searched_s = self.clock.time() - started
+            bands = self.bands_to_search(searched_s, search_s)
+            scan_s = self.rng.uniform(*self._conditions_in(bands).attach_s)
+            await asyncio.sleep(min(scan_s, max(search_s - searched_s, 1.0)))
+            band = self.cell.strongest(bands)
+            if band is not None:
                 break
-            if found or self.clock.time() - started >= search_s:
+            if self.clock.time() - started >= search_s:
                 self._enter("off")
                 return False
-        self.apn = wanted
+        wanted = apn or self.cell.default_apn
+        granted = self.cell.attach(band, wanted, self.asks())
+        if granted is None:
+            self._enter("off")
+            return False
+        self.apn, self.granted = wanted, granted
         self.attached = True
         self.attached_at = self.clock.time()
         self.registrations += 1
         self.last_registration_s = self.attached_at - started
-        self.cell.state = "attached"
         self.touch()
         return True
 
+    def bands_to_search(self, searched_s: float, search_s: float) -> frozenset[int]:
+        """Those that are set come first; when nothing is found there, all."""
+        return self.bands if searched_s < min(self.narrow_search_s, search_s / 2) else frozenset()
+
+    def _conditions_in(self, bands: frozenset[int]) -> Coverage:
+        return COVERAGES[0] if self.cell.strongest(bands) is None else self.cell.conditions
+
+    def renegotiate(self) -> None:
+        """The unit wants something else of the network: a tracking area update says so."""
+        if self.attached:
+            self.uplink_delay(SIGNALLING_BYTES)
+            self.granted = self.cell.update(self.asks())
+
     def detach(self) -> None:
-        self.attached = False
-        self._enter("off")
-        self.cell.state = "on" if self.cell.power else "off"
+        """Leave the network, and say so."""
+        self._left()
 
     def lost_network(self) -> None:
         if self.attached:
-            self.detach()
+            self._left()
             self.on_lost()
 
     def power_off(self) -> None:
-        self.detach()
+        self._left()
         for socket in list(self.sockets):
             socket.close()
+
+    def _left(self) -> None:
+        self.attached = False
+        self._enter("off")
+        self._stop_periodic()
+        self.cell.left()
 
     # -- radio states
 
     def touch(self) -> None:
         """There is traffic: be connected and start the network's inactivity timer again."""
         self._enter("connected")
+        self._stop_periodic()
         self._start_timer(self.cell.inactivity_s, self.released)
 
     def released(self) -> None:
+        """The radio connection is over: idle for T3324, asleep until T3412, and then a periodic update."""
+        self._assisting = False
         self._enter("idle")
-        granted = self.cell.t3324_grant_s if self.cell.t3324_grant_s is not None else self.t3324_s
-        if self.use_psm and self.cell.psm_allowed:
-            self._start_timer(float(granted), self._enter_psm)
+        if self.granted.t3324_s is not None:
+            self._start_timer(float(self.granted.t3324_s), self._enter_psm)
+        t3412_s = T3412_UNLESS_EXTENDED_S if self.granted.t3412_s is None else self.granted.t3412_s
+        if t3412_s:
+            self._periodic = self.clock.loop.call_later(t3412_s, self.renegotiate)
 
     def _enter_psm(self) -> None:
         self._enter("psm")
@@ -117,7 +169,7 @@ class Modem:
         if state != self.state:
             self.state = state
             if state in ("connected", "idle", "psm"):
-                self.cell.state = state
+                self.cell.enter(state)
             self.on_state(state)
 
     def _start_timer(self, seconds: float, then: Callable[[], None]) -> None:
@@ -125,12 +177,17 @@ class Modem:
             self._timer.cancel()
         self._timer = self.clock.loop.call_later(seconds, then)
 
+    def _stop_periodic(self) -> None:
+        if self._periodic is not None:
+            self._periodic.cancel()
+            self._periodic = None
+
     # -- datagrams
 
     async def open(self, on_datagram: Callable[[bytes], None]) -> ModemSocket:
         """A UDP socket of the unit. ``on_datagram(data)`` hears of what comes in."""
         socket = ModemSocket(self, on_datagram)
-        await self.clock.loop.create_datagram_endpoint(lambda: socket, local_addr=("127.0.0.1", 0))
+        await socket.bind()
         self.sockets.append(socket)
         return socket
 
@@ -149,76 +206,62 @@ class Modem:
         while self._spent:
             self._spent.popleft().close()
 
-    def uplink_delay(self, size: int) -> float:
+    def uplink_delay(self, size: int, release_assistance: int = 0) -> float:
         """Seconds until a datagram of ``size`` octets, sent now, is through the air. One at a time."""
         conditions = self.cell.conditions
         was_asleep = self.state != "connected"
-        low, high = conditions.first_packet_s if was_asleep else conditions.packet_s
         air_s = size / conditions.uplink_bytes_per_s
         self.touch()
-        self.on_transmit(air_s)
-        begin = max(self.clock.time(), self._uplink_free_at)
-        self._uplink_free_at = begin + self.rng.uniform(low, high) + air_s
-        return self._uplink_free_at - self.clock.time()
+        self._assisting = release_assistance != 0
+        if self._assisting:
+            self.cell.assisted(release_assistance)
+        free_at = max(self.clock.time(), self._uplink_free_at)
+        for latency_s in self._latencies(conditions, conditions.first_packet_s if was_asleep else conditions.packet_s):
+            free_at += latency_s + air_s
+            self.clock.loop.call_later(free_at - air_s - self.clock.time(), self._transmits, air_s)
+        self._uplink_free_at = free_at
+        return free_at - self.clock.time()
+
+    @property
+    def sending_for_s(self) -> float:
+        """How long what was sent will still be on the air."""
+        return max(self._uplink_free_at - self.clock.time(), 0.0)
 
     def downlink_delay(self, size: int) -> float | None:
         """Seconds until a datagram for the unit reaches it; None: it is lost (asleep, or not there)."""
         if not (self.attached and self.cell.power) or self.state == "psm":
             return None
         conditions = self.cell.conditions
-        delay = self.rng.uniform(*conditions.packet_s) + size / conditions.downlink_bytes_per_s
-        if self.state == "idle" and self.use_edrx and self.cell.edrx_allowed:
-            delay += self.rng.uniform(0.0, EDRX_CYCLE_S)
+        is_idle = self.state == "idle"
+        air_s = size / conditions.downlink_bytes_per_s
+        delay = sum(latency_s + air_s for latency_s in self._latencies(
+            conditions, conditions.first_packet_s if is_idle else conditions.packet_s))
+        if is_idle:
+            delay += self.rng.uniform(0.0, self.granted.edrx_cycle_s)
         # The radio link delivers in order, so a datagram never overtakes the one before it.
         self._downlink_free_at = max(self.clock.time() + delay, self._downlink_free_at)
         return self._downlink_free_at - self.clock.time()
 
+    def _latencies(self, conditions: Coverage, first_s: tuple[float, float]) -> list[float]:
+        """What passes before a packet is sent (s), and before each time that the radio link control repeats it."""
+        latencies = [self.rng.uniform(*first_s)]
+        while len(latencies) <= MOST_REPEATS and self.rng.random() < conditions.repeat:
+            latencies.append(self.rng.uniform(*conditions.packet_s))
+        return latencies
 
-class ModemSocket(asyncio.DatagramProtocol):
-    """One UDP socket of the unit: through the air, then through a real socket on loopback."""
+    def _transmits(self, air_s: float) -> None:
+        if self.attached:
+            self.on_transmit(air_s)
 
-    def __init__(self, modem: Modem, on_datagram: Callable[[bytes], None]) -> None:
-        self._modem = modem
-        self._on_datagram = on_datagram
-        self._transport: asyncio.DatagramTransport | None = None
+    def dropped(self) -> bool:
+        """Whether the network loses a datagram, as its operator has told it to."""
+        lost = self.cell.drop_percent > 0 and self.rng.uniform(0, 100) < self.cell.drop_percent
+        self.cell.lost_datagrams += lost
+        return lost
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-
-    def send(self, destination: Address, data: bytes) -> None:
-        """Send ``data``; it is lost when the unit is not attached or the network has no route."""
-        modem = self._modem
-        if not modem.attached:
-            return
-        delay = modem.uplink_delay(len(data))
-        modem.clock.loop.call_later(delay, self._leave, destination, data)
-
-    def _leave(self, destination: Address, data: bytes) -> None:
-        modem = self._modem
-        routed = modem.cell.route(destination, modem.apn)
-        if routed is None or not modem.cell.power or not modem.attached or self._transport is None:
-            modem.cell.lost_datagrams += 1
-            return
-        self._transport.sendto(data, routed)
-
-    def datagram_received(self, data: bytes, address: Address) -> None:
-        delay = self._modem.downlink_delay(len(data))
-        if delay is None:
-            self._modem.cell.lost_datagrams += 1
-            return
-        self._modem.clock.loop.call_later(delay, self._arrive, data)
-
-    def _arrive(self, data: bytes) -> None:
-        if self._transport is not None and self._modem.attached:
-            self._modem.touch()
-            self._on_datagram(data)
-
-    def error_received(self, exc: Exception) -> None:
-        """A port without a listener answers with ICMP; the unit doesn't hear of it."""
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._modem.keep(self._transport)
-            self._transport = None
-        if self in self._modem.sockets:
-            self._modem.sockets.remove(self)
+    def heard(self) -> None:
+        """A datagram has come in. If it was the one that release assistance spoke of, the network lets go soon."""
+        assisted = self._assisting
+        self.touch()
+        if assisted:
+            self._start_timer(min(self.assisted_release_s, self.cell.inactivity_s), self.released)

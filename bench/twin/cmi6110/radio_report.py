@@ -12,9 +12,7 @@ _RSSI_ABOVE_RSRP_DB = 10
 
 
 def rsrp_dbm(cell: Cell) -> int:
-    """As strong as the cell sends; at a coverage level that needs repetitions, as weak as that level is for."""
-    level = round(cell.level_dbm)
-    return level if cell.conditions.level == 0 else min(level, cell.conditions.nrsrp_dbm)
+    return round(cell.rsrp_dbm)
 
 
 def rssi_tenth_dbm(cell: Cell) -> int:

@@ -1,0 +1,145 @@
+"""A server of JSON messages over WebSocket that answers each at once, as the state is at the present virtual time.
+
+The protocol is that of ``websockets`` without its I/O: no tasks and no timers of its own, so that nothing but the twin
+lets virtual time pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+LONGEST_MESSAGE = 1 << 20
+
+Json = dict[str, Any]
+
+
+class Service(Protocol):
+    """What is served. Each connection has a memory of its own, a dictionary that begins empty."""
+
+    def greeting(self) -> Json: ...
+
+    def answer(self, message: Json, memory: dict[str, Any]) -> Json: ...
+
+
+class WebSocketServer:
+    """``await start()`` and ``await stop()`` it in the loop. ``dead``: it takes messages and doesn't answer."""
+
+    def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.service = service
+        self.dead = False
+        self._host = host
+        self._wanted_port = port
+        self._server: asyncio.Server | None = None
+        self.connections: set[asyncio.Transport] = set()
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
+
+    async def stop(self) -> None:
+        """Close the port and every connection. Idempotent."""
+        if self._server is not None:
+            self._server.close()
+            self.drop_connections()
+            await self._server.wait_closed()
+            self._server = None
+
+    def drop_connections(self) -> None:
+        for transport in list(self.connections):
+            transport.abort()
+
+    @property
+    def address(self) -> str:
+        if self._server is None:
+            raise RuntimeError("the WebSocket server is not started")
+        return f"ws://{self._host}:{self._server.sockets[0].getsockname()[1]}"
+
+
+class _Connection(asyncio.Protocol):
+    """One client. Without an Origin header it is refused."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: WebSocketServer) -> None:
+        self._server = server
+        self._websocket = ServerProtocol(max_size=LONGEST_MESSAGE)
+        self._memory: dict[str, Any] = {}
+        self._parts = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.connections.discard(self._transport)
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()     # a client that doesn't read is not served any further
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def eof_received(self) -> None:
+        self._websocket.receive_eof()
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._websocket.receive_data(data)
+        for event in self._websocket.events_received():
+            if isinstance(event, Request):
+                self._open(event)
+            elif isinstance(event, Frame):
+                self._frame(event)
+        self._flush()
+
+    def _open(self, request: Request) -> None:
+        if "Origin" in request.headers:
+            self._websocket.send_response(self._websocket.accept(request))
+            self._say(self._server.service.greeting())
+        else:
+            self._websocket.send_response(self._websocket.reject(HTTPStatus.FORBIDDEN, "Origin header required\n"))
+
+    def _frame(self, frame: Frame) -> None:
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        self._parts += frame.data
+        if len(self._parts) > LONGEST_MESSAGE:
+            self._websocket.fail(1009, "too long")
+        elif frame.fin:
+            text, self._parts = bytes(self._parts), bytearray()
+            if not self._server.dead:
+                self._say(self._answer(text))
+
+    def _answer(self, text: bytes) -> Json:
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            return {"error": "JSON parse error"}
+        if not isinstance(message, dict):
+            return {"error": "not an object"}
+        return self._server.service.answer(message, self._memory)
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._websocket.send_text(json.dumps(message).encode())
+        except InvalidState:    # the client is on its way out
+            return
+
+    def _flush(self) -> None:
+        for data in self._websocket.data_to_send():
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+        if self._websocket.close_expected():
+            self._transport.close()
