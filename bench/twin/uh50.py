@@ -104,7 +104,8 @@ class UH50:
 
     ``load`` scales flow and power: 1 is normal, 0 is standstill, -1 is reversed flow, with which power and flow are
     negative and the cumulative registers stand still. ``energy_kwh`` is what the meter has counted before (by default
-    the seed says). ``utc_offset_min`` is the meter's own local standard time.
+    the seed says). ``utc_offset_min`` is the meter's own local standard time. ``on_clock_set`` hears of each new
+    time, as the module does.
     """
 
     model = "UH50"
@@ -144,6 +145,7 @@ class UH50:
         self._clock_set_at = clock.time()
         self._clock_set_to = clock.utc().replace(tzinfo=None) + timedelta(minutes=utc_offset_min)
         self._held: dict[str, Any] = {}
+        self.on_clock_set: Callable[[], None] = lambda: None
 
     # -- what the ports and the module see ------------------------------------------------------------------------
 
@@ -197,6 +199,7 @@ class UH50:
         if local.tzinfo is not None:
             raise ValueError("the meter knows no time zone: give its local standard time, naive")
         self._clock_set_at, self._clock_set_to = self._clock.time(), local
+        self.on_clock_set()
 
     # -- what a test sets -----------------------------------------------------------------------------------------
 
@@ -215,7 +218,7 @@ class UH50:
         return self._drift_ppm
 
     def set_drift(self, ppm: float) -> None:
-        self.set_clock(self.clock_now())
+        self._clock_set_at, self._clock_set_to = self._clock.time(), self.clock_now()
         self._drift_ppm = ppm
 
     @property

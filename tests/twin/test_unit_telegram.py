@@ -71,7 +71,7 @@ def test_a_day_of_hourly_readouts_is_as_long_as_calculated(message_format: int, 
 
 def test_more_readouts_than_fit_become_several_packs_none_too_long_and_none_lost() -> None:
     readings = [replace(EXAMPLE, time=EXAMPLE.time + timedelta(hours=hours)) for hours in range(100)]
-    packs = TelegramWriter(SENML_CBOR, STANDARD, 0).telegrams(readings)
+    packs = list(TelegramWriter(SENML_CBOR, STANDARD, 0).telegrams(readings))
     assert len(packs) > 1
     assert all(len(payload) <= 1100 for payload, _ in packs)
     assert all(b"\x21\x6812345678" in payload[:16] for payload, _ in packs), "each names the meter"

@@ -149,6 +149,13 @@ class BootstrapDraft:
                          str(self.values.get(server / 7, "U")))
 
     @property
+    def dm_key(self) -> bytes | None:
+        """The Secret Key of the account, if one was written: OMA's resource 5, or 4 as the manual prints it."""
+        account = self._account()
+        keys = [self.values.get(account / number) for number in (5, 4)] if account is not None else []
+        return next((key for key in keys if isinstance(key, bytes)), None)
+
+    @property
     def mdm(self) -> MdmAccount:
         uri, security = (self.values.get(Path(MDM, 0, number), before)
                          for number, before in zip((0, 2), self._mdm_before, strict=True))

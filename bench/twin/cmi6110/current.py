@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +41,20 @@ class Waveform:
     readout_s: float = 1.5
     wake_a: float = 8e-3                # controller wakes, modem boots
     boot_spike_a: float = 25e-3
+    boot_spike_s: float = 5e-3
+    boot_spike_period_s: float = 0.05
     wake_s: float = 0.4
     receive_a: float = 46e-3            # search and synchronisation, downlink
+    search_s: float = 0.6               # of each period, when there is no network yet
+    search_period_s: float = 1.0
+    synchronise_s: tuple[float, float, float] = (0.35, 1.5, 5.0)      # after power saving, by coverage level
     transmit_a: float = 220e-3          # 23 dBm
     transmit_peak_a: float = 250e-3
+    peak_s: float = 8e-3
+    ramp_s: float = 2e-3                # the transmitter comes on and goes off in one step between
+    random_access_s: float = 0.05       # preambles before the data
+    block_s: tuple[float, float, float] = (0.032, 0.064, 0.256)       # by coverage level
+    block_pause_s: float = 0.04
     connected_a: float = 6e-3           # connected, between the receive windows of C-DRX
     connected_receive_s: float = 12e-3
     connected_period_s: float = 0.256
@@ -52,10 +62,9 @@ class Waveform:
     paging_s: float = 20e-3             # one paging occasion
     paging_period_s: float = 2.56       # between occasions inside the paging time window
     paging_window_s: float = 5.12
-    edrx_cycle_s: float = 40.96
     led_a: float = 3e-3                 # each LED
     inrush_a: float = 350e-3
-    inrush_s: float = 2e-3
+    inrush_s: float = 2e-3              # its time constant
 
 
 @dataclass(slots=True)
@@ -115,6 +124,7 @@ class CurrentTrace:
         self._ended: list[_Pattern] = []
         self._voltage_times: list[int] = [self._begin]
         self._voltages: list[float] = [supply.value]
+        self._followers: list[Callable[[], None]] = []
         supply.follow(self._voltage_changed)
 
     # -- what the unit says ---------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ class CurrentTrace:
             self._insert(moment, step)
         self._levels[component] = level
         self._changed[component] = moment
+        self._tell()
 
     def pulse(self, component: str, amps: float, duration_s: float, at: float | None = None) -> None:
         """``component`` draws ``amps`` more than it otherwise does for ``duration_s`` seconds from ``at`` on."""
@@ -145,6 +156,7 @@ class CurrentTrace:
         if level and duration:
             self._insert(moment, level)
             self._insert(moment + duration, -level)
+            self._tell()
 
     def repeat(self, component: str, amps: float, on_s: float, period_s: float, at: float | None = None) -> None:
         """``component`` draws ``amps`` for ``on_s`` of every ``period_s``, from ``at`` until it is set anew."""
@@ -155,6 +167,11 @@ class CurrentTrace:
         self.set(component, 0.0, at)
         if level:
             self._patterns[component] = _Pattern(level, on, period, self._changed[component])
+            self._tell()
+
+    def follow(self, follower: Callable[[], None]) -> None:
+        """Call ``follower()`` whenever the unit begins or plans to draw something else."""
+        self._followers.append(follower)
 
     def forget(self, before: float) -> None:
         """Drop the steps before that time. They can't be rendered any more; their charge is kept."""
@@ -224,6 +241,10 @@ class CurrentTrace:
         if when < self._horizon:
             raise ValueError(f"the current at {moment} s is forgotten; it is known from {self._horizon / 1e6} s on")
         return when
+
+    def _tell(self) -> None:
+        for follower in self._followers:
+            follower()
 
     def _insert(self, moment: int, step: int) -> None:
         if not self._times or moment >= self._times[-1]:

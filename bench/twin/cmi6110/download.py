@@ -14,7 +14,8 @@ from aiocoap.numbers import codes
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
 from bench.twin.cell import Address
 from bench.twin.cmi6110 import uri as uris
-from bench.twin.cmi6110.modem import Modem, ModemSocket
+from bench.twin.cmi6110.modem import Modem
+from bench.twin.cmi6110.modem_socket import ModemSocket
 from bench.twin.cmi6110.settings import Settings
 
 DEFAULT_PORT = 5683

@@ -23,6 +23,7 @@ class Front:
     reboot_from_s = 5.0
     off_from_s = 15.0
     off_until_s = 20.0
+    red_at_start = True
 
     def __init__(self, clock: Clock) -> None:
         self.green: Signal[bool] = Signal(False)
@@ -71,7 +72,7 @@ class Front:
             self._show = self._clock.spawn(show)
 
     async def _start(self) -> None:
-        self._set(True, True)
+        self._set(True, self.red_at_start)
         await asyncio.sleep(self.start_both_s)
         self._set(False, False)
 

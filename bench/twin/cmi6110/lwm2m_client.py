@@ -18,15 +18,16 @@ from bench.twin.cell import Address
 from bench.twin.cmi6110 import accounts, attributes
 from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
 from bench.twin.cmi6110.management import Management
-from bench.twin.cmi6110.modem import Modem, ModemSocket
+from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.uplink import HandshakeFailed, MakeUplink, NoCredentials, Uplink
 
 BOOTSTRAP_WAIT_S = 247.0
 """How long the unit waits for the bootstrap server to finish (CoAP's EXCHANGE_LIFETIME)."""
 
 class Lwm2mClient:
-    """One association with a server: the unit's socket, its CoAP endpoint, and what the server may do.
+    """One association with a server: the unit's way to it, its CoAP endpoint, and what the server may do.
 
     ``draft`` takes what a bootstrap server writes (objects 0, 1 and 33905); it is None on a device management
     association, where ``tree`` counts. ``refused``: the server's last answer was an error, unlike no answer at all.
@@ -42,15 +43,16 @@ class Lwm2mClient:
         self.refused = False
         self.location: tuple[str, ...] = ()
         self._server: Address = ("", 0)
-        self._socket: ModemSocket | None = None
+        self._uplink: Uplink | None = None
         self._coap: CoapEndpoint | None = None
         self._finished = asyncio.Event()
 
     # -- towards a server
 
-    async def open(self, server: Address) -> None:
+    async def open(self, server: Address, make_uplink: MakeUplink) -> None:
+        """The handshake, if there is to be one, comes with the first request."""
         self._server = server
-        self._socket = await self.modem.open(self._received)
+        self._uplink = make_uplink(server, self._received)
         self._coap = await CoapEndpoint.create(self, _Site(self), "unit", block_size=512)
 
     async def bootstrap(self, draft: BootstrapDraft) -> bool:
@@ -98,9 +100,9 @@ class Lwm2mClient:
     async def close(self) -> None:
         if self._coap is not None:
             await self._coap.shutdown()
-        if self._socket is not None:
-            self._socket.close()
-        self._coap = self._socket = None
+        if self._uplink is not None:
+            self._uplink.close()
+        self._coap = self._uplink = None
 
     async def _post(self, path: tuple[str, ...], query: list[str], payload: bytes = b"") -> Message | None:
         message = Message(code=codes.POST, uri_path=path, uri_query=query, payload=payload)
@@ -112,20 +114,27 @@ class Lwm2mClient:
         return response if taken else None
 
     async def _request(self, message: Message) -> Message | None:
+        """The server's answer; None when there is no way to it, or it is silent."""
         assert self._coap is not None
+        assert self._uplink is not None
         message.transport_tuning = transport_tuning(
             ack_timeout_s=self.settings.number("coap_ack_timeout"),
             max_retransmit=self.settings.number("coap_max_retransmit"), confirmable=True)
         try:
+            await self._uplink.connect()
             return await self._coap.request(self._server, message)
+        except (NoCredentials, HandshakeFailed):
+            return None
         except error.Error:
+            if self._uplink is not None:
+                self._uplink.drop()
             return None
 
     # -- datagrams
 
     def send(self, peer: Any, data: bytes) -> None:
-        if self._socket is not None:
-            self._socket.send(peer, data)
+        if self._uplink is not None:
+            self._uplink.send(data)
 
     def _received(self, data: bytes) -> None:
         if self._coap is not None:

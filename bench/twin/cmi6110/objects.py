@@ -231,7 +231,7 @@ def _status(unit: CMi6110) -> dict[Path, Resource]:
         Path(33907, 0, 2): _integer(lambda: radio_report.classification(cell)),
         Path(33907, 0, 3): _integer(lambda: cell.conditions.level),
         Path(33907, 0, 4): _integer(lambda: radio_report.rssi_tenth_dbm(cell)),
-        Path(33907, 0, 5): _integer(lambda: cell.conditions.snr_tenth_db),
+        Path(33907, 0, 5): _integer(lambda: cell.snr_tenth_db),
         Path(33907, 0, 10): _integer(lambda: unit.mdm.status),
         Path(33907, 0, 11): _integer(lambda: cell.band),
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from bench.clock import Clock
 from bench.twin.cmi6110.settings import Settings
 
 _DAY_S = 86400.0
+_EARLY_S = 0.5
+"""A wake-up that comes a hair early belongs to its moment, and must not plan it again."""
 
 
 class Schedule:
@@ -20,7 +22,7 @@ class Schedule:
     """
 
     def __init__(self, clock: Clock, rng: random.Random, settings: Settings, clock_now: Callable[[], datetime],
-                 read: Callable[[], object], transmit: Callable[[], object]) -> None:
+                 read: Callable[[], Awaitable[object]], transmit: Callable[[], object]) -> None:
         self.clock = clock
         self.rng = rng
         self.settings = settings
@@ -29,6 +31,12 @@ class Schedule:
         self._transmit = transmit
         self._readouts: asyncio.Task[None] | None = None
         self._transmissions: asyncio.Task[None] | None = None
+        self._served: datetime | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether readouts are planned."""
+        return self._readouts is not None
 
     @property
     def transmits(self) -> bool:
@@ -39,8 +47,11 @@ class Schedule:
         self.stop_readouts()
         self._readouts = self.clock.spawn(self._read_on_schedule())
 
-    def plan_transmissions(self) -> None:
+    def plan_transmissions(self, *, sent_just_now: bool = False) -> None:
+        """From now on; a window that is open is used, unless there was a transmission ``sent_just_now``."""
         self.stop_transmissions()
+        if sent_just_now:
+            self._served = self._planned_moment()
         self._transmissions = self.clock.spawn(self._transmit_on_schedule())
 
     def stop_readouts(self) -> None:
@@ -63,30 +74,56 @@ class Schedule:
     async def _read_on_schedule(self) -> None:
         while True:
             await asyncio.sleep(self.seconds_to_grid(self.settings.number("readout_interval")))
-            self._read()
+            await self._read()
 
     async def _transmit_on_schedule(self) -> None:
         """One window per interval. A window may reach to the next, and a transmission may take its time: neither
         moves the windows that follow."""
         async with asyncio.TaskGroup() as windows:
+            if self._planned_moment() != self._served and self._late_s() < self._window_s()[1]:
+                windows.create_task(self._transmit_after(self._rest_of_delay_s()))
             while True:
                 await asyncio.sleep(self.seconds_to_grid(self.settings.number("transmit_interval")))
                 windows.create_task(self._transmit_after(self.random_delay_s()))
 
     async def _transmit_after(self, delay_s: float) -> None:
+        planned = self._planned_moment()
         await asyncio.sleep(delay_s)
+        self._served = planned
         self._transmit()
 
     def random_delay_s(self) -> float:
-        """Between offset and offset + delay after the planned moment; both in minutes (C01)."""
+        """Between offset and offset + delay after the planned moment."""
+        return self.rng.uniform(*self._window_s())
+
+    def _rest_of_delay_s(self) -> float:
+        """From now, in a window that is open or still to open."""
+        late_s = self._late_s()
+        begin, end = self._window_s()
+        moment = self.random_delay_s()
+        return (moment if moment >= late_s else self.rng.uniform(max(begin, late_s), end)) - late_s
+
+    def _window_s(self) -> tuple[float, float]:
+        """From the planned moment to both ends of its window; the settings are minutes (C01)."""
         offset, delay = self.settings.number("transmit_offset"), self.settings.number("transmit_delay")
-        return self.rng.uniform(offset * 60.0, (offset + delay) * 60.0)
+        return offset * 60.0, (offset + delay) * 60.0
+
+    def _late_s(self) -> float:
+        """Seconds since the latest moment of the transmit interval's grid."""
+        return self._since_midnight_s() % (self.settings.number("transmit_interval") * 60.0)
+
+    def _planned_moment(self) -> datetime:
+        """That moment, on the meter's clock."""
+        return (self._clock_now() - timedelta(seconds=self._late_s() - 2 * _EARLY_S)).replace(microsecond=0)
 
     def seconds_to_grid(self, interval_min: int) -> float:
         """Seconds to the next multiple of the interval since the meter's midnight; midnight is always one (U15)."""
-        now = self._clock_now()
-        since_midnight = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+        since_s = self._since_midnight_s()
         interval_s = interval_min * 60.0
-        # A wake-up that comes a hair early must not plan the same moment again.
-        following = (since_midnight + 0.5) // interval_s * interval_s + interval_s
-        return max(min(following, _DAY_S) - since_midnight, 0.001)
+        following = since_s // interval_s * interval_s + interval_s
+        return max(min(following, _DAY_S) - since_s + _EARLY_S, 0.001)
+
+    def _since_midnight_s(self) -> float:
+        """Seconds since the meter's midnight, ``_EARLY_S`` ahead."""
+        now = self._clock_now() + timedelta(seconds=_EARLY_S)
+        return (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()

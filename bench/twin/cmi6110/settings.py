@@ -170,9 +170,9 @@ class Settings:
                 wrong[name] = "unknown"
             elif not rule.accepts(value):
                 wrong[name] = "range"
-        return wrong or self._check_window(changes)
+        return wrong or self.check_window(changes)
 
-    def _check_window(self, changes: Mapping[str, Value]) -> dict[str, str]:
+    def check_window(self, changes: Mapping[str, Value]) -> dict[str, str]:
         """Offset + delay <= transmit interval (7.3.3); a mere shorter interval is handled by ``write`` instead."""
         touched = changes.keys() & {"transmit_offset", "transmit_delay"}
         if not touched:
@@ -189,16 +189,21 @@ class Settings:
         if wrong:
             name, reason = next(iter(wrong.items()))
             raise Refused(name, reason)
-        stored = dict(changes)
-        if "transmit_interval" in changes and not changes.keys() & {"transmit_offset", "transmit_delay"}:
-            interval = int(changes["transmit_interval"])
-            if self.number("transmit_offset") + self.number("transmit_delay") > interval:
-                stored |= {"transmit_offset": 0, "transmit_delay": interval}    # 7.3.3, last condition
+        stored = {**changes, **self.clamp(changes)}
         before = dict(self._values)
         self._values.update(stored)
         changed = frozenset(name for name in stored if before[name] != stored[name])
         if changed:
             self.on_change(changed)
+
+    def clamp(self, changes: Mapping[str, Value]) -> dict[str, Value]:
+        """What must change with a transmit interval that has become too short (7.3.3, last condition)."""
+        if "transmit_interval" not in changes or changes.keys() & {"transmit_offset", "transmit_delay"}:
+            return {}
+        interval = int(changes["transmit_interval"])
+        if self.number("transmit_offset") + self.number("transmit_delay") <= interval:
+            return {}
+        return {"transmit_offset": 0, "transmit_delay": interval}
 
     def reset(self) -> None:
         """Factory reset: all defaults, but power mode Active (Table 8)."""

@@ -12,38 +12,39 @@ from bench.twin.cmi6110.telegram import Reading
 CAPACITY = 8000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """``extra``: taken off the grid (joining, time sync, trigger), so the report interval doesn't thin it out."""
 
     reading: Reading
     extra: bool
-    sent: bool = False
 
 
 class Storage:
-    """Up to 8000 readouts; the oldest make room for new ones. Survives reboot and power loss."""
+    """Up to ``capacity`` readouts, in the order in which they were made; the oldest make room for new ones (G02).
+    Survives reboot and power loss.
+    """
 
-    def __init__(self) -> None:
-        self._stored: deque[Stored] = deque(maxlen=CAPACITY)
-        self._unsent: dict[int, Stored] = {}
-        self._next = 0
-        self._history: deque[Reading] = deque()
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self._stored: deque[Reading] = deque()
+        self._unsent: dict[int, Stored] = {}    # by the identity of the reading: a stored one is a thing, not a value
 
     def __len__(self) -> int:
         return len(self._stored)
 
     @property
     def latest(self) -> Reading | None:
-        return self._stored[-1].reading if self._stored else None
+        return self._stored[-1] if self._stored else None
 
     def add(self, reading: Reading, *, extra: bool) -> None:
-        if len(self._stored) == CAPACITY:
-            self._unsent.pop(self._next - CAPACITY, None)
-        stored = Stored(reading, extra)
-        self._stored.append(stored)
-        self._unsent[self._next] = stored
-        self._next += 1
+        self._stored.append(reading)
+        self._unsent[id(reading)] = Stored(reading, extra)
+        if len(self._stored) > self.capacity:
+            self.forget(self._stored.popleft())
+
+    def forget(self, reading: Reading) -> None:
+        self._unsent.pop(id(reading), None)
 
     def unsent(self, now: datetime, max_age: timedelta, report_interval_min: int) -> list[Reading]:
         """What waits to be sent, oldest first: not too old, and on the grid of the report interval."""
@@ -52,19 +53,12 @@ class Storage:
                 and (stored.extra or _minute_of_day(stored.reading.time) % report_interval_min == 0)]
 
     def mark_sent(self, readings: Iterable[Reading]) -> None:
-        done = {id(reading) for reading in readings}
-        for key in [key for key, stored in self._unsent.items() if id(stored.reading) in done]:
-            self._unsent.pop(key).sent = True
+        for reading in readings:
+            self.forget(reading)
 
-    def queue_history(self) -> None:
-        """All readouts are to be sent (again), whatever their age."""
-        self._history = deque(stored.reading for stored in self._stored)
-
-    def queued_history(self) -> int:
-        return len(self._history)
-
-    def take_history(self, count: int) -> list[Reading]:
-        return [self._history.popleft() for _ in range(min(count, len(self._history)))]
+    def history(self) -> list[Reading]:
+        """All that is kept, sent or not, oldest first."""
+        return list(self._stored)
 
 
 def _minute_of_day(moment: datetime) -> int:

@@ -6,7 +6,7 @@ The twin's own code from the manual, on purpose not shared with the bench's deco
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -60,13 +60,16 @@ class TelegramWriter:
         self.extended = message_format == EXTENDED
         self.utc_offset_minutes = utc_offset_minutes
 
-    def telegrams(self, readings: Sequence[Reading]) -> list[tuple[bytes, list[Reading]]]:
-        """``readings``, in the order in which they are to be sent, as telegrams with what each carries."""
-        if self.encoding == MBUS:
-            return [(self.mbus(reading), [reading]) for reading in readings]
-        if self.encoding == JSON:
-            return [(self.json(reading), [reading]) for reading in readings]
-        return self._split(list(readings))
+    def telegrams(self, readings: Sequence[Reading]) -> Iterator[tuple[bytes, list[Reading]]]:
+        """``readings``, in the order in which they are to be sent, as telegrams with what each carries. Written one
+        after the other, as they are asked for: of a long backlog a transmission takes a few.
+        """
+        if self.encoding == SENML_CBOR:
+            yield from self._packs(readings)
+            return
+        write = self.mbus if self.encoding == MBUS else self.json
+        for reading in readings:
+            yield write(reading), [reading]
 
     def sent_time(self, reading: Reading) -> datetime:
         """The UTC offset is subtracted from the meter's time (7.3.1)."""
@@ -168,21 +171,27 @@ class TelegramWriter:
     def base_name(self, reading: Reading) -> str:
         return reading.meter_id
 
-    def _split(self, readings: list[Reading]) -> list[tuple[bytes, list[Reading]]]:
+    def _packs(self, readings: Sequence[Reading]) -> Iterator[tuple[bytes, list[Reading]]]:
         """As many self-described packs as the byte limit asks for, each newest first (as in the manual's example)."""
-        packs: list[tuple[bytes, list[Reading]]] = []
-        chunk: list[Reading] = []
-        payload = b""
-        for reading in readings:
-            longer = sorted([*chunk, reading], key=lambda one: one.time, reverse=True)
-            candidate = self.senml(longer)
-            if chunk and len(candidate) > self.largest_payload:
-                packs.append((payload, chunk))
-                longer, candidate = [reading], self.senml([reading])
-            chunk, payload = longer, candidate
-        if chunk:
-            packs.append((payload, chunk))
-        return packs
+        begin, count = 0, 1
+        while begin < len(readings):
+            count = min(max(count, 1), len(readings) - begin)
+            # Packs of a backlog are about alike: look for the longest that fits from where the last one ended.
+            while count > 1 and len(self._pack(readings[begin:begin + count])) > self.largest_payload:
+                count -= 1
+            while begin + count < len(readings) and (
+                    len(self._pack(readings[begin:begin + count + 1])) <= self.largest_payload):
+                count += 1
+            chunk = _newest_first(readings[begin:begin + count])
+            yield self.senml(chunk), chunk
+            begin += count
+
+    def _pack(self, readings: Sequence[Reading]) -> bytes:
+        return self.senml(_newest_first(readings))
+
+
+def _newest_first(readings: Sequence[Reading]) -> list[Reading]:
+    return sorted(readings, key=lambda reading: reading.time, reverse=True)
 
 
 def _exponent(value: Decimal) -> int:

@@ -18,12 +18,13 @@ from bench.twin.cell import Cell
 from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.apn import ApnTrial
 from bench.twin.cmi6110.connection import Connection
+from bench.twin.cmi6110.consumption import Consumption
 from bench.twin.cmi6110.current import CurrentTrace, Waveform
 from bench.twin.cmi6110.firmware import FirmwareUpdate
 from bench.twin.cmi6110.front import Front
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.mdm_client import MdmClient
-from bench.twin.cmi6110.modem import Modem
+from bench.twin.cmi6110.modem import Modem, asked_by
 from bench.twin.cmi6110.modem_firmware import ModemUpdate
 from bench.twin.cmi6110.otc import OtcService
 from bench.twin.cmi6110.resource import BadValue, Resource
@@ -32,6 +33,7 @@ from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
 from bench.twin.cmi6110.transmissions import Transmissions
+from bench.twin.cmi6110.uplink import Uplink
 from bench.twin.cmi6110.uri import address_of
 from bench.twin.signal import Signal
 from bench.twin.type2tag import Type2Tag
@@ -51,7 +53,9 @@ class CMi6110:
     iccid = "8946000000000000001"
     waveform = Waveform()
     first_readout_delay_s = 2.0
+    meter_retry_s = 2.0
     bootstrap_on_activation = True
+    uplink = Uplink
 
     def __init__(self, clock: Clock, rng: random.Random, cell: Cell, meter: UH50, deveui: str) -> None:
         self.clock = clock
@@ -62,6 +66,7 @@ class CMi6110:
         self.supply: Signal[float] = Signal(0.0)
         self.front = Front(clock)
         self.current = CurrentTrace(clock, self.supply)
+        self.consumption = Consumption(clock, self.current, lambda: self.waveform)
         self.settings = Settings()
         self.storage = Storage()
         self.modem = Modem(clock, cell, rng)
@@ -73,18 +78,20 @@ class CMi6110:
         self.dm_account = DmAccount()
         self.mdm_uri = ""
         self.mdm_security = 3
-        self.mdm_key = b""
+        self.bootstrap_key = self.dm_key = self.mdm_key = b""    # what production puts in: see Lab
         self.apn = ApnTrial(self.settings)
         self.firmware_update = FirmwareUpdate(self, self._do)
         self.modem_update = ModemUpdate(self.modem, self.settings, self._do, self.modem.lost_network)
         self.connection = Connection(self)
-        self.transmissions = Transmissions(self)
+        self.mdm.make_uplink = self.connection.mdm_uplink
+        self.transmissions = Transmissions(self, self._do)
         self.schedule = Schedule(clock, rng, self.settings, meter.clock_now,
-                                 read=lambda: self.read_meter(extra=False),
+                                 read=lambda: self.read(extra=False),
                                  transmit=lambda: self._do(self.transmissions.run()))
         self.provisioned = False
         self._bootstrap_due = True
         self._readout_due = True
+        self._transmission_due = False
         self._booted_at = 0.0
         self._trial_end: asyncio.TimerHandle | None = None
         self._powered = False
@@ -95,15 +102,23 @@ class CMi6110:
         self.front.on_release = self._button_released
         self.front.green.follow(lambda on: self.current.set("led.green", self.waveform.led_a * on))
         self.front.red.follow(lambda on: self.current.set("led.red", self.waveform.led_a * on))
-        self.modem.on_state = self._modem_state
-        self.modem.on_transmit = self._modem_transmits
+        self.modem.asks = lambda: asked_by(self.settings)
+        self.modem.on_state = lambda state: self.consumption.modem(
+            state, cell.conditions.level, self.modem.granted.edrx_cycle_s)
+        self.modem.on_transmit = lambda air_s: self.consumption.transmit(air_s, cell.conditions.level)
         self.modem.on_lost = self._network_lost
         self.settings.on_change = self._settings_changed
+        self.meter.on_clock_set = self._clock_set
 
     def fit(self, otc: OtcService, tree: dict[Path, Resource]) -> None:
         """Give the unit its two faces to the world: settings on the tag, and LwM2M objects."""
         self.otc = otc
         self.tree = tree
+
+    @property
+    def identity(self) -> bytes:
+        """By which it shows itself in DTLS (0/x/3): the characters of the DevEUI."""
+        return self.deveui.encode()
 
     # -- power and button
 
@@ -116,12 +131,11 @@ class CMi6110:
             self._powered = True
             self.front.power(True)
             self._booted_at = self.clock.time()
-            self._draw_when_powered()
+            self.consumption.powered()
             if self.otc is not None:
                 self.otc.start()
             if self.active:
-                hold_off = self.rng.uniform(0.0, self.settings.number("brown_out_delay"))    # U02
-                self._start_life(activation=False, hold_off_s=hold_off)
+                self._start_life(activation=False, hold_off_s=self.hold_off_s())
         elif volts < BROWN_OUT_V and self._powered:
             self._powered = False
             self._end_life()
@@ -129,6 +143,10 @@ class CMi6110:
             self.front.power(False)
             if self.otc is not None:
                 self.otc.stop()
+
+    def hold_off_s(self) -> float:
+        """After a power outage: how long not to look for the network (33906/0/38, U02)."""
+        return self.rng.uniform(0.0, self.settings.number("brown_out_delay"))
 
     def _button_released(self, held_s: float) -> None:
         if held_s < self.front.reboot_from_s or held_s >= self.front.off_until_s:
@@ -150,7 +168,7 @@ class CMi6110:
 
     def reboot(self) -> None:
         self._booted_at = self.clock.time()
-        self._draw_boot()
+        self.consumption.boot()
         self._restart_life(activation=False)
 
     # -- the firmware's life between start-up and switch-off
@@ -205,11 +223,12 @@ class CMi6110:
         await asyncio.sleep(self.front.start_both_s)
         self.schedule.plan_readouts()
         await asyncio.sleep(hold_off_s)
+        starts = True
         while True:
             self._lost.clear()
-            await self.connection.join()
-            if self.synchronize_from_network():
-                self._readout_due = True    # 7.3.2
+            await self.connection.join(started=starts)
+            starts = False
+            self.synchronize_from_network()
             self._do(self._work())
             await self._lost.wait()
 
@@ -227,9 +246,12 @@ class CMi6110:
             await self.mdm.connect()
         if self._readout_due:
             await asyncio.sleep(self.first_readout_delay_s)
-            self._readout_due = False
-            await self._read_and_transmit()
-        self.schedule.plan_transmissions()
+            await self.read(extra=True)
+            self._readout_due, self._transmission_due = False, True
+        sent, self._transmission_due = self._transmission_due, False
+        if sent:
+            await self.transmissions.run()
+        self.schedule.plan_transmissions(sent_just_now=sent)
 
     # -- meter time
 
@@ -240,15 +262,21 @@ class CMi6110:
                 (network - self.meter.clock_now()).total_seconds()) < 1.0:
             return False
         self.meter.set_clock(network)
-        self.schedule.plan_anew()
         return True
 
     def set_meter_clock(self, local: datetime) -> None:
-        """A new time for the meter: plan anew, and read and send once more (7.3.2)."""
         self.meter.set_clock(local)
+
+    def _clock_set(self) -> None:
+        """The meter has a new time, whoever has set it: plan anew, and read and send once more (7.3.2). What can't be
+        sent now goes as soon as there is a network.
+        """
         self.schedule.plan_anew()
         if self.schedule.transmits:
             self.trigger_readout()
+        elif self.schedule.reads and not self._readout_due:
+            self._transmission_due = True
+            self._do(self.read(extra=True))
 
     def utc_now(self) -> datetime:
         offset = timedelta(minutes=self.settings.number("utc_offset"))
@@ -266,9 +294,17 @@ class CMi6110:
 
     # -- readouts and transmissions
 
+    async def read(self, *, extra: bool) -> None:
+        """Read the meter; when it does not answer, some more times at once (33906/0/43)."""
+        for attempt in range(1 + self.settings.number("max_meter_retries")):
+            if attempt:
+                await asyncio.sleep(self.meter_retry_s)
+            if self.read_meter(extra=extra or attempt > 0) is not None:
+                return
+
     def read_meter(self, *, extra: bool) -> Reading | None:
         """Read the meter and store what it says; nothing is stored when it doesn't answer (G03)."""
-        self.current.pulse("readout", self.waveform.readout_a, self.waveform.readout_s)
+        self.consumption.readout()
         if not self.meter.connected:
             return None
         reading = self.take_registers()
@@ -294,7 +330,7 @@ class CMi6110:
 
     def latest_telegram(self) -> bytes:
         latest = self.storage.latest
-        return self.writer().telegrams([latest])[0][0] if latest is not None else b""
+        return next(self.writer().telegrams([latest]))[0] if latest is not None else b""
 
     def trigger_readout(self) -> None:
         """33906/0/10: read now and send now."""
@@ -306,7 +342,7 @@ class CMi6110:
         self._do(self.transmissions.run())
 
     async def _read_and_transmit(self) -> None:
-        self.read_meter(extra=True)
+        await self.read(extra=True)
         await self.transmissions.run()
 
     # -- device management hooks
@@ -326,12 +362,19 @@ class CMi6110:
     def _give_up_trial(self) -> None:
         """No bootstrap in time: reset again, and back to the APN that led to one (6.4)."""
         self._booted_at = self.clock.time()
-        self._draw_boot()
+        self.consumption.boot()
         self._restart_life(activation=True)
 
     def later(self, action: Callable[[], None]) -> None:
-        """After the answer to the server is out."""
-        self.clock.loop.call_later(2.0, action)
+        """After the answer to the server is out, however long it is on the air."""
+        def once_sent() -> None:
+            left_s = self.modem.sending_for_s
+            if left_s > 0:
+                self.clock.loop.call_later(left_s + 0.1, once_sent)
+            else:
+                action()
+
+        self.clock.loop.call_later(2.0, once_sent)
 
     def set_mdm_uri(self, uri: str) -> None:
         self.mdm_uri = uri
@@ -363,45 +406,8 @@ class CMi6110:
             self.mdm.new_topic()
         if names & {"readout_interval", "transmit_interval", "transmit_offset", "transmit_delay"}:
             self.schedule.plan_anew()
-        if names & {"t3324", "t3412", "power_saving_mode"}:
-            self.modem.t3324_s = self.settings.number("t3324")
-            self.modem.t3412_s = self.settings.number("t3412")
-            self.modem.use_psm = bool(self.settings.number("power_saving_mode") & 2)
-            self.modem.use_edrx = bool(self.settings.number("power_saving_mode") & 1)
-
-    # -- what it draws
-
-    def _draw_when_powered(self) -> None:
-        wave = self.waveform
-        self.current.pulse("inrush", wave.inrush_a, wave.inrush_s)
-        self.current.set("floor", wave.floor_a)
-        self.current.repeat("tick", wave.tick_a, wave.tick_s, wave.tick_period_s)
-        self._draw_boot()
-
-    def _draw_boot(self) -> None:
-        self.current.pulse("boot", self.waveform.wake_a, self.waveform.wake_s)
-
-    def _modem_state(self, state: str) -> None:
-        wave = self.waveform
-        if state == "searching":
-            self.current.repeat("modem", wave.receive_a, 0.6, 1.0)
-        elif state == "connected":
-            self.current.set("modem.base", wave.connected_a)
-            self.current.repeat("modem", wave.receive_a, wave.connected_receive_s, wave.connected_period_s)
-            return
-        elif state == "idle":
-            edrx = self.modem.use_edrx and self.cell.edrx_allowed
-            on_s, period_s = (2 * wave.paging_s, wave.edrx_cycle_s) if edrx else (wave.paging_s, wave.paging_period_s)
-            self.current.repeat("modem", wave.receive_a, on_s, period_s)
-            self.current.set("modem.base", wave.idle_a)
-            return
-        else:
-            self.current.set("modem", 0.0)
-        self.current.set("modem.base", 0.0)
-
-    def _modem_transmits(self, air_s: float) -> None:
-        self.current.pulse("transmitter", self.waveform.transmit_a, air_s + 0.05)
-        self.current.pulse("transmitter.peak", self.waveform.transmit_peak_a - self.waveform.transmit_a, 0.008)
+        if names & {"t3324", "t3412", "power_saving_mode", "edrx_mode", "edrx_value"}:
+            self.modem.renegotiate()
 
     def _do(self, job: Coroutine[Any, Any, None]) -> None:
         """Run ``job`` beside the unit's life; it ends with it."""
