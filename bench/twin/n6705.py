@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.clock import Clock
 from bench.twin.cmi6110.current import CurrentTrace
-from bench.twin.scpi import OVERLOAD, Boolean, Choice, Number, Parameters, ScpiError, ScpiInstrument, command
+from bench.twin.measuring import CurrentInput, InputRange
+from bench.twin.scpi import Boolean, Choice, Number, Parameters, ScpiError, ScpiInstrument, command
 from bench.twin.signal import Signal
 
 Values = NDArray[np.float64]
 
-FULL_SCALES_A = (10e-6, 1e-3, 0.1, 3.0)
-"""Ranges. Seamless ranging uses all but the lowest, which must be chosen by hand."""
-_GAIN = (0.025e-2, 0.025e-2, 0.025e-2, 0.03e-2)
-_OFFSET_A = (8e-9, 100e-9, 10e-6, 250e-6)
-_NOISE_A = (20e-9, 306e-9, 5.4e-6, 160e-6)
-"""Of a mean over 102.4 us; falls with the square root of the time."""
+RANGES = (
+    InputRange(10e-6, 0.025e-2, 8e-9, 20e-9),
+    InputRange(1e-3, 0.025e-2, 100e-9, 306e-9),
+    InputRange(0.1, 0.025e-2, 10e-6, 5.4e-6),
+    InputRange(3.0, 0.03e-2, 250e-6, 160e-6),
+)
+"""Noise is of a mean over 102.4 us. Seamless ranging uses all but the lowest, which must be chosen by hand."""
 _NOISE_TIME_S = 102.4e-6
 _SEAMLESS = 1
 _OVERRANGE = 1.02
@@ -34,7 +37,7 @@ _SAMPLE_S = 5.12e-6
 _VOLT_GAIN, _VOLT_OFFSET_V, _VOLT_NOISE_V = 0.025e-2, 1.2e-3, 70e-6
 
 _TYPICAL = 0.6
-"""A unit in calibration sits inside its specification: its errors are drawn from this part of it."""
+"""Of its specification, a unit in calibration uses this part."""
 
 _SHORTEST_S = 102.4e-6
 _RESOLUTION_S = {"RES20": 20.48e-6, "RES40": 40.96e-6}
@@ -44,8 +47,9 @@ _OVERVOLTAGE = 0x01
 class N6705(ScpiInstrument):
     """Drives ``supply`` (V, 0.0 while off) and measures ``current``.
 
-    Offsets, gains and noise follow from ``rng``. Faults for tests besides those of every SCPI instrument: ``offset_a``
-    (added to every current), ``fifo_s`` (seconds that the external data log holds before it silently overwrites).
+    Offsets, gains and noise follow from ``rng``. Faults for tests besides those of every SCPI instrument:
+    ``input.offset_a`` (added to every current), ``fifo_s`` (seconds that the external data log holds before it
+    silently overwrites), ``range_locked`` (seamless ranging stays off), ``calibrated`` (the day of it).
     """
 
     installed_channels = frozenset({1})
@@ -64,7 +68,7 @@ class N6705(ScpiInstrument):
     range_a = Number("SENSe:CURRent[:DC]:RANGe[:UPPer]", 3.0, low=0.0, high=3.06, unit="A", channels=True)
     range_auto = Boolean("SENSe:CURRent[:DC]:RANGe:AUTO", False, channels=True)
     log_range_a = Number("SENSe:ELOG:CURRent[:DC]:RANGe[:UPPer]", 3.0, low=0.0, high=3.06, unit="A", channels=True)
-    log_range_auto = Boolean("SENSe:ELOG:CURRent[:DC]:RANGe:AUTO", False, channels=True)
+    log_range_auto = Boolean("SENSe:ELOG:CURRent[:DC]:RANGe:AUTO", False, channels=True, changed="_range_chosen")
     log_current = Boolean("SENSe:ELOG:FUNCtion:CURRent", True, channels=True)
     log_current_extremes = Boolean("SENSe:ELOG:FUNCtion:CURRent:MINMax", False, channels=True)
     log_voltage = Boolean("SENSe:ELOG:FUNCtion:VOLTage", False, channels=True)
@@ -78,16 +82,16 @@ class N6705(ScpiInstrument):
     def __init__(self, clock: Clock, supply: Signal[float], current: CurrentTrace, rng: random.Random) -> None:
         super().__init__()
         self.identity = "Keysight Technologies,N6705C,TWIN0001,E.02.11"
-        self.offset_a = 0.0
+        self.calibrated = clock.utc().date() - timedelta(days=182)
         self.fifo_s = 20.0
+        self.range_locked = False
         self._clock = clock
         self._supply = supply
         self._current = current
-        self._gain = np.array([rng.uniform(-_TYPICAL, _TYPICAL) * gain for gain in _GAIN])
-        self._offset = np.array([rng.uniform(-_TYPICAL, _TYPICAL) * offset for offset in _OFFSET_A])
+        self.input = CurrentInput(RANGES, noise_time_s=_NOISE_TIME_S, sample_s=_SAMPLE_S, overrange=_OVERRANGE,
+                                  rng=rng)
         self._volt_gain = rng.uniform(-_TYPICAL, _TYPICAL) * _VOLT_GAIN
         self._volt_offset = rng.uniform(-_TYPICAL, _TYPICAL) * _VOLT_OFFSET_V
-        self._noise = np.random.default_rng(rng.getrandbits(64))
         self._tripped = False
         self._output_since = clock.time()
         self._armed = False
@@ -133,12 +137,21 @@ class N6705(ScpiInstrument):
         parameters.expect(0)
         return str(self.questionable_condition())
 
+    @command("CALibration:DATE?", channels=True)
+    def _calibration_date(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return f'"{self.calibrated}"'
+
+    def _range_chosen(self) -> None:
+        if self.range_locked and self.log_range_auto:
+            self.log_range_auto = False
+
     # -- average measurements ---------------------------------------------------------------------------------------
 
     @command("MEASure[:SCALar]:VOLTage[:DC]?", channels=True)
     def _measure_voltage(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        noise = _VOLT_NOISE_V * float(self._noise.standard_normal())
+        noise = _VOLT_NOISE_V * float(self.input.noise.standard_normal())
         return self.number(self._supply.value * (1 + self._volt_gain) + self._volt_offset + noise)
 
     @command("MEASure[:SCALar]:CURRent[:DC]?", channels=True)
@@ -243,7 +256,7 @@ class N6705(ScpiInstrument):
             columns += current if self.log_current_extremes else current[:1]
         if self.log_voltage:
             mean = self._supply.value * (1 + self._volt_gain) + self._volt_offset
-            voltage = mean + _VOLT_NOISE_V * self._noise.standard_normal(count)
+            voltage = mean + _VOLT_NOISE_V * self.input.noise.standard_normal(count)
             columns += [voltage, voltage, voltage] if self.log_voltage_extremes else [voltage]
         return np.column_stack(columns)
 
@@ -251,18 +264,7 @@ class N6705(ScpiInstrument):
                   range_a: float) -> tuple[Values, Values, Values]:
         """What the instrument makes of the true current: limit, range, gain, offset and noise."""
         mean, minimum, maximum = (np.minimum(values, self.limit_a) for values in (mean, minimum, maximum))
-        full_scales = np.array(FULL_SCALES_A)
-        if auto:
-            index = np.clip(np.searchsorted(full_scales * _OVERRANGE, maximum), _SEAMLESS, len(full_scales) - 1)
-        else:
-            fixed = min(int(np.searchsorted(full_scales, range_a * 0.999)), len(full_scales) - 1)
-            index = np.full(len(mean), fixed)
-        gain, offset = 1 + self._gain[index], self._offset[index] + self.offset_a
-        noise = np.array(_NOISE_A)[index] * math.sqrt(_NOISE_TIME_S)
-        spread = math.sqrt(2 * math.log(max(2.0, time_s / _SAMPLE_S))) * noise / math.sqrt(_SAMPLE_S * 20)
-        jitter = self._noise.standard_normal((3, len(mean)))
-        overload = maximum > full_scales[index] * _OVERRANGE
-        return tuple(np.where(overload, OVERLOAD, values) for values in (  # type: ignore[return-value]
-            mean * gain + offset + jitter[0] * noise / math.sqrt(time_s),
-            minimum * gain + offset - spread * (1 + 0.1 * jitter[1]),
-            maximum * gain + offset + spread * (1 + 0.1 * jitter[2])))
+        index = (self.input.finest(maximum, _SEAMLESS) if auto and not self.range_locked
+                 else self.input.fixed(range_a, len(mean)))
+        return (self.input.means(mean, maximum, index, time_s),
+                *self.input.extremes(minimum, maximum, index, time_s))

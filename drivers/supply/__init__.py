@@ -1,8 +1,13 @@
-"""Supplying the unit, and measuring what it draws: two small protocols. One file per instrument family."""
+"""Supplying the unit, and measuring what it draws: two small protocols. One file per instrument family.
+
+A source/measure unit keeps both protocols. A plain supply with an ammeter in series becomes one instrument by
+``drivers.supply.in_series``. The station file says which combination it is.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +40,14 @@ class CurrentReading:
 @dataclass(frozen=True, slots=True, eq=False)
 class CurrentLog:
     """The current as a row of contiguous averages: arrays of shape (n,), one value per ``period_s`` from ``start_s``
-    (bench time) on. ``uncertainty_a`` is the largest error of each mean by the instrument's specification."""
+    (bench time) on.
+
+    ``minimum_a`` and ``maximum_a`` are extremes of the instrument's samples; an instrument that only averages gives
+    its averages. ``gap_free``: nothing was missed and nothing was beyond its range (charge may only be computed
+    then). ``uncertainty_a`` is the largest error of each mean by the instrument's specification, ``full_scale_a`` the
+    range in which it was taken. ``limit_a`` is the most that the supply gives and the ammeter shows, ``voltage_v`` the
+    voltage at the terminals when the log began (nan: nobody measures it).
+    """
 
     start_s: float
     period_s: float
@@ -44,14 +56,44 @@ class CurrentLog:
     maximum_a: NDArray[np.float64]
     gap_free: bool
     uncertainty_a: NDArray[np.float64]
+    full_scale_a: NDArray[np.float64]
+    limit_a: float
+    voltage_v: float
 
 
-class Supply(Protocol):
+class Instrument(Protocol):
+    """What every instrument tells of itself. Every method raises ``BenchError`` when the instrument fails."""
+
+    @property
+    def identity(self) -> str:
+        """Maker, model, serial number and firmware, as the instrument says them."""
+
+    def check(self) -> None:
+        """Raise ``BenchError`` when a protection has tripped or the instrument has an error to tell."""
+
+    def self_test(self) -> None:
+        """Raise ``BenchError`` when the instrument's own test fails. Switches outputs off on some models."""
+
+    def calibrated_on(self) -> date | None:
+        """The day of the last calibration; ``None`` when the instrument doesn't tell."""
+
+    def close(self) -> None: ...
+
+
+class Supply(Instrument, Protocol):
     """A voltage source. Every method raises ``BenchError`` when the instrument fails."""
 
-    def set_voltage(self, voltage_v: float) -> None: ...
+    def set_voltage(self, voltage_v: float) -> None:
+        """Refuses what is at or above the over-voltage protection."""
 
-    def set_current_limit(self, limit_a: float) -> None: ...
+    def set_current_limit(self, limit_a: float) -> None:
+        """Refuses what is below ``SMALLEST_LIMIT_A``."""
+
+    @property
+    def current_limit_a(self) -> float: ...
+
+    def ramp(self, voltage_v: float, duration_s: float) -> None:
+        """Bring the voltage evenly to ``voltage_v``; bench time passes."""
 
     def output_on(self) -> None: ...
 
@@ -64,9 +106,13 @@ class Supply(Protocol):
         """Output off, and checked to be off."""
 
 
-class Ammeter(Protocol):
+class Ammeter(Instrument, Protocol):
     """A meter of the unit's supply current. Bench time passes while it measures."""
 
     def mean_current(self, duration_s: float) -> CurrentReading: ...
 
     def log(self, duration_s: float, period_s: float) -> CurrentLog: ...
+
+
+class MeasuringSupply(Supply, Ammeter, Protocol):
+    """A supply that also measures what it delivers: what suites are given."""

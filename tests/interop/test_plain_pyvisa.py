@@ -9,16 +9,18 @@ import pyvisa
 
 from bench.clock import WarpClock
 from bench.twin.cmi6110.current import CurrentTrace
+from bench.twin.hislip import HislipServer
 from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
 
 
-def test_a_plain_pyvisa_script_supplies_and_logs():
+@pytest.mark.parametrize("make_server", [ScpiServer, HislipServer])
+def test_a_plain_pyvisa_script_supplies_and_logs(make_server):
     with WarpClock() as clock:
         terminals = Signal(0.0)
         unit = CurrentTrace(clock, terminals)
-        server = ScpiServer(N6705(clock, terminals, unit, random.Random(1)))
+        server = make_server(N6705(clock, terminals, unit, random.Random(1)))
         clock.run(server.start())
         clock.call(lambda: unit.set("modem", 0.05))
 
@@ -39,5 +41,21 @@ def test_a_plain_pyvisa_script_supplies_and_logs():
         values = supply.query_binary_values("FETCh:ELOG? 4096,(@1)", datatype="f", is_big_endian=True)
         assert len(values) == 976
         assert sum(values) / len(values) == pytest.approx(0.05, rel=1e-3)
+        supply.close()
+        clock.run(server.stop())
+
+
+def test_a_plain_pyvisa_script_reads_the_status_byte_and_clears_over_hislip():
+    with WarpClock() as clock:
+        terminals = Signal(0.0)
+        server = HislipServer(N6705(clock, terminals, CurrentTrace(clock, terminals), random.Random(1)))
+        clock.run(server.start())
+        supply = pyvisa.ResourceManager("@py").open_resource(server.address, timeout=20_000)
+        supply.write("*ESE 32;*SRE 32")
+        supply.write("NOSUCH")
+        assert supply.query("*OPC?") == "1\n"
+        assert supply.read_stb() == 0x40 | 0x20 | 0x04
+        supply.clear()
+        assert supply.query("SYST:ERR?") == '-113,"Undefined header;NOSUCH"\n'
         supply.close()
         clock.run(server.stop())

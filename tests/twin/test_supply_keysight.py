@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import date
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
 from drivers.supply.keysight_n6700 import KeysightN6700
+from fixtures.power import capture_of
 
 
 class Lab:
@@ -131,7 +133,7 @@ def test_the_current_follows_the_voltage_and_a_wake_is_told_apart(lab, clock, vo
     lab.truth(lambda: sleeping(lab))
     lab.truth(lambda: lab.unit.pulse("readout", 2e-3, 1.5, at=100.0))
     log = supply.log(600.0, 0.1)
-    sleep = sleep_current(log.mean_a, log.maximum_a, log.period_s)
+    sleep = sleep_current(capture_of(log))
     true_sleep = 5.23e-6 * 3.6 / voltage
     assert abs(sleep.mean_a - true_sleep) < 0.12e-6
     assert abs(sleep.median_a - true_sleep) < 0.15e-6 + 0.03e-6
@@ -139,7 +141,7 @@ def test_the_current_follows_the_voltage_and_a_wake_is_told_apart(lab, clock, vo
     assert sleep.wakes[0].duration_s == pytest.approx(1.5, abs=0.2)
     assert sleep.wakes[0].peak_a == pytest.approx(2.3052e-3 * 3.6 / voltage, rel=0.05)     # a tick falls into it
     true_charge = lab.truth(lambda: lab.unit.charge(log.start_s, log.start_s + len(log.mean_a) * log.period_s))
-    measured = charge(log.mean_a, log.period_s, gap_free=log.gap_free)
+    measured = charge(capture_of(log))
     assert abs(measured - true_charge) < float(log.uncertainty_a.sum()) * log.period_s
     assert clock.time() == pytest.approx(600.0, abs=0.2)
 
@@ -152,7 +154,7 @@ def test_the_peak_of_a_transmission_is_seen_at_the_finest_period(lab):
     lab.truth(lambda: lab.unit.pulse("modem", 0.25, 0.002, at=1.0005))
     log = supply.log(3.0, 0.0003072)
     assert len(log.mean_a) == pytest.approx(3.0 / 0.0003072, abs=2)
-    assert peak_current(log.maximum_a) == pytest.approx(0.25, rel=0.01)
+    assert peak_current(capture_of(log)) == pytest.approx(0.25, rel=0.01)
     assert log.start_s + np.argmax(log.maximum_a > 0.1) * log.period_s == pytest.approx(1.0005, abs=0.0004)
 
 
@@ -161,7 +163,8 @@ def test_the_limit_never_hides_a_peak_that_the_manual_forbids(lab):
     supply.set_voltage(3.6)
     supply.output_on()
     lab.truth(lambda: lab.unit.set("short", 5.0))
-    assert peak_current(supply.log(1.0, 0.01).maximum_a) == pytest.approx(1.0, rel=0.01)
+    with pytest.raises(BenchError, match=r"expected a peak well below the limit of 1 A"):
+        peak_current(capture_of(supply.log(1.0, 0.01)))
     with pytest.raises(BenchError, match=r"at least 0\.5 A"):
         supply.set_current_limit(0.4)
     with pytest.raises(BenchError, match=r"at least 0\.5 A"):
@@ -195,18 +198,59 @@ def test_equal_seeds_measure_equally_and_other_seeds_do_not(make_lab):
     assert readings[0].mean_a != readings[2].mean_a
 
 
-def test_an_overrun_of_the_instruments_buffer_is_not_gap_free(lab):
+def test_an_overrun_of_the_instruments_buffer_is_a_bench_error(lab):
     supply = lab.open()
     lab.instrument.fifo_s = 1.0
-    assert not supply.log(30.0, 0.01).gap_free
-    with pytest.raises(ValueError, match="gaps"):
-        charge(np.ones(1), 1.0, gap_free=False)
+    with pytest.raises(BenchError, match="a log without gaps"):
+        supply.log(30.0, 0.01)
+
+
+def test_a_fixed_range_in_place_of_seamless_ranging_is_a_bench_error(lab):
+    supply = lab.open()
+    lab.instrument.range_locked = True
+    with pytest.raises(BenchError, match="seamless ranging"):
+        supply.log(1.0, 0.01)
+
+
+def test_a_tripped_protection_is_a_bench_error_and_switching_on_clears_it(lab):
+    supply = lab.open()
+    supply.set_voltage(3.6)
+    supply.output_on()
+    supply.check()
+    lab.instrument.execute("VOLT:PROT 3.0,(@1)")
+    with pytest.raises(BenchError, match="over-voltage"):
+        supply.check()
+    lab.instrument.execute("VOLT:PROT 4.5,(@1)")
+    supply.output_on()
+    assert lab.terminals.value == 3.6
+
+
+def test_a_ramp_brings_the_voltage_evenly_to_its_end(lab, clock):
+    supply = lab.open()
+    supply.set_voltage(3.6)
+    supply.output_on()
+    seen = []
+    lab.terminals.follow(lambda volts: seen.append((round(clock.time(), 6), volts)))
+    supply.ramp(2.4, 1.2)
+    assert lab.terminals.value == 2.4
+    assert clock.time() == pytest.approx(1.2)
+    assert len(seen) == 60
+    assert seen[29] == (pytest.approx(0.6), pytest.approx(3.0))
+
+
+def test_the_supply_tells_its_calibration_and_tests_itself(lab):
+    supply = lab.open()
+    assert supply.calibrated_on() == date(2025, 9, 1)
+    supply.self_test()
+    lab.instrument.self_test_result = 3
+    with pytest.raises(BenchError, match=r"\*TST\?"):
+        supply.self_test()
 
 
 def test_an_offset_of_the_instrument_shows_in_the_reading(lab):
     supply = lab.open()
     before = supply.mean_current(10.0).mean_a
-    lab.instrument.offset_a = 3e-6
+    lab.instrument.input.offset_a = 3e-6
     assert supply.mean_current(10.0).mean_a - before == pytest.approx(3e-6, rel=0.01)
 
 

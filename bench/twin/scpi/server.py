@@ -1,0 +1,126 @@
+"""An instrument on a raw TCP socket, and what is common to all wires."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.twin.scpi.instrument import ScpiInstrument
+from bench.twin.scpi.syntax import ScpiError
+
+LINE_LIMIT = 16384
+"""Bytes that one program message may have; more is an input buffer overrun (-363)."""
+
+
+class Conversation:
+    """What one client says and is answered, on whatever wire. Faults of the instrument that show on the wire live
+    here: silence, and late answers."""
+
+    def __init__(self, instrument: ScpiInstrument) -> None:
+        self.instrument = instrument
+        self._held: list[tuple[int, bytes]] = []
+
+    def exchange(self, message: str, number: int = 0) -> list[tuple[int, bytes]]:
+        """Carry out ``message``; the answers to send now, each with the number of the message that it answers."""
+        instrument = self.instrument
+        if instrument.dead:
+            return []
+        reply = instrument.execute(message)
+        answers, self._held = self._held, []
+        if reply is None:
+            return answers
+        if instrument.late_replies > 0:
+            instrument.late_replies -= 1
+            self._held.append((number, reply + b"\n"))
+        else:
+            answers.append((number, reply + b"\n"))
+        return answers
+
+    def clear(self) -> None:
+        """Drop what is held back."""
+        self._held.clear()
+
+
+class ScpiServer:
+    """An instrument on a raw TCP socket. ``await start()`` and ``await stop()`` it in the loop."""
+
+    def __init__(self, instrument: ScpiInstrument, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.instrument = instrument
+        self._host = host
+        self._wanted_port = port
+        self._server: asyncio.Server | None = None
+        self.connections: set[asyncio.Transport] = set()
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
+
+    async def stop(self) -> None:
+        """Close the port and every connection. Idempotent."""
+        if self._server is not None:
+            self._server.close()
+            self.drop_connections()
+            await self._server.wait_closed()
+            self._server = None
+
+    def drop_connections(self) -> None:
+        """Close every connection, as an instrument does that restarts its network interface."""
+        for transport in list(self.connections):
+            transport.abort()
+
+    @property
+    def port(self) -> int:
+        if self._server is None:
+            raise RuntimeError("the SCPI server is not started")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def address(self) -> str:
+        """The VISA resource name."""
+        return f"TCPIP0::{self._host}::{self.port}::SOCKET"
+
+
+class _Connection(asyncio.Protocol):
+    """One client: cuts its bytes into program messages and writes the answers."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: ScpiServer) -> None:
+        self._server = server
+        self._buffer = bytearray()
+        self._skipping = False
+        self._conversation = Conversation(server.instrument)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.connections.discard(self._transport)
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()     # a client that doesn't read is not served any further
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[:end + 1]
+            if self._skipping:
+                self._skipping = False
+            elif len(line) > LINE_LIMIT:
+                self._server.instrument.report(ScpiError(-363))
+            else:
+                self._serve(line.decode("latin-1"))
+        if len(self._buffer) > LINE_LIMIT:
+            if not self._skipping:
+                self._server.instrument.report(ScpiError(-363))
+            self._skipping = True
+            self._buffer.clear()
+
+    def _serve(self, message: str) -> None:
+        for _, answer in self._conversation.exchange(message):
+            self._transport.write(answer)
