@@ -8,6 +8,9 @@ Limits live in ``suites/limits/*.toml``, never in test code::
     high = 8.5
     clause = "5.3.5"
     note = "8 s; the tolerance is the bench's"
+
+A limit with ``guard = true`` is judged with a guard band: the uncertainty of the value comes off it on both sides
+(ISO 14253-1), so that what passes keeps to the printed limit whatever the instrument's error.
 """
 
 from __future__ import annotations
@@ -48,13 +51,15 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 class Limit(BaseModel):
-    """What a measured value must keep to: ``low <= value <= high``, either may be open."""
+    """What a measured value must keep to: ``low <= value <= high``, either may be open. ``guard``: the uncertainty of
+    the value must be known, and comes off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     unit: str
     low: float | None = None
     high: float | None = None
+    guard: bool = False
     clause: str
     note: str = ""
 
@@ -69,7 +74,8 @@ class Limit(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A value of the unit against its limits, both in ``unit``."""
+    """A value of the unit against its limits, both in ``unit``. The limits are those it was judged by: ``guard`` has
+    come off them."""
 
     name: str
     value: float
@@ -77,10 +83,12 @@ class Measurement:
     low: float | None
     high: float | None
     verdict: Verdict
+    guard: float = 0.0
 
     def __str__(self) -> str:
         limits = f"{_number(self.low, 'no limit')} ... {_number(self.high, 'no limit')}"
-        return f"{self.name} = {_number(self.value)} {self.unit} (limits {limits})"
+        band = f", guard band {_number(self.guard)}" if self.guard else ""
+        return f"{self.name} = {_number(self.value)} {self.unit} (limits {limits}{band})"
 
 
 def _number(value: float | None, none: str = "") -> str:
@@ -115,16 +123,38 @@ class Limits:
             limits |= rows
         return cls(limits)
 
-    def judge(self, name: str, value: float | Decimal) -> Measurement:
+    def judge(self, name: str, value: float | Decimal, uncertainty: float | None = None) -> Measurement:
         """Hold ``value`` (in the limit's unit) against the limits of ``name``. What is no number fails.
 
-        Raises ``BenchError`` for a measurement without limits: it would pass whatever it is.
+        ``uncertainty`` (k = 2, in the same unit) is for limits with a guard band. Raises ``BenchError`` for a
+        measurement without limits: it would pass whatever it is; and when the uncertainty is missing, or too large to
+        judge by.
         """
         limit = self._limits.get(name)
         if limit is None:
             raise BenchError(f"measurement {name}", expected="limits in suites/limits", seen="none of that name",
                              do="add them")
         number = float(value)
-        inside = (not math.isnan(number) and (limit.low is None or number >= limit.low)
-                  and (limit.high is None or number <= limit.high))
-        return Measurement(name, number, limit.unit, limit.low, limit.high, Verdict.PASS if inside else Verdict.FAIL)
+        guard = _guard(name, limit, number, uncertainty) if limit.guard and math.isfinite(number) else 0.0
+        low = None if limit.low is None else limit.low + guard
+        high = None if limit.high is None else limit.high - guard
+        inside = (not math.isnan(number) and (low is None or number >= low) and (high is None or number <= high))
+        return Measurement(name, number, limit.unit, low, high, Verdict.PASS if inside else Verdict.FAIL, guard)
+
+
+GUARD_AT_MOST = 0.25
+"""An instrument whose uncertainty is more than this part of the tolerance can't judge (the 4:1 rule)."""
+
+
+def _guard(name: str, limit: Limit, number: float, uncertainty: float | None) -> float:
+    """The width of the guard band. None is needed for what is outside whatever the error."""
+    ends = [end for end in (limit.low, limit.high) if end is not None]
+    most = GUARD_AT_MOST * (abs(ends[0]) if len(ends) == 1 else (ends[1] - ends[0]) / 2)
+    if uncertainty is not None and 0 <= uncertainty <= most:
+        return float(uncertainty)    # numpy's numbers can't travel from an xdist worker to the controller
+    if uncertainty is not None and ((limit.high is not None and number - uncertainty > limit.high)
+                                    or (limit.low is not None and number + uncertainty < limit.low)):
+        return 0.0
+    raise BenchError(f"uncertainty of {name}", expected=f"at most {most:.3g} {limit.unit}, a quarter of the tolerance",
+                     seen="none" if uncertainty is None else f"{uncertainty:.3g} {limit.unit}",
+                     do="measure in a lower range, for longer, or with a better instrument")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -32,6 +33,21 @@ def write_side_files(run: Run, results: Path) -> None:
         {"name": "The unit is to blame", "matchedStatuses": ["failed"]},
         {"name": "The bench is to blame", "matchedStatuses": ["broken"]},
         {"name": "Not run", "matchedStatuses": ["skipped"]}])
+
+
+def attach_pictures(pictures: Mapping[str, bytes], name: str, results: Path) -> None:
+    """Attach PNGs, by the ids of their tests, to the results in ``results``. A result that is none is left alone."""
+    for path in sorted(results.glob("*-result.json")):
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            test_id = "/".join(result["titlePath"]) + "::" + result["name"]
+        except (ValueError, KeyError, TypeError):
+            continue    # ``check_counts`` complains of it
+        if test_id in pictures:
+            source = path.name.removesuffix("-result.json") + "-arrivals-attachment.png"
+            (results / source).write_bytes(pictures[test_id])
+            attachments = [*(result.get("attachments") or []), {"name": name, "source": source, "type": "image/png"}]
+            _write(path, result | {"attachments": attachments})
 
 
 def check_counts(run: Run, results: Path) -> None:

@@ -20,7 +20,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from bench.analysis.jls import read_jls
+from bench.errors import BenchError
 from bench.manual.requirements import Requirement, closed
+from reports.arrivals_picture import arrivals_pictures
+from reports.current_picture import Mark, current_picture
 from reports.matrix import ORDER, TraceRow, trace
 from reports.measurement_picture import distance, measurement_picture
 from reports.run import Artifact, Measurement, Run, Test
@@ -67,7 +71,8 @@ def write_page(run_dir: Path, requirements: Sequence[Requirement]) -> Path:
         run=run, numbers=numbers, counts={verdict: run.count(verdict) for verdict in VERDICTS},
         css=Markup(_source("page.css")), script=Markup(script), policy=_policy(script), started=_started(run.started),
         why=_why(run, numbers, requirements), closest=_closest(run), run_picture=Markup(run_picture(run).inline_svg()),
-        pictures=_pictures(run), measurements=_by_prefix(run.measurements), suites=_by_suite(run),
+        pictures=_pictures(run), arrivals=_arrivals(run), currents=_currents(run),
+        measurements=_by_prefix(run.measurements), suites=_by_suite(run),
         areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
         artifacts=[(file, _link(file, run)) for file in run.artifacts],
@@ -135,6 +140,38 @@ def _pictures(run: Run) -> dict[str, Markup]:
     deciding = run.first(run.verdict)
     chosen.sort(key=lambda test_id: deciding is None or test_id != deciding.id)
     return {test_id: Markup(test_picture(run.timeline[test_id]).inline_svg()) for test_id in chosen[:PICTURES]}
+
+
+def _currents(run: Run) -> dict[str, list[Markup]]:
+    """The current pictures of each test that captured some. A capture that can't be read is in the list of files."""
+    found: dict[str, list[Markup]] = {}
+    for artifact in run.artifacts:
+        if artifact.path.endswith(".jls") and _link(artifact, run)["present"]:
+            try:
+                capture = read_jls(run.directory / artifact.path)
+            except BenchError:
+                continue
+            picture = current_picture(capture, _current_limits(run, capture.test))
+            found.setdefault(capture.test, []).append(Markup(picture.inline_svg()))
+    return found
+
+
+_AMPERES = {"uA": 1e-6, "mA": 1e-3, "A": 1.0}
+
+
+def _current_limits(run: Run, test_id: str) -> list[Mark]:
+    """The upper limits of the currents that the test measured; of equal ones the first."""
+    marks: list[Mark] = []
+    for row in run.measurements_of(test_id):
+        if row.high is not None and row.unit in _AMPERES:
+            mark = Mark(row.high * _AMPERES[row.unit], row.name)
+            if all(abs(mark.current_a / other.current_a - 1) > 0.05 for other in marks if other.current_a):
+                marks.append(mark)
+    return marks
+
+
+def _arrivals(run: Run) -> dict[str, Markup]:
+    return {test_id: Markup(picture.inline_svg()) for test_id, picture in arrivals_pictures(run).items()}
 
 
 def _by_prefix(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:

@@ -49,6 +49,50 @@ def test_a_side_without_limit_is_open(limits: Limits, value: float, verdict: str
     assert limits.judge("sleep", value).verdict == verdict
 
 
+GUARDED = """
+[sleep]
+unit = "uA"
+high = 6.6
+guard = true
+clause = "8"
+
+[length]
+unit = "s"
+low = 7
+high = 9
+guard = true
+clause = "5"
+"""
+
+
+@pytest.mark.parametrize(("name", "value", "uncertainty", "verdict"), [
+    ("sleep", 6.39, 0.2, "pass"), ("sleep", 6.41, 0.2, "fail"), ("sleep", 6.6, 0.0, "pass"),
+    ("sleep", 5.0, 1.5, "pass"),
+    ("length", 7.1, 0.1, "pass"), ("length", 7.09, 0.1, "fail"), ("length", 8.91, 0.1, "fail"),
+    ("sleep", math.nan, None, "fail"), ("sleep", 12.0, 5.0, "fail"), ("length", 2.0, 4.0, "fail")])
+def test_a_guard_band_of_the_uncertainty_comes_off_the_limits(tmp_path, name, value, uncertainty, verdict) -> None:
+    assert load(tmp_path, GUARDED).judge(name, value, uncertainty).verdict == verdict
+
+
+@pytest.mark.parametrize(("name", "value", "uncertainty", "most"), [
+    ("sleep", 6.0, None, "1.65 uA"), ("sleep", 6.0, 1.66, "1.65 uA"), ("sleep", 6.0, math.nan, "1.65 uA"),
+    ("sleep", 6.0, -0.1, "1.65 uA"), ("length", 8.0, 0.26, "0.25 s")])
+def test_an_instrument_that_is_too_uncertain_is_the_benchs_fault(tmp_path, name, value, uncertainty, most) -> None:
+    with pytest.raises(BenchError, match=rf"^uncertainty of {name}: expected at most {most}, a quarter"):
+        load(tmp_path, GUARDED).judge(name, value, uncertainty)
+
+
+def test_a_guarded_measurement_tells_its_guard_band(tmp_path: Path) -> None:
+    measured = load(tmp_path, GUARDED).judge("sleep", 6.5, 0.2)
+    assert (measured.low, measured.high, measured.guard) == (None, pytest.approx(6.4), 0.2)
+    assert str(measured) == "sleep = 6.5 uA (limits no limit ... 6.4, guard band 0.2)"
+
+
+def test_the_uncertainty_leaves_a_limit_without_guard_band_alone(limits: Limits) -> None:
+    measured = limits.judge("sleep", 6.0, 5.0)
+    assert (measured.verdict, measured.high, measured.guard) == ("pass", 6.0, 0.0)
+
+
 def test_a_measurement_says_all_of_itself(limits: Limits) -> None:
     assert str(limits.judge("led.joined.green", 9.25)) == "led.joined.green = 9.25 s (limits 7.5 ... 8.5)"
     assert str(limits.judge("sleep", 5.5)) == "sleep = 5.5 uA (limits no limit ... 6)"
