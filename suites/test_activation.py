@@ -2,13 +2,15 @@
 
 from urllib.parse import urlsplit
 
+import pytest
+
 from fixtures.outcomes import BootstrapOutcome, CellState
-from fixtures.words import device_time, everywhere, minutes, needs, req, s
+from fixtures.words import device_time, everywhere, hours, in_regression, minutes, needs, req, s
 
 
 @req("ACT-21", "ACT-17", "SEC-09")
 @device_time("90 s")
-@needs("nfc")
+@needs("nfc", "cell.state")
 @everywhere
 def test_a_delivered_unit_is_passive_open_and_silent(unit, bench, cell, watch):
     unit.power_up()
@@ -21,6 +23,23 @@ def test_a_delivered_unit_is_passive_open_and_silent(unit, bench, cell, watch):
         bench.clock.sleep(watch)
         assert not [seen for seen in bench.timeline.since(begin) if seen.kind == "datagram"]
         assert cell.state() is CellState.ON, "a passive unit went on the air"
+
+
+@req("ACT-01")
+@device_time("1 d")
+@needs("nfc", "cell.state")
+@in_regression
+def test_a_delivered_unit_transmits_nothing_for_a_day(unit, bench, cell):
+    unit.power_up()
+    cell.on()
+    if unit.delivered.values["power_mode"] != "Passive":
+        pytest.skip("the unit was ordered active: its order sheet says more")
+    begin = bench.mark()
+    for _ in range(24):
+        bench.clock.sleep(1 * hours)
+        assert cell.state() is CellState.ON, "a passive unit went on the air"
+    assert not [seen for seen in bench.timeline.since(begin) if seen.kind == "datagram"]
+    assert unit.read_settings().values == unit.delivered.values
 
 
 @req("ACT-03", "ACT-12", "ACT-13", "ACT-14", "ACT-15", "NET-01", "NET-02", "PHY-17")
@@ -100,7 +119,7 @@ def test_a_reboot_over_dm_starts_up_and_registers_anew(joined_unit, panel, dm, b
 
 @req("ACT-11", "OTC-T8-02")
 @device_time("4 min")
-@needs("nfc")
+@needs("nfc", "cell.state")
 @everywhere
 def test_passive_over_nfc_silences_a_joined_unit(joined_unit, bench, cell, watch):
     joined_unit.write_settings({"power_mode": "Passive"})

@@ -1,18 +1,25 @@
 """What the LEDs showed: pulses, and patterns of them described as data (manual 5.3.5 and 5.3.6).
 
-A pattern says which lights follow which and roughly how long, just enough to tell them apart. The exact limits are
-held against the measurements that ``match`` gives, and live in ``suites/limits``.
+A pattern says which lights follow which and roughly how long, just enough to tell them apart; it stands in
+``bench/manual/leds.toml``. The exact limits are held against the measurements that ``match`` gives, and live in
+``suites/limits``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
 from math import inf
 from statistics import median
+from types import MappingProxyType
+from typing import Any
 
 from bench.analysis.edges import Pulse, pulses_of
+from bench.errors import BenchError
 from bench.timeline import Observation
 
 CHANNELS = ("green", "red")
@@ -51,23 +58,34 @@ def _range(limits: tuple[float, float]) -> str:
     return f"at most {high:g}" if low == 0 else f"at least {low:g}" if high == inf else f"{low:g} to {high:g}"
 
 
-START_UP = Light("start_up", ("green", "red"), each_s=(0.0, 3.0), count=(1, inf), gap_s=0.4)
-"""Both LEDs active for 1 s, steady or flashing (the manual says both; requirement LED-02)."""
+@cache
+def patterns() -> Mapping[str, tuple[Light, ...]]:
+    """The indications of the manual by name, as ``bench/manual/leds.toml`` describes them; read once."""
+    rows = tomllib.loads(files("bench.manual").joinpath("leds.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({name: tuple(_light(name, step) for step in row["steps"]) for name, row in rows.items()})
 
-JOINING = Light("joining", ("green",), each_s=(0.0, 0.5), count=(1, inf))
-"""Short green flashes until the network is joined (LED-03)."""
 
-JOINED = Light("joined", ("green",), each_s=(2.0, inf))
-"""The long green light of 8 s; anything beyond 2 s is taken for it (LED-04, LED-05)."""
+def _light(pattern: str, step: dict[str, Any]) -> Light:
+    unknown = step.keys() - {each.name for each in fields(Light)}
+    if unknown or not set(step["channels"]) <= set(CHANNELS):
+        raise BenchError("leds.toml", expected=f"the fields of a step, and {' or '.join(CHANNELS)}",
+                         seen=f"{', '.join(unknown) or step['channels']} in {pattern}", do="correct the file")
+    for key in step.keys() & {"channels", "each_s", "count"}:
+        step[key] = tuple(step[key])
+    return Light(**step)
 
-NETWORK_CONNECTION = (START_UP, JOINING, JOINED)
-"""Manual 5.3.5, Figure 6. Match it from the release of the button on."""
 
-REBOOT_ZONE = (Light("reboot_zone", ("green",), each_s=(0.001, inf)),)
-"""Manual 5.3.6, a press of 5 to 15 s: green from 5 s on. Match it from the press on (LED-01, LED-06)."""
+NETWORK_CONNECTION = patterns()["network_connection"]
+"""Manual 5.3.5. Match it from the release of the button on (LED-02 to LED-04)."""
 
-SWITCH_OFF_ZONE = (*REBOOT_ZONE, Light("switch_off_zone", ("red",), each_s=(0.001, inf)))
-"""Manual 5.3.6, a press of 15 to 20 s: green from 5 s, then red from 15 s on (LED-07)."""
+REBOOT_ZONE = patterns()["reboot_zone"]
+"""Manual 5.3.6, a press of 5 to 15 s. Match it from the press on (LED-01, LED-06)."""
+
+SWITCH_OFF_ZONE = patterns()["switch_off_zone"]
+"""Manual 5.3.6, a press of 15 to 20 s. Match it from the press on (LED-07)."""
+
+LONG_LIGHT_S = next(step for step in NETWORK_CONNECTION if step.name == "joined").each_s[0]
+"""Green for longer than this (s) tells of the network (LED-05)."""
 
 
 @dataclass(frozen=True, slots=True)

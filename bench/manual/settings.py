@@ -50,6 +50,7 @@ class Setting:
     allowed: tuple[int, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)
     default: int | str | None = None
+    another: int | str | None = None
     access: str = "RW"
     access_without_pak: str = "R"
     lwm2m: tuple[str, ...] = ()
@@ -84,6 +85,30 @@ class Setting:
     @property
     def writeable(self) -> bool:
         return "W" in self.access
+
+    @property
+    def inside(self) -> tuple[int | str, ...]:
+        """What the row allows, to be written by a test: all choices, or the printed bounds and another legal value."""
+        if self.type == "enum":
+            return tuple(self.values)
+        bounds = self.allowed or tuple(bound for bound in (self.minimum, self.maximum) if bound is not None)
+        return bounds if self.another is None else (*bounds, self.another)
+
+    @property
+    def outside(self) -> tuple[int | str, ...]:
+        """What is just beyond the printed choices or bounds; empty where none are printed. No choice has the number."""
+        if self.type == "enum":
+            return (max(self.values.values()) + 1,)
+        if self.allowed:
+            return (min(self.allowed) + 1, max(self.allowed) + 1)
+        below = () if self.minimum is None else (self.minimum - 1,)
+        above = () if self.maximum is None else (self.maximum + 1,)
+        return (*below, *above)
+
+    @property
+    def other(self) -> int | str:
+        """A legal value other than the default."""
+        return next(value for value in reversed(self.inside) if value != self.default)
 
     def check(self, value: Value) -> None:
         """Raise ``BenchError`` unless ``value`` is one that the manual (or, where it is silent, the bench) allows."""

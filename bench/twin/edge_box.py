@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from bench.clock import Clock
 from bench.twin.pty_wire import PtyWire
@@ -13,6 +14,7 @@ FIRMWARE = "twin-1"
 CRYSTAL_PPM = 50
 STAMP_EVERY_S = 600.0
 WATCHDOG_S = 65.0
+_GAP_AFTER_S = 1.0
 _ON_BEFORE_US = 4_321_123_456
 """The box was switched on this long (microseconds) before the twin came to be: box time is not bench time."""
 
@@ -22,11 +24,14 @@ class EdgeBox:
 
     It follows ``led_green`` and ``led_red``, and drives ``button``. Its faults are attributes:
 
-    ``stuck_green``   the sensor of the green LED shows this, whatever the LED does (None: healthy)
+    ``stuck_green``   the sensor of the green LED shows this, whatever it sees (None: healthy)
     ``swapped``       the two LED sensors are plugged in the wrong way round
     ``clock_ppm``     the box clock is fast by this much (set it before time passes)
     ``lose_events``   so many of the next lines with a number are lost
+    ``lose_light``    the first edge of a light after the levels were told is lost
     ``bent_contact``  the actuator moves and the button does not
+    ``contact_gap_s`` the contact opens for so long in the middle of a press
+    ``late_s``        everything that the box says comes so much later
     ``dead``          the box does nothing and says nothing
     """
 
@@ -35,7 +40,10 @@ class EdgeBox:
         self.swapped = False
         self.clock_ppm = 0.0
         self.lose_events = 0
+        self.lose_light = False
         self.bent_contact = False
+        self.contact_gap_s = 0.0
+        self.late_s = 0.0
         self.dead = False
         self._clock = clock
         self._green, self._red, self._button = led_green, led_red, button
@@ -43,39 +51,41 @@ class EdgeBox:
         self._received = bytearray()
         self._sequence = 0
         self._armed = False
+        self._lamps = {"green": False, "red": False}
+        self._told = {"green": False, "red": False}
         self._pressed_at: float | None = None
+        self._gap: list[asyncio.TimerHandle] = []
         self._let_go: asyncio.TimerHandle | None = None
         self._next_stamp: asyncio.TimerHandle | None = None
         self._wire = PtyWire(clock, self._on_bytes, streaming=True)
         self.path = self._wire.path
-        led_green.follow(self._on_green)
-        led_red.follow(self._on_red)
+        led_green.follow(lambda on: self._look())
+        led_red.follow(lambda on: self._look())
         button.follow(lambda closed: self._edge("button", closed))
 
     def close(self) -> None:
         self._armed = False
-        for timer in (self._let_go, self._next_stamp):
+        for timer in (self._let_go, self._next_stamp, *self._gap):
             if timer is not None:
                 timer.cancel()
         self._wire.close()
 
     # -- what it sees -------------------------------------------------------------------------------------------------
 
-    def _on_green(self, on: bool) -> None:
-        if self.stuck_green is None:
-            self._edge("red" if self.swapped else "green", on)
+    def _look(self) -> None:
+        """Tell which light sensor sees something else now."""
+        for channel, on in self._lights().items():
+            if self._told[channel] != on:
+                self._told[channel] = on
+                if self.lose_light and self._armed:
+                    self.lose_light, self.lose_events = False, 1
+                self._edge(channel, on)
 
-    def _on_red(self, on: bool) -> None:
-        if not (self.swapped and self.stuck_green is not None):
-            self._edge("green" if self.swapped else "red", on)
-
-    def _levels(self) -> dict[str, bool]:
-        green, red = self._green.value, self._red.value
+    def _lights(self) -> dict[str, bool]:
+        green, red = self._green.value or self._lamps["green"], self._red.value or self._lamps["red"]
         if self.swapped:
             green, red = red, green
-        if self.stuck_green is not None:
-            green = self.stuck_green
-        return {"green": green, "red": red, "button": self._button.value}
+        return {"green": green if self.stuck_green is None else self.stuck_green, "red": red}
 
     def _edge(self, channel: str, on: bool) -> None:
         if self._armed:
@@ -99,7 +109,9 @@ class EdgeBox:
     def _obey(self, line: str) -> None:
         commands: dict[str, Callable[[], None]] = {
             "h": self._hello, "t": self._stamp, "arm": self._arm, "hold": lambda: self._press(None),
-            "release": self._release}
+            "release": self._release,
+            **{f"lamp {channel} {int(on)}": partial(self._light, channel, on)
+               for channel in self._lamps for on in (False, True)}}
         word, _, argument = line.partition(" ")
         if word == "press" and argument.isdecimal() and 1 <= int(argument) <= WATCHDOG_S * 1000:
             self._press(int(argument) / 1000)
@@ -111,13 +123,15 @@ class EdgeBox:
     def _hello(self) -> None:
         self._armed = False
         self._release()
+        self._lamps = dict.fromkeys(self._lamps, False)
         if self._next_stamp is not None:
             self._next_stamp.cancel()
-        self._say(f"H {FIRMWARE} {CRYSTAL_PPM}")
+        self._say(f"H {FIRMWARE} {CRYSTAL_PPM} lamps")
 
     def _arm(self) -> None:
         self._armed, self._sequence = True, 0
-        for channel, level in self._levels().items():
+        self._told = self._lights()
+        for channel, level in (self._told | {"button": self._button.value}).items():
             self._edge(channel, level)
         self._stamp_again_later()
 
@@ -144,6 +158,14 @@ class EdgeBox:
             self._let_go = self._clock.loop.call_later(hold_s, self._release)
         if not self.bent_contact:
             self._button.set(True)
+            if self.contact_gap_s:
+                later = self._clock.loop.call_later
+                self._gap = [later(_GAP_AFTER_S, self._button.set, False),
+                             later(_GAP_AFTER_S + self.contact_gap_s, self._button.set, True)]
+
+    def _light(self, channel: str, on: bool) -> None:
+        self._lamps[channel] = on
+        self._look()
 
     def _release(self) -> None:
         if self._pressed_at is None:
@@ -151,6 +173,8 @@ class EdgeBox:
         hold_s, self._pressed_at = self._clock.time() - self._pressed_at, None
         if self._let_go is not None:
             self._let_go.cancel()
+        for timer in self._gap:
+            timer.cancel()
         self._button.set(False)
         if self._armed:
             self._numbered("P", f"{round(hold_s * 1000)}")
@@ -169,5 +193,10 @@ class EdgeBox:
             self._say(f"{kind} {sequence} {text}")
 
     def _say(self, line: str) -> None:
-        if not self.dead:
-            self._wire.write(line.encode("ascii") + b"\n")
+        if self.dead:
+            return
+        data = line.encode("ascii") + b"\n"
+        if self.late_s:
+            self._clock.loop.call_later(self.late_s, self._wire.write, data)
+        else:
+            self._wire.write(data)

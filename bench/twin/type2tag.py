@@ -25,13 +25,14 @@ _TERMINATOR = 0xFE
 class Type2Tag:
     """A tag in reach of a reader (``command``) and of the unit's processor (``ndef``).
 
-    ``enabled`` False is the unit with NFC switched off: no answer at all. ``field`` is whether a reader's field is on
-    it; the unit can follow it. All calls belong into the loop's thread.
+    ``enabled`` False is the unit with NFC switched off: no answer at all, unless a defect has set ``always_on``.
+    ``field`` is whether a reader's field is on it; the unit can follow it. All calls belong into the loop's thread.
     """
 
     def __init__(self, uid: bytes = bytes.fromhex("04A1B2C3D4E580")) -> None:
         self.uid = uid
         self.enabled = True
+        self.always_on = False
         self.field: Signal[bool] = Signal(False)
         self._memory = bytearray(_PAGES * 4)
         self._memory[0:7] = uid
@@ -67,13 +68,13 @@ class Type2Tag:
 
     def select(self) -> bool:
         """The reader looks for a tag. True when this one answers."""
-        self._selected = self.enabled
+        self._selected = self.enabled or self.always_on
         self._sector_select = False
         return self._selected
 
     def command(self, command: bytes) -> bytes | None:
         """What the tag answers, without CRC; None for silence. A refused command makes it mute until selected again."""
-        if not self.enabled or not self._selected or not command:
+        if not (self.enabled or self.always_on) or not self._selected or not command:
             return None
         if self._sector_select:
             self._sector_select = False

@@ -13,7 +13,7 @@ from bench.timeline import Timeline
 from drivers.nfc import ApplyResult, Pak, SettingsCodec, Snapshot
 from drivers.nfc.bench_otc import BenchOtcCodec
 from drivers.nfc.pn532_reader import Pn532Reader
-from drivers.nfc.tag_session import TagFormatError, TagIdentity, TagSession
+from drivers.nfc.tag_session import Recording, TagFormatError, TagIdentity, TagLostError, TagSession
 
 CODECS = "mcm_bench.otc_codecs"
 """The entry-point group in which a vendor's package offers its settings codec (a class without arguments)."""
@@ -54,10 +54,15 @@ class Otc:
         self._timeline = timeline
         self._reference_tag = reference_tag
         self._timeout_s = timeout_s
+        self._recorded: Recording | None = None
 
     def close(self) -> None:
         """Let go of the reader. Never raises."""
         self._reader.close()
+
+    def identify_reader(self) -> str:
+        """The reader's chip and firmware; needs no tag."""
+        return self._reader.identify()
 
     def identify(self) -> TagIdentity:
         """What kind of tag is there, whatever is written on it."""
@@ -81,15 +86,49 @@ class Otc:
         with self._reader.tap() as tag:
             self._refuse_foreign(tag)
             ticket = self.codec.write(tag, changes, pak)
-            self._clock.sleep(_POLL_S)
-            try:
-                result = self._clock.poll(lambda: self.codec.result(tag, ticket), self._timeout_s, _POLL_S)
-            except DeadlinePassed:
-                self._timeline.append("nfc", "write", {**changes, "status": "no answer"})
-                raise NotObserved(f"no answer to a write of {', '.join(changes)} over NFC "
-                                  f"within {self._timeout_s:g} s") from None
-        self._timeline.append("nfc", "write", {**changes, "status": result.status.name})
+            self._recorded = tag.recording
+            result = self._answer(tag, ticket)
+        self._timeline.append("nfc", "write", {**changes, "status": result.status.name if result else "no answer"})
+        if result is None:
+            raise NotObserved(f"no answer to a write of {', '.join(changes)} over NFC within {self._timeout_s:g} s")
         return result
+
+    def write_torn(self, changes: Mapping[str, Value], pages: int, pak: Pak | None = None) -> bool:
+        """Begin a write, and switch the field off when ``pages`` pages of the tag are written, or at once after the
+        last. Returns whether all was sent.
+        """
+        for key in changes:
+            settings.find(key)
+        try:
+            with self._reader.tap() as tag:
+                self._refuse_foreign(tag)
+                tag.tear_after(pages)
+                self.codec.write(tag, changes, pak)
+        except TagLostError:
+            return False
+        return True
+
+    @property
+    def recorded(self) -> Recording:
+        """What the last ``write`` sent over the air. Raises ``BenchError`` before the first."""
+        if self._recorded is None:
+            raise BenchError(self.codec.info.name, expected="a write to record", seen="none yet", do="write first")
+        return self._recorded
+
+    def replay(self, recording: Recording) -> None:
+        """Send a recorded write once more, as an eavesdropper would, and give the unit time to act on it."""
+        with self._reader.tap() as tag:
+            self._refuse_foreign(tag)
+            tag.send_again(recording)
+            self._clock.sleep(self._timeout_s)
+        self._timeline.append("nfc", "replay", {})
+
+    def _answer(self, tag: TagSession, ticket: bytes) -> ApplyResult | None:
+        self._clock.sleep(_POLL_S)
+        try:
+            return self._clock.poll(lambda: self.codec.result(tag, ticket), self._timeout_s, _POLL_S)
+        except DeadlinePassed:
+            return None
 
     def _refuse_foreign(self, tag: TagSession) -> None:
         """Write to nothing but what the codec is made for."""

@@ -60,7 +60,7 @@ class Pn532Reader:
 
         Don't tap again inside a tap.
         """
-        session = TagSession(self._find(timeout_s), _READER_ERRORS, self._failed)
+        session = TagSession(self._find(timeout_s), _READER_ERRORS, self._failed, self._field_off)
         try:
             yield session
         except TagLostError as error:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 import nfc.clf
 import nfc.tag
+from nfc.tag.tt2 import Type2TagCommandError
 
 from bench.errors import BenchError
 
 T = TypeVar("T")
+
+
+_WRITE = b"\xa2"
+"""The Type 2 Tag's command that writes one page."""
 
 
 class NoTagError(BenchError):
@@ -35,6 +40,16 @@ class TagIdentity:
     ndef_capacity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What went over the air in one session, in its order: what an eavesdropper would keep.
+
+    It may hold the proof of a key: it is never printed.
+    """
+
+    sent: tuple[tuple[Literal["ndef", "command"], bytes], ...] = field(repr=False)
+
+
 class TagSession:
     """One contact with one tag; made by ``Pn532Reader.tap``, valid inside its ``with``.
 
@@ -43,8 +58,11 @@ class TagSession:
     """
 
     def __init__(self, tag: Any, reader_errors: tuple[type[BaseException], ...],
-                 reader_failed: Callable[[BaseException], BenchError]) -> None:
+                 reader_failed: Callable[[BaseException], BenchError], field_off: Callable[[], None]) -> None:
         self._tag = tag
+        self._field_off = field_off
+        self._sent: list[tuple[Literal["ndef", "command"], bytes]] = []
+        self._pages_left: int | None = None     # until the field is switched off; None: it stays on
         self._reader_errors = reader_errors
         self._reader_failed = reader_failed
         self.subject = f"NFC tag {tag.identifier.hex().upper()}"
@@ -74,6 +92,7 @@ class TagSession:
         def write() -> None:
             ndef.octets = message
 
+        self._sent.append(("ndef", message))
         self._guarded(write)
 
     def transceive(self, command: bytes, timeout_s: float = 0.1) -> bytes:
@@ -81,7 +100,47 @@ class TagSession:
         if not hasattr(self._tag, "transceive"):
             raise TagFormatError(self.subject, expected="a tag that takes raw commands", seen=str(self._tag.type),
                                  do="use a Type 2 Tag")
+        self._sent.append(("command", command))
+        if command[:1] == _WRITE:
+            self._guarded(self._count_page)
         return bytes(self._guarded(lambda: self._tag.transceive(command, timeout_s, retries=0)))
+
+    @property
+    def recording(self) -> Recording:
+        """What this session has sent so far."""
+        return Recording(tuple(self._sent))
+
+    def send_again(self, recording: Recording) -> None:
+        """Send what another session sent, octet for octet."""
+        for kind, octets in recording.sent:
+            if kind == "ndef":
+                self.write_ndef(octets)
+            else:
+                self.transceive(octets)
+
+    def tear_after(self, pages: int) -> None:
+        """Let ``pages`` more pages be written, and switch the reader's field off in place of the next: the tag is lost
+        there. Raises ``TagFormatError`` for a tag that is not written page by page.
+        """
+        write = getattr(self._tag, "write", None)
+        if write is None:
+            raise TagFormatError(self.subject, expected="a tag that is written page by page", seen=str(self._tag.type),
+                                 do="use a Type 2 Tag")
+
+        def counted(page: int, data: bytes) -> bool:
+            self._count_page()
+            return bool(write(page, data))
+
+        self._pages_left = pages
+        self._tag.write = counted
+
+    def _count_page(self) -> None:
+        if self._pages_left is None:
+            return
+        if self._pages_left == 0:
+            self._field_off()
+            raise Type2TagCommandError(nfc.tag.TIMEOUT_ERROR)
+        self._pages_left -= 1
 
     def dump(self) -> list[str]:
         """The tag's memory, a line each, as nfcpy prints it."""

@@ -21,6 +21,9 @@ class Panel(Protocol):
     def uncertainty_s(self) -> float:
         """How far (seconds) a time on the timeline may be from the true one."""
 
+    def interval_uncertainty_s(self, duration_s: float) -> float:
+        """How far (seconds) the time between two edges ``duration_s`` apart may be from the true one."""
+
     def press(self, hold_s: float) -> None:
         """Begin a press of ``hold_s`` seconds and return at once; the instrument ends it by itself."""
 
@@ -29,6 +32,16 @@ class Panel(Protocol):
 
     def release(self) -> None:
         """Let the button go. Harmless when it is not held."""
+
+    @property
+    def press_is_over(self) -> bool:
+        """Whether the actuator has let go again, and all that it did to the contact is on the timeline."""
+
+    def self_test(self) -> str:
+        """Light each sensor with its test lamp, while the unit is dark; what was tested, in words.
+
+        Raises ``BenchError`` for a sensor that does not see its lamp, sees another, or sees light all the time.
+        """
 
     def check(self) -> None:
         """Raise ``BenchError`` when the instrument is dead, or has lost or garbled anything since the last call."""

@@ -51,6 +51,11 @@ class DeviceTime:
         what the box clock may have drifted since. Infinite before the first point."""
         return float("inf") if self._anchor is None else self._error_us(self._newest_us, self._anchor) * 1e-6
 
+    def interval_uncertainty_s(self, duration_s: float) -> float:
+        """How far ``duration_s`` between two stamps may be off: by the rate, and by what the line has moved between
+        them, which is never more than it may be off itself."""
+        return self.uncertainty_s + duration_s * self._rate_error
+
     def to_bench(self, stamp_us: int) -> float:
         """The bench time (seconds) of a stamp. Raises ``ValueError`` before the first point."""
         if self._anchor is None:

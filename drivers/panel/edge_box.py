@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from bench.clock import Clock
+from bench.clock import Clock, DeadlinePassed
 from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.panel.device_time import DeviceTime
@@ -19,7 +19,11 @@ LONGEST_PRESS_S = 65.0
 """The box lets the button go by itself after this."""
 
 HOLD_TOLERANCE_S = 0.02
-"""A contact that was closed so much shorter or longer than the actuator held it is bent, or bounces."""
+"""A contact that was closed so much shorter or longer than the actuator held it is bent, or bounces; so does one that
+opens for longer in the middle of a press."""
+
+LAMP_S = 0.5
+"""Within this a sensor sees that its test lamp goes on or off; it takes 3 ms."""
 
 WORST_DELAY_S = 0.02
 """What a line may take from its stamp to this machine: 3 ms of filter in the box, and 15 ms seen on USB under load."""
@@ -62,6 +66,9 @@ class EdgeBox:
         self._last_times = {"green": 0.0, "red": 0.0, "button": 0.0}
         self._closed_at: float | None = None
         self._opened_at: float | None = None
+        self._longest_gap_s = 0.0            # for how long the contact was open in the middle of a press
+        self._is_pressing = False
+        self._is_testing = False             # what the sensors see now comes from the test lamps
         try:
             self._serial.discard_input()
             descriptor = self._serial.fileno()
@@ -88,6 +95,9 @@ class EdgeBox:
     def uncertainty_s(self) -> float:
         return self._time.uncertainty_s
 
+    def interval_uncertainty_s(self, duration_s: float) -> float:
+        return self._time.interval_uncertainty_s(duration_s)
+
     @property
     def drift_ppm(self) -> float | None:
         """How much the clock of the box is fast against the bench; None in the first ten minutes."""
@@ -100,11 +110,52 @@ class EdgeBox:
             raise BenchError(self._subject, expected=f"a press of 0.001 to {LONGEST_PRESS_S:g} s",
                              seen=f"a request for {hold_s:g} s", do="correct the length of the press")
         self._raise_fault()
+        self._is_pressing = True
         self._send(f"press {hold_ms}")
 
     def hold(self) -> None:
         self._raise_fault()
+        self._is_pressing = True
         self._send("hold")
+
+    @property
+    def press_is_over(self) -> bool:
+        return not self._is_pressing
+
+    def self_test(self) -> str:
+        self._raise_fault()
+        if self._hello is None or not self._hello.lamps:
+            return "no test lamps: start up a good unit, which lights both LEDs"
+        self._is_testing = True
+        try:
+            for channel in ("green", "red"):
+                for lit in (True, False):
+                    self._test_sensor(channel, lit)
+        finally:
+            for channel in ("green", "red"):
+                self._send(f"lamp {channel} 0")
+            self.check()
+            self._is_testing = False
+        return "both sensors see their test lamps, and nothing else"
+
+    def _test_sensor(self, channel: str, lit: bool) -> None:
+        if lit and (self._levels["green"] or self._levels["red"]):
+            raise BenchError(f"light sensors of the {self._subject}", expected="darkness", seen="light",
+                             do="switch the unit off; if it is, a sensor is stuck or stray light falls on it")
+        expected = {"green": False, "red": False} | {channel: lit}
+        self._send(f"lamp {channel} {int(lit)}")
+        with contextlib.suppress(DeadlinePassed):
+            self._clock.wait_for(lambda: self._lights() == expected, LAMP_S)
+        self._raise_fault()
+        seen = self._lights()
+        if seen != expected:
+            raise BenchError(f"{channel} light sensor of the {self._subject}",
+                             expected=f"to see that its test lamp is {'on' if lit else 'off'}",
+                             seen=" and ".join(f"{name} {'lit' if on else 'dark'}" for name, on in seen.items()),
+                             do="check the sensor, its plug (are the two swapped?) and its lamp")
+
+    def _lights(self) -> dict[str, bool]:
+        return {channel: self._levels[channel] for channel in ("green", "red")}
 
     def release(self) -> None:
         self._raise_fault()
@@ -247,21 +298,27 @@ class EdgeBox:
                         "an edge was lost: repeat the test, and check the sensor if it happens again")
             return
         if edge.channel == "button":
+            if edge.on and self._opened_at is not None:
+                self._longest_gap_s = max(self._longest_gap_s, at - self._opened_at)
             self._closed_at = at if edge.on and self._closed_at is None else self._closed_at
             self._opened_at = None if edge.on else at
             self._timeline.append("panel", "button", {"pressed": edge.on}, at=at)
-        else:
+        elif not self._is_testing:
             self._timeline.append("panel", "led", {"channel": edge.channel, "on": edge.on}, at=at)
 
     def _on_press_done(self, done: PressDone) -> None:
         """Does the contact, as sensed, agree with what the actuator did?"""
-        closed_at, opened_at = self._closed_at, self._opened_at
+        closed_at, opened_at, gap_s = self._closed_at, self._opened_at, self._longest_gap_s
         self._closed_at = self._opened_at = None
+        self._longest_gap_s = 0.0
+        self._is_pressing = False
         hold_s = done.hold_ms / 1000
         if closed_at is None or opened_at is None:
             seen = "a contact that did not close" if closed_at is None else "a contact that did not open"
         elif abs(opened_at - closed_at - hold_s) > HOLD_TOLERANCE_S:
             seen = f"a contact closed for {opened_at - closed_at:.3f} s"
+        elif gap_s > HOLD_TOLERANCE_S:
+            seen = f"a contact that opened for {gap_s:.3f} s in between"
         else:
             return
         self._fault(f"the contact to be closed for the {hold_s:g} s of the press", seen,

@@ -14,10 +14,12 @@ SEQUENCE = 65536
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """``H <firmware> <crystal_ppm>``: who the box is and how far its crystal may be off (parts per million)."""
+    """``H <firmware> <crystal_ppm> [lamps]``: who the box is, how far its crystal may be off (parts per million), and
+    whether it has a test lamp beside each of its light sensors."""
 
     firmware: str
     crystal_ppm: int
+    lamps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def read_line(line: bytes) -> Message:
         match word, fields:
             case "H", [firmware, ppm] if firmware:
                 return Hello(firmware, _number(ppm, 1_000_000))
+            case "H", [firmware, ppm, "lamps"] if firmware:
+                return Hello(firmware, _number(ppm, 1_000_000), lamps=True)
             case "E", [sequence, stamp, channel, ("0" | "1") as level] if channel in CHANNELS:
                 return Edge(_number(sequence, SEQUENCE), _number(stamp, 1 << 64), channel, level == "1")
             case "T", [stamp]:

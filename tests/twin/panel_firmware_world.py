@@ -3,7 +3,8 @@
     micropython panel_firmware_world.py FIRMWARE_DIRECTORY [STEP_US | real-time]
 
 The actuator closes a contact that bounces; held for 50 ms, the unit lights its green LED, dimmed by a PWM of 500 Hz,
-until release; the red LED's sensor sees the flicker of a lamp, 1 ms in every 10, during that time. Each look at
+until release; the red LED's sensor sees the flicker of a lamp, 1 ms in every 10, during that time. A test lamp lights
+its sensor. Each look at
 the clock takes STEP_US (20) microseconds, so that every run is the same; or as long as it takes.
 """
 
@@ -36,6 +37,12 @@ class World:
             else:
                 self.events.remove(event)
         self.now = now
+
+    def output(self, number, value):
+        if number == 5:
+            self.actuator(value)
+        else:
+            self.at(100, {6: 2, 7: 3}[number], value)      # a test lamp shines into its sensor
 
     def actuator(self, pressed):
         if pressed:
@@ -71,7 +78,7 @@ class Pin:
     def value(self, value=None):
         if value is not None and value != self._value:
             self._value = value
-            world.actuator(value)
+            world.output(self._number, value)
         return self._value
 
     def becomes(self, value):

@@ -239,6 +239,35 @@ def test_a_torn_write_is_undone_on_the_tag(lab: NfcLab) -> None:
     assert lab.timeline.select("nfc", "mute")[0].data["expected"] == "answers until the end of the transaction"
 
 
+@pytest.mark.parametrize(("pages", "taken"), [(0, False), (1, False), (5, False), (60, True)])
+def test_the_bench_itself_tears_a_write_by_its_field(lab: NfcLab, pages: int, taken: bool) -> None:
+    assert lab.otc.write_torn({"utc_offset": 60, "transmit_interval": 720}, pages) is taken
+    assert lab.twin.tag is lab.tag, "the tag stays where it is"
+    assert not lab.tag.field.value
+    lab.clock.sleep(1)
+    assert lab.otc.read().values["utc_offset"] == (60 if taken else 0)
+    assert lab.otc.write({"utc_offset": 30}).status is Status.OK        # the next write is whole again
+
+
+# -- replay -----------------------------------------------------------------------------------------------------------
+
+def test_a_recorded_write_is_sent_again_octet_for_octet_and_the_unit_refuses_it(locked: NfcLab) -> None:
+    heard: list[bytes] = []
+    locked.clock.call(lambda: locked.tag.follow_messages(heard.append))
+    locked.otc.write({"utc_offset": 60}, pak=PAK)
+    recording = locked.otc.recorded
+    locked.otc.write({"utc_offset": 0}, pak=PAK)
+    locked.otc.replay(recording)
+    assert heard[2] == heard[0]
+    assert locked.otc.read().values["utc_offset"] == 0
+    assert repr(recording) == "Recording()"
+
+
+def test_before_the_first_write_there_is_nothing_to_replay(lab: NfcLab) -> None:
+    with pytest.raises(BenchError, match="write first"):
+        _ = lab.otc.recorded
+
+
 # -- what the bench refuses -------------------------------------------------------------------------------------------
 
 def test_writing_in_a_format_that_is_not_the_vendors_is_refused_on_a_real_unit(lab: NfcLab) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -380,3 +380,66 @@ def test_a_line_cut_into_single_bytes_is_one_line() -> None:
         assert timeline.ordered()[0].time == 0.5   # by its stamp, not by its arrival 1.4 s later
         panel.close()
         box.close()
+
+
+# -- what the bench can find out by itself ----------------------------------------------------------------------------
+
+def test_healthy_sensors_see_their_test_lamps_and_the_timeline_does_not(lab: Lab, panel: EdgeBox) -> None:
+    assert panel.self_test() == "both sensors see their test lamps, and nothing else"
+    assert lab.timeline.select("panel", "led") == []
+    panel.check()
+
+
+def _stuck_lit(twin: TwinEdgeBox) -> None:
+    twin.stuck_green = True
+
+
+def _stuck_dark(twin: TwinEdgeBox) -> None:
+    twin.stuck_green = False
+
+
+def _swapped(twin: TwinEdgeBox) -> None:
+    twin.swapped = True
+
+
+@pytest.mark.parametrize(("spoil", "text"), [
+    (_stuck_lit, "expected darkness, saw light"),
+    (_stuck_dark, "expected to see that its test lamp is on, saw green dark and red dark"),
+    (_swapped, "expected to see that its test lamp is on, saw green dark and red lit")])
+def test_a_sensor_that_does_not_see_its_lamp_is_a_bench_error(
+        lab: Lab, spoil: Callable[[TwinEdgeBox], None], text: str) -> None:
+    lab.clock.call(lambda: spoil(lab.twin))
+    panel = lab.open()
+    with pytest.raises(BenchError, match=text):
+        panel.self_test()
+    panel.close()
+
+
+def test_a_contact_that_opens_in_the_middle_of_a_press_is_a_bench_error(lab: Lab, panel: EdgeBox) -> None:
+    lab.twin.contact_gap_s = 0.3
+    panel.press(6.0)
+    lab.clock.wait_for(lambda: panel.press_is_over, timeout=7)
+    with pytest.raises(BenchError, match=r"the 6 s of the press, saw a contact that opened for 0\.300 s in between"):
+        panel.check()
+
+
+def test_bounces_shorter_than_20_ms_are_none(lab: Lab, panel: EdgeBox) -> None:
+    lab.twin.contact_gap_s = 0.019
+    panel.press(6.0)
+    lab.clock.wait_for(lambda: panel.press_is_over, timeout=7)
+    panel.check()
+    (press,) = presses(lab.timeline)
+    assert press.duration == 6.0
+
+
+def test_a_box_that_answers_late_is_a_bench_error(lab: Lab, panel: EdgeBox) -> None:
+    lab.twin.late_s = 2.0
+    with pytest.raises(BenchError, match="expected its time within 1 s of 't', saw no answer"):
+        panel.check()
+
+
+def test_the_uncertainty_of_an_interval_is_the_crystals_until_the_drift_is_known(lab: Lab, panel: EdgeBox) -> None:
+    assert panel.interval_uncertainty_s(8.0) == pytest.approx(8.0 * 50e-6)
+    lab.clock.sleep(3600)
+    panel.check()
+    assert panel.interval_uncertainty_s(8.0) < 8.0 * 1e-6

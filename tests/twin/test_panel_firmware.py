@@ -68,7 +68,7 @@ class Box:
 @pytest.fixture
 def box() -> Iterator[Box]:
     box = Box()
-    assert box.hear(Hello) == [Hello("1.0", 50)]
+    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
     yield box
     box.close()
 
@@ -81,7 +81,7 @@ def armed(box: Box) -> None:
 
 def test_the_firmware_answers_who_it_is_and_what_time_it_is(box: Box) -> None:
     box.say("h")
-    assert box.hear(Hello) == [Hello("1.0", 50)]
+    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
     box.say("t")
     (stamp,) = box.hear(Stamp)
     box.say("t")
@@ -148,7 +148,7 @@ def test_the_watchdog_lets_the_button_go_after_65_s() -> None:
 
 
 @pytest.mark.parametrize("command", ["nonsense", "press", "press 0", "press 65001", "press -5", "press 5 5", "T",
-                                     "x" * 500])
+                                     "lamp blue 1", "lamp green 2", "x" * 500])
 def test_what_is_no_command_is_refused_and_does_nothing(box: Box, command: str) -> None:
     armed(box)
     box.say(command)
@@ -165,7 +165,16 @@ def test_a_box_that_is_not_armed_tells_no_edges(box: Box) -> None:
     box.hear(Trouble)      # held already
     box.say("release")
     box.say("h")
-    assert box.hear(Hello) == [Hello("1.0", 50)]
+    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
+
+
+def test_a_test_lamp_lights_its_sensor(box: Box) -> None:
+    armed(box)
+    for level, on in (("1", True), ("0", False)):
+        box.say(f"lamp red {level}")
+        (edge,) = box.hear(Edge)
+        assert isinstance(edge, Edge)
+        assert (edge.channel, edge.on) == ("red", on)
 
 
 def test_no_line_is_garbage_to_the_driver(box: Box) -> None:
@@ -182,10 +191,11 @@ def test_the_driver_works_the_firmware_over_a_serial_line() -> None:
         with WallClock() as clock:
             timeline = Timeline(clock.time, clock.nudge)
             panel = EdgeBox(os.ttyname(slave), clock, timeline)
-            assert panel.identity == "edge box, firmware 1.0, crystal 50 ppm"
+            assert panel.identity == "edge box, firmware 1.1, crystal 50 ppm"
             assert 0 < panel.uncertainty_s < 1
             panel.press(0.2)
             clock.wait_for(lambda: timeline.select("panel", "led", channel="green", on=False), timeout=30)
+            assert "both sensors see" in panel.self_test()
             (press,) = presses(timeline)
             (light,) = pulses(timeline, "green")
             panel.close()

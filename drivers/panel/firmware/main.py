@@ -12,13 +12,14 @@ from array import array
 
 from machine import Pin
 
-FIRMWARE = "1.0"
+FIRMWARE = "1.1"
 CRYSTAL_PPM = 50             # what the data sheet of the board's crystal says, with temperature and ageing
 
 GREEN_PIN = 2                # comparator of the green sensor, high: light
 RED_PIN = 3                  # comparator of the red sensor, high: light
 CONTACT_PIN = 4              # second pole of the button's contact to ground, low: closed
 ACTUATOR_PIN = 5             # relay or solenoid, high: press
+LAMP_PINS = {b"green": 6, b"red": 7}     # a test lamp beside each light sensor, high: lit
 
 SHORTEST_LIGHT_US = 3000     # shorter light is flicker, shorter darkness is the PWM of a dimmed LED
 WATCHDOG_MS = 65000          # nobody presses a button longer; the host may have died
@@ -114,6 +115,9 @@ class Light:
 class EdgeBox:
     def __init__(self):
         self._actuator = Pin(ACTUATOR_PIN, Pin.OUT, value=0)
+        self._lamps = {}
+        for name in LAMP_PINS:
+            self._lamps[name] = Pin(LAMP_PINS[name], Pin.OUT, value=0)
         self._inputs = (
             ("green", Input(Pin(GREEN_PIN, Pin.IN), 0)),
             ("red", Input(Pin(RED_PIN, Pin.IN), 0)),
@@ -133,7 +137,7 @@ class EdgeBox:
         self._fresh_filters()
         self._poll = select.poll()
         self._poll.register(sys.stdin, select.POLLIN)
-        self._say("H %s %d" % (FIRMWARE, CRYSTAL_PPM))     # a host that is connected learns of the restart
+        self._say("H %s %d lamps" % (FIRMWARE, CRYSTAL_PPM))     # a host that is connected learns of the restart
 
     def now_us(self):
         """Microseconds since the start. The counter of the board wraps after 18 minutes, this doesn't."""
@@ -204,7 +208,9 @@ class EdgeBox:
         if line == b"h":
             self._armed = False
             self._let_go()
-            self._say("H %s %d" % (FIRMWARE, CRYSTAL_PPM))
+            for lamp in self._lamps.values():
+                lamp.value(0)
+            self._say("H %s %d lamps" % (FIRMWARE, CRYSTAL_PPM))
         elif line == b"t":
             self._say("T %d" % self.now_us())
         elif line == b"arm":
@@ -215,6 +221,8 @@ class EdgeBox:
             self._let_go()
         elif len(words) == 2 and words[0] == b"press" and words[1].isdigit() and 1 <= int(words[1]) <= WATCHDOG_MS:
             self._press(int(words[1]), False)
+        elif len(words) == 3 and words[0] == b"lamp" and words[1] in self._lamps and words[2] in (b"0", b"1"):
+            self._lamps[words[1]].value(int(words[2]))
         else:
             self._say("X not understood: %s" % "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line[:40]]))
 

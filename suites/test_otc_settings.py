@@ -1,0 +1,102 @@
+"""Each setting of Tables 8 to 12 over NFC: what its row allows, what it refuses, and what the lock does, manual 7.5."""
+
+from datetime import timedelta
+
+import pytest
+
+from bench.manual import settings
+from bench.manual.settings import Setting
+from fixtures.outcomes import Status
+from fixtures.words import device_time, everywhere, in_regression, needs, req
+
+WITH_A_TEST_OF_THEIR_OWN = ("power_mode", "configuration_lock")
+"""Activating the unit, and locking it, are more than writing a value."""
+
+WRITEABLE = [setting for setting in settings.load().values()
+             if setting.access == "RW" and setting.key not in WITH_A_TEST_OF_THEIR_OWN]
+
+FIRST = {"apn_mode": {"apn": "bench.example"}, "mdm_dtls_max_timeout": {"mdm_dtls_min_timeout": 1}}
+"""What must be there before a setting takes all that its row allows: Manual needs an APN, and a minimum is none above
+the maximum."""
+
+
+def each(chosen: list[Setting]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("setting", [pytest.param(setting, id=setting.key, marks=req(setting.requirement))
+                                               for setting in chosen])
+
+
+@each(WRITEABLE)
+@device_time("30 s")
+@needs("nfc")
+@in_regression
+def test_a_setting_takes_what_its_row_allows_and_nothing_beyond_it(passive_unit, setting):
+    passive_unit.write_settings(FIRST.get(setting.key, {}) | {setting.key: setting.inside[0]})
+    for value in setting.inside:
+        passive_unit.write_settings({setting.key: value})
+        assert passive_unit.read_settings().values[setting.key] == value
+    for beyond in setting.outside:
+        assert passive_unit.try_settings({setting.key: beyond}).status is Status.RANGE, f"{beyond} was not refused"
+        assert passive_unit.read_settings().values[setting.key] == value
+
+
+@pytest.mark.parametrize("table", [
+    pytest.param(table, marks=req("OTC-04", "OTC-05", "SEC-08", *(setting.requirement for setting in WRITEABLE
+                                                                  if setting.table == table)))
+    for table in (8, 9, 10, 11, 12)])
+@device_time("3 min")
+@needs("nfc")
+@in_regression
+def test_the_lock_guards_each_setting_and_the_pak_opens_all(passive_unit, bench, table):
+    changes = {setting.key: setting.other for setting in WRITEABLE if setting.table == table}
+    passive_unit.write_settings({"configuration_lock": "Locked"})
+    before = passive_unit.read_settings().values
+    taken = [key for key, value in changes.items()
+             if passive_unit.try_settings({key: value}).status is not Status.AUTH_REQUIRED]
+    assert not taken, f"written without the PAK: {', '.join(taken)}"
+    assert passive_unit.read_settings().values == before, "a refused write left something behind"
+    passive_unit.write_settings(changes | {"configuration_lock": "Open"}, bench.keys.pak)
+    now = passive_unit.read_settings().values
+    assert {key: now[key] for key in changes} == changes
+
+
+@req("OTC-T8-01")
+@device_time("20 s")
+@needs("nfc")
+@in_regression
+def test_the_meter_id_is_written_by_nobody(passive_unit, bench):
+    printed = passive_unit.read_settings().values["meter_id"]
+    assert passive_unit.try_settings({"meter_id": "12345678"}).status is not Status.OK
+    passive_unit.write_settings({"configuration_lock": "Locked"})
+    assert passive_unit.read_settings().values["meter_id"] == printed, "not readable on a locked unit"
+    assert passive_unit.try_settings({"meter_id": "12345678"}, bench.keys.pak).status is not Status.OK
+    passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
+    assert passive_unit.read_settings().values["meter_id"] == printed
+
+
+@req("OTC-T8-03")
+@device_time("20 s")
+@needs("nfc")
+@everywhere
+def test_only_the_pak_unlocks_a_locked_unit(passive_unit, bench):
+    passive_unit.write_settings({"configuration_lock": "Locked"})
+    assert passive_unit.read_settings().locked
+    assert passive_unit.try_settings({"configuration_lock": "Open"}).status is Status.AUTH_REQUIRED
+    assert passive_unit.read_settings().values["configuration_lock"] == "Locked"
+    passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
+    assert passive_unit.read_settings().values["configuration_lock"] == "Open"
+    assert passive_unit.try_settings({"configuration_lock": 2}).status is Status.RANGE
+
+
+@req("OTC-T8-04")
+@device_time("20 s")
+@needs("nfc", "meter.optical")
+@in_regression
+def test_a_locked_unit_sets_the_meters_clock_with_the_pak_only(passive_unit, bench, meter):
+    passive_unit.write_settings({"configuration_lock": "Locked"})
+    shown = meter.read().meter_time
+    wrong = shown - timedelta(days=400)
+    assert passive_unit.try_settings({"synchronize_meter_time": wrong}).status is Status.AUTH_REQUIRED
+    assert meter.read().meter_time - shown < (shown - wrong) / 2, "the clock was set without the PAK"
+    now = meter.read().meter_time
+    passive_unit.write_settings({"synchronize_meter_time": now, "configuration_lock": "Open"}, bench.keys.pak)
+    assert abs((meter.read().meter_time - now).total_seconds()) <= 60
