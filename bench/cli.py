@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -22,6 +22,8 @@ EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2}
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
+Faults = Annotated[list[str] | None, typer.Option(
+    "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,11 +35,13 @@ def run(
     unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, 16 hexadecimal digits.")] = None,
     seed: Seed = 1,
     defect: Defects = None,
+    fault: Faults = None,
     run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; else a new one in runs/.")] = None,
     max_device_time: Annotated[str | None, typer.Option(
         help="Leave out tests that take longer on hardware, e.g. '30 min'.")] = None,
     expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes, on the twin only.")] = 1,
+    doctor: Annotated[bool, typer.Option(help="Look at the instruments first; test nothing with sick ones.")] = True,
 ) -> None:
     """Test a unit and give the verdict."""
     from bench.commands import run as command
@@ -45,8 +49,8 @@ def run(
     console = Console()
     order = command.Order(
         profile=_profile(profile), run_dir=run_dir or command.default_run_dir(profile), station=station,
-        unit=_deveui(unit), seed=seed, defects=defect or (), expression=expression,
-        max_device_time_s=_duration(max_device_time), jobs=jobs if station is None else 1)
+        unit=_deveui(unit), seed=seed, defects=defect or (), faults=fault or (), expression=expression,
+        max_device_time_s=_duration(max_device_time), jobs=jobs if station is None else 1, doctor=doctor)
     raise typer.Exit(EXIT_CODES[command.run(order, console).verdict])
 
 
@@ -70,19 +74,27 @@ def twin(
     seed: Seed = 1,
     defect: Defects = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
+    cell: Annotated[Literal["cmw500", "amarisoft", "attenuator"], typer.Option(help="Its cell instrument.")] = "cmw500",
+    supply: Annotated[Literal["n6705", "ngu", "dmm6500"], typer.Option(
+        help="What supplies the unit and measures its current.")] = "n6705",
 ) -> None:
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), station_out, Console(highlight=False))
+    command.twin(seed, defect or (), station_out, Console(highlight=False), cell=cell, supply=supply)
 
 
 @app.command()
-def doctor(station: Station = None) -> None:
+def doctor(
+    station: Station = None,
+    reference_load: Annotated[bool, typer.Option(
+        "--reference-load", help="The station's reference load is in the place of the unit: measure it.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check every instrument of a station and say what to do."""
     from bench.commands import doctor as command
 
-    raise typer.Exit(command.doctor(station, Console()))
+    raise typer.Exit(command.doctor(station, Console(), as_json=as_json, reference_load=reference_load))
 
 
 @app.command()

@@ -12,19 +12,24 @@ source              kind                data
 test                start, end          test, title; verdict (pass, fail, error, skipped)
 test                step, note          text
 test                measurement         name, value, unit, low, high, verdict
+test                arrivals            what arrived when, windows and outages, in minutes of the meter's time
 panel               led                 channel (green, red), on
 panel               button              pressed (the contact as sensed, not as commanded)
 supply              output              on, voltage_v
 supply              current             mean_a, min_a, max_a, duration_s, samples
 meter               optical, mbus       the registers read, as text
 nfc                 read, write, mute   settings by name; what went wrong
+nfc                 replay              a recorded write was sent again
 cell                state               state (off, on, attached, connected, idle, psm)
+cell                attenuation         attenuation_db
+cell                event               event (attach request, rrc connection release, ...); t3324_s, t3412_s, edrx, ...
 a server            datagram            direction (in: from the unit, out: to the unit), peer, hex; masked where octets
                                         of keys are shown as zeros
 a server            message             direction, peer, text, and the decoded fields of the protocol
 a server            malformed           direction, peer, text: why the datagram is none of its protocol
 a server            flood               peer, text: datagrams are dropped from now on, or how many were
 bootstrap dm        refused             peer, text: why a request of a unit was refused
+mdm                 fault               text: which message went wrong on purpose, and how
 bootstrap           bootstrap           endpoint, outcome (running, finished, refused, ...)
 bootstrap           step                endpoint, request, code of the answer
 dm                  registration        endpoint, event (registered, updated, ...), location

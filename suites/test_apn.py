@@ -131,7 +131,7 @@ def test_automatic_mode_brings_the_networks_apn_back(joined_unit, bench, dm, sec
 
 @req("APN-05", "APN-08")
 @device_time("72 h")
-@needs("cell.apns")
+@needs("cell.apns", "cell.state")
 @profile("regression", "certification")
 def test_an_apn_that_leads_nowhere_is_rolled_back(joined_unit, bench, cell, dm, bootstrap, measure, dead_end):
     before = in_use(dm)
@@ -148,7 +148,7 @@ def test_an_apn_that_leads_nowhere_is_rolled_back(joined_unit, bench, cell, dm, 
 
 @req("APN-06", "APN-08", "NET-41")
 @device_time("72 h")
-@needs("cell.apns")
+@needs("cell.apns", "cell.state")
 @profile("regression", "certification")
 def test_an_apn_that_the_network_refuses_is_rolled_back(joined_unit, bench, cell, dm, measure):
     before = in_use(dm)

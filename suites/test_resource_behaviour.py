@@ -7,6 +7,7 @@ import pytest
 from bench.manual import resources
 from fixtures import resource_values
 from fixtures.outcomes import NoTagError, Path
+from fixtures.security import Psk
 from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
 TRIGGER = "/33906/0/10"
@@ -83,11 +84,11 @@ def _expect_all(dm, subtests, wanted, what):
 
 
 @req("SEC-12", "LWM2M-33905.0.5", "LWM2M-0.0.4", "LWM2M-0.1.4")
-@device_time("2 min")
-@needs("nfc")
+@device_time("3 min")
+@needs("nfc", "dtls")
 @in_regression
-def test_a_key_is_never_disclosed(joined_unit, dm):
-    dm.write("/33905/0/5", KEY)
+def test_a_key_is_never_disclosed(joined_unit, dm, security):
+    security.write_mdm_key(Psk(KEY))
     for number in dict.fromkeys(path[0] for path in resources.load()):
         if dm.read_refusal(f"/{number}"):
             continue

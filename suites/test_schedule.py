@@ -1,10 +1,20 @@
 """Readouts and transmissions on their schedules, manual 7.3."""
 
+from contextlib import suppress
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 
+import pytest
+
+from bench.analysis.randomness import FALSE_ALARMS, chance_of_coincidences, doubts
 from bench.analysis.schedule import transmissions
-from fixtures.words import days, device_time, everywhere, in_regression, minutes, needs, req, s
+from fixtures.outcomes import DmRefused, Status
+from fixtures.words import days, device_time, everywhere, hours, in_regression, minutes, needs, req, s
+
+BENCH = {"utc_offset": 0, "time_sync_source": "Manual", "t3324_timer": 11160}
+"""Stamps in the meter's time, no readouts for a synchronisation, and the DM server reaches the unit."""
+EVERY = BENCH | {"message_encoding": "M-Bus", "max_uploads_per_transmission": 255}
+"""Each readout in a telegram of its own, and none left behind."""
 
 
 @req("SCH-01", "SCH-02", "SCH-09", "SCH-19", "SCH-20", "PAY-SENML-28", "PAY-SENML-05")
@@ -70,3 +80,160 @@ def test_what_an_outage_held_back_is_sent_at_a_later_transmission(unit, cell, ga
     assert gateway.count == arrived, "a telegram without a network"
     cell.on()
     gateway.wait_for_readout(missed, timeout=11 * minutes)
+
+
+# -- on which moments
+
+
+@pytest.mark.parametrize(("interval", "transmit", "hours_passed"), [
+    pytest.param(60, 60, 6, id="60-min", marks=[req("SCH-02"), device_time("7 h")]),
+    pytest.param(120, 60, 8, id="120-min", marks=[req("SCH-03"), device_time("9 h")]),
+    pytest.param(5, 5, 3, id="5-min", marks=[req("SCH-04", "SCH-26", "OTC-T11-05"), device_time("4 h")]),
+    pytest.param(50, 100, 30, id="50-min", marks=[req("SCH-07"), device_time("31 h")]),
+    pytest.param(100, 50, 30, id="100-min", marks=[req("SCH-07"), device_time("31 h")]),
+    pytest.param(1440, 1440, 60, id="a-day", marks=[req("SCH-05", "SCH-26", "OTC-T11-05"), device_time("61 h")])])
+@req("SCH-07", "SCH-08", "SCH-25", "OTC-T11-03", "LWM2M-33906.0.0", "LWM2M-33906.0.18")
+@needs("nfc", "meter.optical")
+@in_regression
+def test_readouts_and_transmissions_are_on_the_grid_from_midnight(history, interval, transmit, hours_passed):
+    history.begin(EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": transmit,
+                           "transmit_offset": 1, "transmit_delay": 2})
+    history.pass_time(hours_passed * hours)
+    history.check()
+    moments = [stamp.hour * 60 + stamp.minute for stamp in history.stamps]
+    assert len(moments) >= hours_passed * 60 / interval - 1, "readouts are missing"
+    assert all(moment % interval == 0 for moment in moments), "a readout is not on the grid from 00:00"
+
+
+@req("SCH-08", "SCH-09", "SCH-10", "SCH-11", "SCH-25", "SCH-02", "OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19",
+     "LWM2M-33906.0.20")
+@device_time("49 h")
+@needs("nfc", "meter.optical")
+@in_regression
+def test_48_transmissions_are_spread_at_random_over_their_window(history, measure):
+    """A healthy unit fails it in less than one of a million runs."""
+    history.begin(EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60,
+                           "transmit_offset": 15, "transmit_delay": 30})
+    history.pass_time(48 * hours)
+    history.check()
+    places = history.places()
+    assert len(places) >= 47
+    measure("schedule.window.first", min(places) * 30 + 15)
+    measure("schedule.window.last", max(places) * 30 + 15)
+    # A minute of 30: a unit may choose whole minutes, and a telegram takes its time.
+    assert not doubts(places, slack=1 / 30), "; ".join(doubts(places, slack=1 / 30))
+
+
+@req("SCH-12", "SCH-11")
+@device_time("3 h")
+@needs("nfc", "meter.optical", "panel.button")
+@in_regression
+def test_after_a_restart_the_moments_are_others(history, unit):
+    """A unit that draws the same moments after each start would have them in common with all others."""
+    settings = EVERY | {"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
+                        "transmit_delay": 4}
+    series = []
+    for _ in range(2):
+        history.begin(settings)
+        history.pass_time(1 * hours)
+        history.check()
+        series.append(history.places())
+        unit.press_button(6 * s)
+        history.pass_time(10 * minutes)
+    for shift in (-1, 0, 1):    # the first one may fall before the observation
+        one, other = series[0][max(shift, 0):], series[1][max(-shift, 0):]
+        assert chance_of_coincidences(one, other, tolerance=5 / 240) > FALSE_ALARMS, \
+            "after a restart the unit transmits at the same moments again"
+
+
+@pytest.mark.parametrize("way", [pytest.param("NFC", marks=req("SCH-13")), pytest.param("DM", marks=req("SCH-14"))])
+@req("OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
+@device_time("13 h")
+@needs("nfc", "meter.optical")
+@in_regression
+def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way):
+    """A window of two minutes, first from 50 on, then from 10 on: seconds would be found out (C01)."""
+    settings = EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60}
+    for offset in (50, 10):
+        change = {"transmit_offset": offset, "transmit_delay": 2}
+        if way == "NFC" or offset == 50:
+            history.begin(settings | change)
+            assert (dm.read("/33906/0/19"), dm.read("/33906/0/20")) == (offset, 2)
+        else:
+            dm.write("/33906/0", {19: offset, 20: 2})
+            now = unit.read_settings().values
+            assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
+            history.begin_anew(settings | change)
+        history.pass_time(6 * hours)
+        assert len(history.check().transmissions) >= 5
+
+
+@pytest.mark.parametrize(("key", "path"), [("readout_interval", "/33906/0/0"), ("report_interval", "/33906/0/17"),
+                                           ("transmit_interval", "/33906/0/18")])
+@req("SCH-06", "DM-04")
+@device_time("2 min")
+@needs("nfc")
+@in_regression
+def test_an_interval_outside_5_to_1440_is_refused(joined_unit, dm, key, path):
+    before = dm.read(path)
+    for beyond in (0, 4, 1441, -1, 65536):
+        assert dm.refusal(path, beyond).startswith("4."), f"{beyond} was not refused over DM"
+        if 0 <= beyond <= 65535:
+            assert joined_unit.try_settings({key: beyond}).status is Status.RANGE, f"{beyond} was not refused over NFC"
+        assert dm.read(path) == before, f"the refused {beyond} changed the value"
+
+
+@req("SCH-21", "OTC-T11-04", "LWM2M-33906.0.17")
+@device_time("6 h")
+@needs("nfc", "meter.optical")
+@in_regression
+def test_the_report_interval_chooses_among_the_readouts(history):
+    """What the two intervals are for is unclear (C22); a report interval without any effect would be no setting."""
+    history.begin(EVERY | {"readout_interval": 5, "report_interval": 60, "transmit_interval": 60,
+                           "transmit_offset": 5, "transmit_delay": 20})
+    history.pass_time(5 * hours)
+    history.check()
+    assert all(stamp.minute == 0 for stamp in history.stamps), "all readouts are sent, whatever the report interval"
+
+
+@pytest.mark.parametrize(("retries", "comes"), [(0, False), (255, True)])
+@req("SCH-27", "SCH-28", "LWM2M-33906.0.43")
+@device_time("25 min")
+@needs("nfc", "meter.simulator", "meter.optical")
+@in_regression
+def test_a_meter_that_is_silent_for_a_minute_is_read_again_as_often_as_is_set(
+        history, meter_simulator, bench, retries, comes):
+    """Between the retries is a time that is not printed; 255 of them last for more than a minute."""
+    history.begin(EVERY | {"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
+                           "transmit_delay": 2, "max_meter_retries": retries})
+    silent = history.pass_time_until_minute(4, of=5)
+    meter_simulator.disconnect()
+    bench.clock.sleep(2 * minutes)
+    meter_simulator.connect()
+    bench.clock.sleep(14 * minutes)
+    stamps = history.stamps
+    missed = silent.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    late = [stamp for stamp in stamps if missed <= stamp < missed + timedelta(minutes=4)]
+    assert bool(late) is comes, f"with {retries} retries the readout of {missed:%H:%M} " + (
+        "was not made when the meter was back" if comes else "came, though the meter was silent")
+    assert missed + timedelta(minutes=5) in stamps, "the readouts have ended"
+
+
+@req("SCH-18", "SCH-16", "SCH-17", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
+@device_time("3 min")
+@in_regression
+def test_interval_offset_and_delay_are_consistent_in_whatever_order_they_are_written(joined_unit, dm):
+    def stored():
+        return tuple(dm.read(f"/33906/0/{number}") for number in target)
+
+    before, target = {18: 1440, 19: 30, 20: 240}, {18: 60, 19: 15, 20: 45}
+    for order in permutations(target):
+        dm.write("/33906/0", before)
+        dm.write("/33906/0", {number: target[number] for number in order})
+        assert stored() == tuple(target.values()), f"written at once in the order {order}"
+        dm.write("/33906/0", before)
+        for number in order:
+            with suppress(DmRefused):    # by the rule, as the others stand at that time
+                dm.write(f"/33906/0/{number}", target[number])
+            interval, offset, delay = stored()
+            assert offset + delay <= interval, f"{interval}/{offset}/{delay} after {number} in the order {order}"

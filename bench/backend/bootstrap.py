@@ -119,9 +119,13 @@ class BootstrapServer:
         self._running: dict[str, tuple[int, BootstrapSequence]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> None:
+    def silence(self, on: bool) -> None:
+        """Be a black hole: all that comes is written down, and nothing is answered."""
+        self._socket.silent = on
+
+    async def start(self, host: str, port: int, secure_port: int = 0) -> None:
         """Raises BenchError when the address can't be bound."""
-        self._endpoint = await open_coap(self._socket, "bootstrap", host, port, self._answer)
+        self._endpoint = await open_coap(self._socket, "bootstrap", host, port, secure_port, self._answer)
 
     async def stop(self) -> None:
         """Ends running sequences and frees the port."""

@@ -83,11 +83,12 @@ def succeeded(code: Code) -> bool:
     return int(code) >> 5 == 2
 
 
-async def open_coap(socket: ServerSocket, name: str, host: str, port: int, answer: Answer) -> CoapEndpoint:
-    """A CoAP endpoint on ``socket``, bound to ``host`` and ``port``. Raises BenchError when it can't be bound."""
+async def open_coap(socket: ServerSocket, name: str, host: str, port: int, secure_port: int,
+                    answer: Answer) -> CoapEndpoint:
+    """A CoAP endpoint on ``socket``, bound to ``host`` and its ports. Raises BenchError when it can't be bound."""
     endpoint = await CoapEndpoint.create(socket, _EveryPath(answer, socket.note), f"bench-{name}")
-    socket.on_datagram = endpoint.datagram_received
-    await socket.open(host, port)
+    socket.on_datagram, socket.on_gone = endpoint.datagram_received, endpoint.peer_gone
+    await socket.open(host, port, secure_port)
     return endpoint
 
 

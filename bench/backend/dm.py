@@ -92,9 +92,13 @@ class DmServer:
         self._turns: dict[str, asyncio.Lock] = {}
         self._observations: list[DmObservation] = []
 
-    async def start(self, host: str, port: int) -> None:
+    def silence(self, on: bool) -> None:
+        """Be a black hole: all that comes is written down, and nothing is answered."""
+        self._socket.silent = on
+
+    async def start(self, host: str, port: int, secure_port: int = 0) -> None:
         """Raises BenchError when the address can't be bound."""
-        self._endpoint = await open_coap(self._socket, "dm", host, port, self._answer)
+        self._endpoint = await open_coap(self._socket, "dm", host, port, secure_port, self._answer)
 
     async def stop(self) -> None:
         """Ends requests and observations and frees the port."""
@@ -363,7 +367,7 @@ class DmServer:
 
     def _send(self, peer: int, asked: Message) -> Message:
         registration = self._registrations.of_peer(peer)
-        if registration is None:
+        if registration is None or not self.endpoint_check(self._socket.identity_of(peer), registration.endpoint):
             return self._refusal(NOT_FOUND, peer, "a Send of a unit that is not registered")
         if asked.opt.content_format not in _SENML:
             return self._refusal(UNSUPPORTED_CONTENT_FORMAT, peer, "a Send that is no SenML")

@@ -86,5 +86,5 @@ class Collector:
             requirements=tuple(last["requirements"]), device_time_s=last["device_time_s"],
             wall_time_s=last["wall_time_s"], message="\n".join(p["message"] for p in phases if p["message"]),
             title=last["title"], steps=tuple(last["steps"]),
-            measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict))
-                               for name, value, unit, low, high, verdict in last["measurements"]))
+            measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict), guard)
+                               for name, value, unit, low, high, verdict, guard in last["measurements"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.commands.run import Order, run
+from bench.commands.trace import collect
 from bench.errors import BenchError
 from bench.twin.defects import DEFECTS, Defect, find
 
@@ -44,7 +45,10 @@ def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: C
         healthy_runs = [pool.submit(_healthy, seed) for seed in range(1, seeds + 1)] if not names else []
         proofs = []
         try:
-            for defect, record in zip(chosen, pool.map(_with_defect, (defect.name for defect in chosen)), strict=True):
+            tests = pool.submit(collect).result()
+            runs = pool.map(_with_defect, (defect.name for defect in chosen),
+                            (_files(defect, tests) for defect in chosen))
+            for defect, record in zip(chosen, runs, strict=True):
                 proofs.append(_proof(defect, record))
                 _say(console, proofs[-1])
             false_alarms = sorted({f"{test} (seed {seed})" for seed, run in enumerate(healthy_runs, 1)
@@ -71,8 +75,15 @@ def _processes(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, context, max_tasks_per_child=1)
 
 
-def _with_defect(name: str) -> dict[str, Any]:
-    return _record_of(defects=[name], requirements=DEFECTS[name].requirements)
+def _files(defect: Defect, tests: Mapping[str, Sequence[str]]) -> list[str]:
+    """The files of the suites with tests for what ``defect`` breaks: to collect all of them takes longer than to run
+    these."""
+    broken = set(defect.requirements)
+    return sorted({test.partition("::")[0] for test, ids in tests.items() if broken & set(ids)})
+
+
+def _with_defect(name: str, files: Sequence[str]) -> dict[str, Any]:
+    return _record_of(defects=[name], requirements=DEFECTS[name].requirements, files=files)
 
 
 def _proof(defect: Defect, record: dict[str, Any]) -> Proof:
@@ -89,12 +100,12 @@ def _healthy(seed: int) -> list[str]:
 
 
 def _record_of(*, profile: str = "all", seed: int = 1, defects: Sequence[str] = (),
-               requirements: Sequence[str] = ()) -> dict[str, Any]:
+               requirements: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, Any]:
     """The record of a run; no page, no pictures."""
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         run(Order(profile=profile, run_dir=run_dir, seed=seed, defects=defects, requirements=requirements,
-                  report=False), Console(quiet=True))
+                  files=files, report=False, doctor=False), Console(quiet=True))
         record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return record
 

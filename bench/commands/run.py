@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.commands.collect import Collector
+from bench.commands.doctor import quick_look
 from bench.errors import BenchError
 from bench.manual import requirements
 from bench.measure import Verdict
@@ -21,6 +22,7 @@ from bench.record import Record, TestResult
 from bench.station import StationFile
 from bench.twin.lab import DEVEUI
 from reports import allure as allure_report
+from reports.arrivals_picture import arrivals_pictures
 from reports.page import write_page
 from reports.run import Run
 from reports.run_picture import run_picture
@@ -39,7 +41,10 @@ _MARKS = {Verdict.PASS: ("✔", "green"), Verdict.FAIL: ("✘", "bold red"), Ver
 
 @dataclass(frozen=True)
 class Order:
-    """What to run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only."""
+    """What to run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only.
+    ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
+    test nothing with sick ones.
+    """
 
     profile: str
     run_dir: Path
@@ -47,11 +52,14 @@ class Order:
     unit: str | None = None
     seed: int = 1
     defects: Sequence[str] = ()
+    faults: Sequence[str] = ()
     expression: str = ""
     requirements: Sequence[str] = ()
+    files: Sequence[str] = ()
     max_device_time_s: float | None = None
     jobs: int = 1
     report: bool = True
+    doctor: bool = True
 
 
 def default_run_dir(profile: str) -> Path:
@@ -66,7 +74,7 @@ def run(order: Order, console: Console) -> Record:
     """
     started = time.monotonic()
     record = Record(profile=order.profile, unit=order.unit or DEVEUI, seed=order.seed, simulated=order.station is None,
-                    station="twin", defects=tuple(order.defects))
+                    station="twin", defects=(*order.defects, *order.faults))
     _prepare(order)
     collector = Collector(on_result=lambda result: _say(console, result))
     try:
@@ -74,15 +82,23 @@ def run(order: Order, console: Console) -> Record:
             file = StationFile.load(order.station)
             record.station, record.simulated = file.name, file.simulated
             record.unit = order.unit or file.unit.deveui
-        code = pytest.main(_arguments(order), plugins=[collector])
-        record.tests = collector.in_order()
-        record.fault = collector.fault or _fault_of(code, record)
+        record.fault = _doctor(order) if order.doctor else ""
+        if not record.fault:
+            code = pytest.main(_arguments(order), plugins=[collector])
+            record.tests = collector.in_order()
+            record.fault = collector.fault or _fault_of(code, record)
     except BenchError as error:
         record.tests = collector.in_order()
         record.fault = collector.fault or str(error)
     record.wall_time_s = time.monotonic() - started
     _write(record, order, console)
     return record
+
+
+def _doctor(order: Order) -> str:
+    """What a quick look at the instruments finds wrong; empty when all are well."""
+    findings = quick_look(order.station, order.seed, order.faults)
+    return "; ".join(str(finding) for finding in findings if not finding.well)
 
 
 def _prepare(order: Order) -> None:
@@ -103,8 +119,9 @@ def _arguments(order: Order) -> list[str]:
     arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest",
                  "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
                  "-p", "no:cacheprovider", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
-                 str(SUITES), "--seed", str(order.seed), "--run-dir", str(order.run_dir.resolve()),
-                 "--alluredir", str(order.run_dir / "allure-results"), "--timeout", str(TEST_TIMEOUT_S)]
+                 *(str(PROJECT / file) for file in order.files or ["suites"]), "--seed", str(order.seed),
+                 "--run-dir", str(order.run_dir.resolve()), "--alluredir", str(order.run_dir / "allure-results"),
+                 "--timeout", str(TEST_TIMEOUT_S)]
     if order.profile != "all":
         arguments += ["--profile", order.profile]
     if order.station is not None:
@@ -113,6 +130,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--unit", order.unit]
     for defect in order.defects:
         arguments += ["--defect", defect]
+    for fault in order.faults:
+        arguments += ["--fault", fault]
     for requirement in order.requirements:
         arguments += ["--requirement", requirement]
     if order.expression:
@@ -188,7 +207,14 @@ def _draw(kept: Run, run_dir: Path) -> None:
     evidence.mkdir(exist_ok=True)
     for number, (test_id, observations) in enumerate(kept.timeline.items()):
         if any(seen.source == "panel" for seen in observations):
-            name = test_id.rpartition("::")[2]
-            safe = "".join(letter if letter.isalnum() else "_" for letter in name)
-            write_vcd(observations, evidence / f"{number:04d}_{safe}.vcd")
+            write_vcd(observations, evidence / f"{number:04d}_{_safe(test_id)}.vcd")
     (evidence / "run.png").write_bytes(run_picture(kept).png())
+    arrivals = {test_id: picture.png(dots_per_inch=110) for test_id, picture in arrivals_pictures(kept).items()}
+    for test_id, png in arrivals.items():
+        (evidence / f"arrivals_{_safe(test_id)}.png").write_bytes(png)
+    allure_report.attach_pictures(arrivals, "readouts and arrivals", run_dir / "allure-results")
+
+
+def _safe(test_id: str) -> str:
+    """The name of a test as a part of a file's name."""
+    return "".join(letter if letter.isalnum() else "_" for letter in test_id.rpartition("::")[2])

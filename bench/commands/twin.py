@@ -15,14 +15,12 @@ from bench.clock import WallClock
 from bench.errors import BenchError
 from bench.station import BackendTable
 from bench.twin.defects import find
-from bench.twin.lab import DEVEUI, PAK, Lab
-from fixtures.bench import station_file_of_twin
-
-USUAL_PORTS = (5694, 5683, 1884, 5685)
-"""Bootstrap, device management, MQTT-SN gateway, files: where the bench expects its servers, if nobody is there."""
+from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
+from fixtures.bench import CellDriverName, station_file_of_twin
 
 
-def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: Console) -> None:
+def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: Console, *,
+         cell: CellDriverName = "cmw500", supply: str = "n6705") -> None:
     """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
 
     With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody
@@ -33,12 +31,11 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
         signal.signal(number, lambda *_: stop.set())
     spoils = [defect.spoil for defect in find(defects)]
     with WallClock() as clock:
-        lab = Lab.start(clock, seed, spoils=spoils)
+        lab = Lab.start(clock, seed, spoils=spoils, supply=supply)
         try:
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
-            bootstrap, dm, mdm, files = _free_ports()
-            backend = BackendTable(bootstrap_port=bootstrap, dm_port=dm, mdm_port=mdm, files_port=files)
-            text = station_file_of_twin(lab.addresses, backend, keys=keys).dump()
+            backend = BackendTable.model_validate(_free_ports())
+            text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell).dump()
             console.print(text, markup=False, soft_wrap=True)
             if station_out is not None and keys is not None:
                 _write_keys(keys)
@@ -52,10 +49,9 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
             lab.stop()
 
 
-def _free_ports() -> tuple[int, int, int, int]:
-    """The usual ports, each replaced by a free one where somebody has it already."""
-    bootstrap, dm, mdm, files = (_free(port) for port in USUAL_PORTS)
-    return bootstrap, dm, mdm, files
+def _free_ports() -> dict[str, int]:
+    """The usual ports of the servers, each replaced by a free one where somebody has it already."""
+    return {name: _free(port) for name, port in BackendTable().model_dump().items() if name.endswith("_port")}
 
 
 def _free(port: int) -> int:
@@ -81,4 +77,6 @@ def _write_keys(path: Path) -> None:
     """The twin's key is no secret, but key files are closed to others all the same."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\n', "ascii")
+    lines = [f"[{DEVEUI}]", *(f'{name} = "{key.hex()}"' for name, key in (
+        ("pak", PAK), ("bootstrap_psk", BOOTSTRAP_PSK), ("dm_psk", DM_PSK), ("mdm_psk", MDM_PSK)))]
+    path.write_text("\n".join(lines) + "\n", "ascii")

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.clock import WallClock
 from bench.station import BackendTable, StationFile
-from bench.twin.lab import DEVEUI, PAK, Lab
+from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
 from fixtures.bench import station_file_of_twin
 
 PATIENCE_S = 120
@@ -48,15 +48,16 @@ def free_ports(kind: socket.SocketKind, count: int) -> list[int]:
 
 
 @contextmanager
-def real_lab(folder: Path) -> Iterator[RealLab]:
+def real_lab(folder: Path, supply: str = "n6705") -> Iterator[RealLab]:
     keys = folder / "keys.toml"
     keys.touch(mode=0o600)
-    keys.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\n', "ascii")
+    keys.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\nbootstrap_psk = "{BOOTSTRAP_PSK.hex()}"\n'
+                    f'dm_psk = "{DM_PSK.hex()}"\nmdm_psk = "{MDM_PSK.hex()}"\n', "ascii")
     ports = [name for name in BackendTable.model_fields if name.endswith("_port")]
     backend = BackendTable.model_validate(dict(zip(ports, free_ports(socket.SOCK_DGRAM, len(ports)), strict=True)))
     with WallClock() as clock:
         assert isinstance(clock, WallClock)
-        lab = Lab.start(clock, 1)
+        lab = Lab.start(clock, 1, supply=supply)
         try:
             yield RealLab(clock, lab, station_file_of_twin(lab.addresses, backend, keys=keys), folder)
         finally:

@@ -63,7 +63,7 @@ def test_a_station_file_that_is_not_there_is_a_fault_of_the_bench(tmp_path: Path
 
 
 def test_a_port_that_is_not_there_is_an_error_of_the_test_that_needs_it(tmp_path: Path) -> None:
-    outcome = mcm_bench_run(tmp_path / "run", "--station", write(tmp_path, STATION),
+    outcome = mcm_bench_run(tmp_path / "run", "--station", write(tmp_path, STATION), "--no-doctor",
                             "-k", "holding_for_5_s_activates")
     assert outcome.code == 2, outcome.output
     (test,) = outcome.record["tests"]
@@ -85,7 +85,7 @@ def test_an_instrument_that_is_dead_is_an_error_of_the_test_that_needs_it(lab: R
     (closed,) = free_ports(socket.SOCK_STREAM, 1)
     address = f"TCPIP::127.0.0.1::{closed}::SOCKET"
     station = lab.station(supply=lab.file.supply.model_copy(update={"address": address}))
-    outcome = mcm_bench_run(tmp_path / "run", "--station", station, "-k", "holding_for_5_s_activates")
+    outcome = mcm_bench_run(tmp_path / "run", "--station", station, "--no-doctor", "-k", "holding_for_5_s_activates")
     assert outcome.code == 2, outcome.output
     (test,) = outcome.record["tests"]
     assert (outcome.record["verdict"], test["verdict"]) == ("error", "error")

@@ -26,7 +26,7 @@ def test_passes(measure):
     \"\"\"The title.
 
     More of it.\"\"\"
-    measure("led.joined.green", 8.0)
+    measure("led.joined.green", 8.0, 0.0)
 
 @EACH
 def test_asserts():
@@ -54,13 +54,13 @@ def test_skips():
 
 @EACH
 def test_two_values_are_outside(measure):
-    measure("led.joined.green", 1.0)
-    measure("led.hold.green", 5.0)
-    measure("led.hold.red", 99.0)
+    measure("led.joined.green", 1.0, 0.0)
+    measure("led.hold.green", 5.0, 0.0)
+    measure("led.hold.red", 99.0, 0.0)
 
 @EACH
 def test_an_outside_value_and_an_exception_of_the_bench(measure):
-    measure("led.joined.green", 1.0)
+    measure("led.joined.green", 1.0, 0.0)
     raise OSError("the port went away")
 
 @EACH
@@ -69,7 +69,7 @@ def test_a_value_without_limit(measure):
 
 @EACH
 def test_an_outside_value_and_a_skip(measure):
-    measure("led.joined.green", 1.0)
+    measure("led.joined.green", 1.0, 0.0)
     pytest.skip("no more time")
 
 @EACH

@@ -57,7 +57,7 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
             {**test, "verdict": "skipped", "message": "", "reason": "the station has no meter.mbus", "title": "",
              "steps": []}],
         "measurements": [{"name": "led.green", "value": 9.5, "unit": "s", "low": None, "high": 8.5, "verdict": "fail",
-                          "test": "suites/test_led.py::test_a"}],
+                          "guard": 0.0, "test": "suites/test_led.py::test_a"}],
         "artifacts": [{"path": "evidence/a.pcapng",
                        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]}
 

@@ -14,6 +14,7 @@ from bench.clock import WarpClock
 from bench.errors import BenchError
 from bench.station import (
     BackendTable,
+    BatteryTable,
     CellTable,
     Keys,
     MeterTable,
@@ -159,6 +160,9 @@ files = st.builds(
     cell=st.builds(CellTable, driver=st.just("cmw500"), address=texts),
     backend=st.builds(BackendTable, listen=texts, advertise=st.none() | texts, bootstrap_port=ports, dm_port=ports,
                       mdm_port=ports, allow_public=st.lists(texts, max_size=3).map(tuple)),
+    battery=st.none() | st.builds(
+        BatteryTable, capacity_ah=st.floats(0.001, 100), usable_percent=st.floats(1, 100),
+        self_discharge_percent_per_year=st.floats(0, 99), supply_in_its_place=st.booleans()),
     unit=st.builds(UnitTable, deveui=st.from_regex(r"[0-9A-F]{16}", fullmatch=True),
                    keys=st.none() | st.from_regex(r"/[a-z \"\\]{1,9}", fullmatch=True).map(Path)))
 
@@ -192,6 +196,33 @@ def test_the_keys_of_a_unit_are_read(tmp_path: Path) -> None:
     assert keys.pak is not None
     # HMAC-SHA-256 with this key, by OpenSSL 3: printf abc | openssl dgst -sha256 -mac hmac -macopt hexkey:...
     assert keys.pak.mac(b"abc").hex() == "0b92c45251e08d2825ea6844dc07c529"
+
+
+PSK_HEX = "c0ffee00112233445566778899aabbcc"
+
+
+def test_the_keys_for_the_servers_are_read(tmp_path: Path) -> None:
+    path = key_file(tmp_path, f'[94193A0401020304]\nbootstrap_psk = "{PSK_HEX}"\ndm_psk = "{PSK_HEX * 4}"\n')
+    keys = Keys.load(path, "94193A0401020304")
+    assert keys.psk("bootstrap").octets.hex() == PSK_HEX
+    assert len(keys.psk("dm").octets) == 64
+    with pytest.raises(BenchError) as caught:
+        keys.psk("mdm")
+    assert str(caught.value) == ("keys of unit 94193A0401020304: expected mdm_psk, saw none; "
+                                 "add it to the unit's table in the key file.")
+    assert PSK_HEX not in f"{keys!r} {vars(keys)} {keys.psk('dm')}"
+
+
+@pytest.mark.parametrize(("line", "key"), [
+    (f'dm_psk = "{PSK_HEX[:30]}"', "dm_psk"), (f'dm_psk = "{PSK_HEX * 4}00"', "dm_psk"),
+    (f'mdm_psk = "{PSK_HEX[:-1]}x"', "mdm_psk"), (f'bootstrap_psk = ["{PSK_HEX}"]', "bootstrap_psk"),
+    ("dm_psk = 5", "dm_psk"), (f'dm_pks = "{PSK_HEX}"', "dm_pks")])
+def test_a_psk_that_is_not_right_is_named_and_not_shown(tmp_path: Path, line: str, key: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        Keys.load(key_file(tmp_path, f"[94193A0401020304]\n{line}\n"), "94193A0401020304")
+    assert f"key 94193A0401020304.{key}: expected" in str(caught.value)
+    assert "c0ffee" not in f"{caught.value} {caught.value!r}"
+    assert caught.value.__cause__ is None
 
 
 def test_a_unit_may_have_no_pak(tmp_path: Path) -> None:

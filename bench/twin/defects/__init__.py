@@ -6,7 +6,23 @@ lab after it is built and before it is switched on. One module for each topic; i
 
 from __future__ import annotations
 
-from bench.twin.defects import firmware, instruments, network, payload, reporting, resources
+from bench.twin.defects import (
+    firmware,
+    instruments,
+    joining,
+    mqttsn,
+    network,
+    panel_and_nfc,
+    payload,
+    power,
+    radio,
+    reporting,
+    resources,
+    retransmission,
+    security,
+    time,
+)
 from bench.twin.defects.registry import DEFECTS, Defect, find
 
-__all__ = ["DEFECTS", "Defect", "find", "firmware", "instruments", "network", "payload", "reporting", "resources"]
+__all__ = ["DEFECTS", "Defect", "find", "firmware", "instruments", "joining", "mqttsn", "network", "panel_and_nfc",
+           "payload", "power", "radio", "reporting", "resources", "retransmission", "security", "time"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.buttons import presses
 from bench.analysis.edges import Pulse
-from bench.analysis.leds import JOINED, NETWORK_CONNECTION, REBOOT_ZONE, SWITCH_OFF_ZONE, match, pulses
+from bench.analysis.leds import LONG_LIGHT_S, NETWORK_CONNECTION, REBOOT_ZONE, SWITCH_OFF_ZONE, match, pulses
 from bench.timeline import Observation
 
 
@@ -210,7 +210,7 @@ def test_every_sequence_of_the_right_shape_is_found(up: float, count: int, short
 
 
 def test_the_long_light_alone_can_be_asked_for() -> None:
-    assert match([JOINED], flash("green", (21.0, 7.5)), start=20.0).value("joined.green.duration") == 7.5
+    assert match(NETWORK_CONNECTION[2:], flash("green", (21.0, 7.5)), start=20.0).value("joined.green.duration") == 7.5
 
 
 def test_a_press_is_the_time_the_contact_was_closed_bounces_included() -> None:
@@ -219,3 +219,13 @@ def test_a_press_is_the_time_the_contact_was_closed_bounces_included() -> None:
     assert presses(seen, until=13.0) == [Pulse("button", 1.0, 6.3), Pulse("button", 8.0, 9.0),
                                          Pulse("button", 12.0, 13.0, is_open=True)]
     assert presses(seen)[0].duration == 5.3
+
+
+def test_the_patterns_are_the_printed_ones() -> None:
+    assert [str(step) for step in NETWORK_CONNECTION] == [
+        "start_up: green and red at least 1 times, each at most 3 s",
+        "joining: green at least 1 times, each at most 0.5 s",
+        "joined: green once, each at least 2 s"]
+    assert [(step.name, step.channels) for step in SWITCH_OFF_ZONE] == [
+        ("reboot_zone", ("green",)), ("switch_off_zone", ("red",))]
+    assert LONG_LIGHT_S == 2.0

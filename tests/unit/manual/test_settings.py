@@ -153,3 +153,31 @@ def test_commands_and_times_on_the_wire() -> None:
 def test_a_wrong_key_names_similar_ones() -> None:
     with pytest.raises(BenchError, match=r"saw 'dtls_timeout'; use .*lwm2m_dtls_min_timeout.*mdm_dtls_max_timeout"):
         find("dtls_timeout")
+
+
+@pytest.mark.parametrize(("key", "inside", "outside"), [
+    ("utc_offset", (-720, 720, 60), (-721, 721)),
+    ("max_meter_retries", (0, 255, 7), (-1, 256)),
+    ("power_saving_mode", ("Disabled", "eDRX", "PSM", "eDRX+PSM"), (4,)),
+    ("bootstrap_security", ("DTLS", "no security"), (4,)),
+    ("message_format", ("Standard", "Extended"), (44,)),
+    ("radio_frequency_band", (0, 3, 8, 20), (1, 21)),
+    ("communication_retry_count", (0, 3), (-1,)),
+    ("coap_ack_timeout", (30,), ()),                         # nothing is printed, so nothing can be refused
+    ("restart_backoff", ("0-1,1-2,5-10",), ()),
+    ("apn", ("bench.example",), ())])
+def test_what_a_row_allows_and_what_is_just_beyond_it(key: str, inside: tuple[object, ...],
+                                                       outside: tuple[object, ...]) -> None:
+    assert (find(key).inside, find(key).outside) == (inside, outside)
+
+
+def test_every_writeable_setting_has_a_legal_value_other_than_its_default() -> None:
+    for setting in load().values():
+        if setting.access == "RW":
+            setting.check(setting.other)
+            assert setting.other != setting.default
+            for value in setting.inside:
+                setting.check(value)
+            for value in setting.outside:
+                with pytest.raises(BenchError):
+                    setting.check(value)

@@ -38,7 +38,7 @@ def test_a_capture_has_a_section_and_an_interface_for_each_server() -> None:
     PcapngWriter(stream).close()
     section, *interfaces = blocks(stream.getvalue())
     assert section == (0x0A0D0D0A, bytes.fromhex("4D3C2B1A 0100 0000 FFFFFFFFFFFFFFFF"))
-    assert [kind for kind, _ in interfaces] == [1, 1, 1, 1]
+    assert [kind for kind, _ in interfaces] == 6 * [1]
     # Link type 101; option 2 if_name "dm", padded; option 9 if_tsresol 9, padded; end of options.
     assert interfaces[1][1] == bytes.fromhex("6500 0000 00000000 0200 0200 646D0000 0900 0100 09000000 0000 0000")
 
@@ -75,6 +75,19 @@ def test_secrets_carry_a_tls_key_log() -> None:
     stream = io.BytesIO()
     PcapngWriter(stream).secrets("CLIENT_RANDOM 00 11\n")
     assert blocks(stream.getvalue())[-1] == (10, bytes.fromhex("4B534C54 14000000") + b"CLIENT_RANDOM 00 11\n")
+
+
+def test_secrets_can_be_forgotten_and_what_came_after_them_stays() -> None:
+    stream = io.BytesIO()
+    writer = PcapngWriter(stream)
+    first = writer.secrets("CLIENT_RANDOM 00 11\n")
+    writer.secrets("CLIENT_RANDOM 22 33\n")
+    writer.packet("dm", 0, ("10.0.0.1", 1), ("10.0.0.2", 2), b"abc", inbound=False)
+    before = blocks(stream.getvalue())
+    writer.forget(first)
+    after = blocks(stream.getvalue())
+    assert after[:-3] == before[:-3] and after[-2:] == before[-2:]
+    assert after[-3] == (10, bytes.fromhex("4B534C54 14000000") + b"#" + 18 * b" " + b"\n")
 
 
 def test_equal_calls_write_equal_octets(tmp_path: Path) -> None:
