@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
@@ -200,11 +200,10 @@ def _(lab: Lab) -> None:
 @defect("split-without-identity", "PAY-SENML-33", wire="mdm")
 def _(lab: Lab) -> None:
     """Only the first pack of a transmission says which meter it is of."""
-    def anonymous(writer: TelegramWriter, packs: list[tuple[bytes, list[Reading]]],
-                  readings: Sequence[Reading]) -> list[tuple[bytes, list[Reading]]]:
-        if writer.encoding != SENML_CBOR:
-            return packs
-        return packs[:1] + [(_without_name(payload), carried) for payload, carried in packs[1:]]
+    def anonymous(writer: TelegramWriter, packs: Iterator[tuple[bytes, list[Reading]]],
+                  readings: Sequence[Reading]) -> Iterator[tuple[bytes, list[Reading]]]:
+        for number, (payload, carried) in enumerate(packs):
+            yield (_without_name(payload) if number and writer.encoding == SENML_CBOR else payload), carried
     _spoil_part(lab, "telegrams", anonymous)
 
 
