@@ -58,9 +58,8 @@ class _Row:
     reason: str
 
 
-def write_page(run_dir: Path, requirements: Sequence[Requirement]) -> Path:
-    """Write ``report.html`` into a run directory and return its path. Raises BenchError for a broken record."""
-    run = Run.load(run_dir)
+def write_page(run: Run, requirements: Sequence[Requirement]) -> Path:
+    """Write ``report.html`` into the run's directory and return its path."""
     numbers = {test.id: number for number, test in enumerate(run.tests, start=1)}
     script = _source("page.js").strip()
     rows = _requirement_rows(run, requirements)
@@ -77,7 +76,7 @@ def write_page(run_dir: Path, requirements: Sequence[Requirement]) -> Path:
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
         artifacts=[(file, _link(file, run)) for file in run.artifacts],
     )
-    path = run_dir / "report.html"
+    path = run.directory / "report.html"
     path.write_bytes(page.encode("utf-8", "replace"))  # a device may send half a surrogate pair
     return path
 

@@ -81,8 +81,9 @@ class Run:
     message: str | None = None
 
     @classmethod
-    def load(cls, run_dir: Path) -> Run:
-        """Read a run directory. Keys that are not known here are left alone; no timeline at all is accepted.
+    def load(cls, run_dir: Path, timeline: Mapping[str, Sequence[Observation]] | None = None) -> Run:
+        """Read a run directory. Keys that are not known here are left alone; no timeline at all is accepted. A
+        ``timeline`` that has been read before is not read again: it may be long.
 
         Raises BenchError for a file that is missing, broken or contradicts itself.
         """
@@ -104,7 +105,7 @@ class Run:
             measurements=tuple(_measurement(row) for row in record.tables("measurements")),
             artifacts=tuple(Artifact(row.value("path", str), row.value("sha256", str))
                             for row in record.tables("artifacts")),
-            timeline=_timeline(run_dir / "timeline.jsonl"),
+            timeline=_timeline(run_dir / "timeline.jsonl") if timeline is None else timeline,
             message=record.optional("message", str),
         )
         run._refuse_contradictions(path)

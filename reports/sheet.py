@@ -115,21 +115,22 @@ class Sheet:
 
     def finish(self, description: str) -> Picture:
         """The picture; ``description`` is its text for readers that do not see it."""
+        # Not add_patch: it measures each shape for the limits of the axes, which are set: longer than drawing.
         for (colour, alpha, hatch, order), boxes in self._boxes.items():
             if boxes:
                 x0, y0, x1, y1 = np.array(boxes, dtype=float).T
                 corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 2)
                 codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(boxes))
-                self._axes.add_patch(PathPatch(Path(corners, codes), facecolor=colour, linewidth=0.0, alpha=alpha,
-                                               edgecolor=PAPER if hatch else "none", hatch=hatch, zorder=order,
-                                               clip_on=False))
+                self._axes.add_artist(PathPatch(Path(corners, codes), facecolor=colour, linewidth=0.0, alpha=alpha,
+                                                edgecolor=PAPER if hatch else "none", hatch=hatch,
+                                                zorder=order, clip_on=False))
         for (colour, width, style, order), lines in self._lines.items():
             if lines:
                 codes = np.tile([Path.MOVETO, Path.LINETO], len(lines))
                 ends = np.array(lines, dtype=float).reshape(-1, 2)
-                self._axes.add_patch(PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour,
-                                               linewidth=width, linestyle=style, zorder=order,
-                                               clip_on=False))
+                self._axes.add_artist(PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour,
+                                                linewidth=width, linestyle=style, zorder=order,
+                                                clip_on=False))
         return Picture(self._figure, description)
 
 

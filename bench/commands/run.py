@@ -171,8 +171,8 @@ def _write(record: Record, order: Order, console: Console) -> None:
             _finish(record, run_dir)
             allure = run_dir / "allure-results"
             allure_report.write_side_files(kept, allure)
-            report = write_page(run_dir, list(requirements.load().values()))
-            console.print(summary(Run.load(run_dir), report))
+            kept = Run.load(run_dir, kept.timeline)    # now with all evidence
+            console.print(summary(kept, write_page(kept, list(requirements.load().values()))))
             if not record.fault:
                 allure_report.check_counts(kept, allure)
         else:

@@ -16,6 +16,7 @@ from bench.analysis.jls import write_jls
 from bench.manual.requirements import load
 from reports.current_picture import Mark, current_picture
 from reports.page import write_page
+from reports.run import Run
 from reports.sheet import Picture
 from tests.unit.reports.conftest import PWR
 
@@ -106,7 +107,7 @@ def test_the_page_shows_the_picture_at_the_test_that_captured_the_current(make_r
     for name in "ab":
         record = record.replace('"artifacts": [', f'"artifacts": [{{"path": "evidence/{name}.jls", "sha256": ""}},', 1)
     (run / "record.json").write_text(record, "utf-8")
-    said = write_page(run, list(load().values())).read_text("utf-8")
+    said = write_page(Run.load(run), list(load().values())).read_text("utf-8")
     assert said.count('aria-label="Supply current in this test"') == 1
     article = said[said.index('aria-label="Supply current in this test"'):]
     assert article[:article.index("</details>")].count("power.sleep.current 6.6 µA") == 2

@@ -13,6 +13,7 @@ import pytest
 
 from bench.manual.requirements import load
 from reports.page import write_page
+from reports.run import Run
 
 MakeRun = Callable[..., Path]
 
@@ -66,7 +67,7 @@ def read(path: Path) -> Reader:
 
 
 def page(directory: Path) -> Path:
-    return write_page(directory, list(load().values()))
+    return write_page(Run.load(directory), list(load().values()))
 
 
 def words(reader: Reader) -> str:
