@@ -18,7 +18,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """One test. ``device_time_s``: how long it took, or would have taken, the unit; ``wall_time_s``: us."""
+    """One test. ``device_time_s``: how long it took, or would have taken, the unit; ``wall_time_s``: us; ``ets``: the
+    OMA cases that it is."""
 
     __test__ = False
 
@@ -31,6 +32,7 @@ class TestResult:
     title: str = ""
     steps: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    ets: tuple[str, ...] = ()
 
 
 @dataclass

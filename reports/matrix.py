@@ -7,7 +7,7 @@ selected make it "not run", and a requirement that no test names is "no test", w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,24 +44,40 @@ def trace(records: Sequence[Run], collected: Mapping[str, Sequence[str]], closed
     ``collected``: test id -> the requirement ids it names, whether it ran or not; ``closed``: requirement id -> reason.
     A requirement id that is not in the catalogue is ignored here: collection refuses it.
     """
-    verdicts: dict[str, list[str]] = {}
-    tests: dict[str, dict[str, None]] = {}
-    for test_id, names in collected.items():
-        for name in names:
-            tests.setdefault(name, {})[test_id] = None
-    for run in records:
-        for test in run.tests:
-            verdicts.setdefault(test.id, []).append("not run" if test.verdict == "skipped" else test.verdict)
-            for name in test.requirements:
-                tests.setdefault(name, {})[test.id] = None
+    verdicts = verdicts_by_test(records)
+    tests = tests_by_name(collected, ((test.id, test.requirements) for run in records for test in run.tests))
     rows = []
     for requirement in requirements if requirements is not None else load().values():
         names = tuple(tests.get(requirement.id, ()))
-        seen = {verdict for name in names for verdict in verdicts.get(name, ["not run"])}
-        verdict = next((one for one in ORDER if one in seen), "no test")
+        verdict = verdict_of(names, verdicts)
         reason = closed.get(requirement.id) if not names else None
         rows.append(TraceRow(requirement.id, requirement.clause, requirement.statement, names, verdict, reason))
     return rows
+
+
+def verdicts_by_test(records: Sequence[Run]) -> dict[str, list[str]]:
+    """What each test came to in each run."""
+    verdicts: dict[str, list[str]] = {}
+    for run in records:
+        for test in run.tests:
+            verdicts.setdefault(test.id, []).append("not run" if test.verdict == "skipped" else test.verdict)
+    return verdicts
+
+
+def tests_by_name(collected: Mapping[str, Sequence[str]], ran: Iterable[tuple[str, Sequence[str]]],
+                  ) -> dict[str, dict[str, None]]:
+    """The ids of the tests that name something, in their order: of the tests that are there, and of those that ran."""
+    tests: dict[str, dict[str, None]] = {}
+    for test_id, names in (*collected.items(), *ran):
+        for name in names:
+            tests.setdefault(name, {})[test_id] = None
+    return tests
+
+
+def verdict_of(tests: Iterable[str], verdicts: Mapping[str, Sequence[str]]) -> str:
+    """The worst of ``tests``; "no test" where there are none."""
+    seen = {verdict for name in tests for verdict in verdicts.get(name, ["not run"])}
+    return next((one for one in ORDER if one in seen), "no test")
 
 
 def to_json(rows: Sequence[TraceRow]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from bench.errors import BenchError
 from bench.manual.requirements import Requirement, closed
 from reports.arrivals_picture import arrivals_pictures
 from reports.current_picture import Mark, current_picture
+from reports.ets_matrix import ets_rows
 from reports.matrix import ORDER, TraceRow, trace
 from reports.measurement_picture import distance, measurement_picture
 from reports.run import Artifact, Measurement, Run, Test
@@ -73,6 +74,7 @@ def write_page(run: Run, requirements: Sequence[Requirement]) -> Path:
         pictures=_pictures(run), arrivals=_arrivals(run), currents=_currents(run),
         measurements=_by_prefix(run.measurements), suites=_by_suite(run),
         areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
+        ets=[row for row in ets_rows([run], {}) if row.tests],
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
         artifacts=[(file, _link(file, run)) for file in run.artifacts],
     )

@@ -33,6 +33,7 @@ class Test:
     title: str | None = None
     steps: tuple[str, ...] = ()
     reason: str | None = None
+    ets: tuple[str, ...] = ()
 
     @property
     def suite(self) -> str:
@@ -194,7 +195,8 @@ def _test(row: _Table) -> Test:
     return Test(id=row.value("id", str), verdict=row.choice("verdict", VERDICTS),
                 requirements=row.texts("requirements"), device_time_s=row.number("device_time_s"),
                 wall_time_s=row.number("wall_time_s"), message=row.optional("message", str) or "",
-                title=row.optional("title", str), steps=row.texts("steps"), reason=row.optional("reason", str))
+                title=row.optional("title", str), steps=row.texts("steps"), ets=row.texts("ets"),
+                reason=row.optional("reason", str))
 
 
 def _measurement(row: _Table) -> Measurement:

@@ -9,7 +9,7 @@ import pytest
 from bench.payload.compare import differences
 from bench.payload.decode import decode
 from fixtures.outcomes import Path
-from fixtures.words import device_time, in_regression, minutes, needs, req
+from fixtures.words import device_time, ets, in_regression, minutes, needs, req
 
 UPLOAD_PROTOCOL, TRIGGER = "/33906/0/48", "/33906/0/10"
 MQTT_SN, LWM2M = 0, 1
@@ -30,6 +30,7 @@ def meter_data(send):
 
 
 @req("NET-38", "LWM2M-33906.0.48", "CMP-10", "LWM2M-33911.0.0", "LWM2M-33911.0.1", "LWM2M-33911.0.2")
+@ets("int-306", "int-311")
 @device_time("3 min")
 @needs("meter.optical")
 @in_regression

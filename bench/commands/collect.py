@@ -10,20 +10,21 @@ import pytest
 
 from bench.measure import Measurement, Verdict, worst
 from bench.record import TestResult
-from fixtures.plugin import RESULT, declared_device_time, is_suite_test, requirement_ids
+from fixtures.plugin import RESULT, declared_device_time, ets_ids, is_suite_test, requirement_ids
 
 
 class Collector:
     """A pytest plugin. ``on_result`` is told of each finished test.
 
     ``results`` by test id; ``order`` the number of each test in the order of collection; ``collected`` the
-    requirement ids and declared device time of each collected test; ``fault`` why the run could not go on.
+    requirement ids, ETS cases and declared device time of each collected test; ``fault`` why the run could not go on.
     """
 
     def __init__(self, on_result: Callable[[TestResult], None] = lambda result: None) -> None:
         self.results: dict[str, TestResult] = {}
         self.order: dict[str, int] = {}
         self.collected: dict[str, tuple[str, ...]] = {}
+        self.ets: dict[str, tuple[str, ...]] = {}
         self.device_times: dict[str, float] = {}
         self.fault = ""
         self._on_result = on_result
@@ -37,6 +38,7 @@ class Collector:
         for item in session.items:
             if is_suite_test(item):
                 self.collected[item.nodeid] = requirement_ids(item)
+                self.ets[item.nodeid] = ets_ids(item)
                 self.device_times[item.nodeid] = declared_device_time(item)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -85,6 +87,6 @@ class Collector:
             id=test_id, verdict=Verdict.SKIPPED if skipped else worst(verdicts),
             requirements=tuple(last["requirements"]), device_time_s=last["device_time_s"],
             wall_time_s=last["wall_time_s"], message="\n".join(p["message"] for p in phases if p["message"]),
-            title=last["title"], steps=tuple(last["steps"]),
+            title=last["title"], steps=tuple(last["steps"]), ets=tuple(last["ets"]),
             measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict), guard)
                                for name, value, unit, low, high, verdict, guard in last["measurements"]))

@@ -16,24 +16,32 @@ from bench.commands.collect import Collector
 from bench.commands.run import PROJECT, SUITES
 from bench.errors import BenchError
 from bench.manual import requirements
-from reports import matrix
+from reports import ets_matrix, matrix
 from reports.run import Run
 
 
 def trace(run_dirs: Sequence[Path], as_json: bool, console: Console) -> int:
     """Print the matrix; verdicts come from ``run_dirs``, or else from the newest run under runs/."""
     runs = [Run.load(folder) for folder in run_dirs or _newest()]
-    rows = matrix.trace(runs, collect(), requirements.closed())
+    collected = _collect()
+    rows = matrix.trace(runs, collected.collected, requirements.closed())
+    cases = ets_matrix.ets_rows(runs, collected.ets)
     if as_json:
-        print(json.dumps(matrix.to_json(rows), indent=1))
+        print(json.dumps(matrix.to_json(rows) | {"ets": ets_matrix.to_json(cases)}, indent=1))
     else:
         console.print(matrix.table(rows))
+        console.print(ets_matrix.table(cases))
         console.print(matrix.summary_line(rows))
+        console.print(ets_matrix.summary_line(cases))
     return 0
 
 
 def collect() -> dict[str, tuple[str, ...]]:
     """The requirement ids of each test of the suites. Raises ``BenchError`` when the suites can't be collected."""
+    return _collect().collected
+
+
+def _collect() -> Collector:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     collector = Collector()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -43,7 +51,7 @@ def collect() -> dict[str, tuple[str, ...]]:
     if code != pytest.ExitCode.OK:
         raise BenchError("suites", expected="to be collected", seen=collector.fault or f"exit code {int(code)}",
                          do="run pytest --collect-only suites to see why")
-    return collector.collected
+    return collector
 
 
 def _newest() -> list[Path]:

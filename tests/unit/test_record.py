@@ -46,7 +46,7 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
     path = run.write(tmp_path)
     assert path == tmp_path / "record.json"
     test = {"id": "suites/test_led.py::test_a", "requirements": ["LED-04"], "device_time_s": 12.346,
-            "wall_time_s": 0.25}
+            "wall_time_s": 0.25, "ets": []}
     assert json.loads(path.read_text("utf-8")) == {
         "schema": 1, "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
         "station": "twin", "seed": 7, "defects": ["sleep-current-high"], "started": "2026-03-02T09:30:00+00:00",
