@@ -25,7 +25,8 @@ def by_id(rows: list[EtsRow]) -> dict[str, EtsRow]:
 
 
 def test_the_worst_test_of_a_case_decides(tmp_path: Path) -> None:
-    run = run_with(tmp_path, ("a", "pass", ["int-101"]), ("b", "fail", ["int-101", "int-102"]), ("c", "pass", ["int-0"]))
+    run = run_with(tmp_path, ("a", "pass", ["int-101"]), ("b", "fail", ["int-101", "int-102"]),
+                   ("c", "pass", ["int-0"]))
     rows = by_id(ets_rows([run], {}))
     assert (rows["int-101"].verdict, rows["int-101"].tests) == ("fail", ("a", "b"))
     assert (rows["int-102"].verdict, rows["int-0"].verdict) == ("fail", "pass")
