@@ -17,6 +17,7 @@ from bench.twin.cmi6110.otc_settings import OtcSettings
 from bench.twin.cmi6110.unit import CMi6110
 from bench.twin.cmw500 import Cmw500
 from bench.twin.edge_box import EdgeBox
+from bench.twin.hislip import HislipServer
 from bench.twin.mbus_port import MBusPort
 from bench.twin.meter_simulator import MeterSimulator
 from bench.twin.optical_port import OpticalPort
@@ -89,13 +90,15 @@ class Lab:
         self.power = SUPPLIES[supply](clock, self.unit.supply, self.unit.current, random.Random(rng.getrandbits(32)))
         self.cmw500 = Cmw500(clock, self.cell)
         self.meter_simulator = MeterSimulator(self.meter)
-        instruments = (self.cmw500, self.meter_simulator, *self.power.instruments)
+        instruments = (self.meter_simulator, *self.power.instruments)
         self.enb, self.mme = Enb(clock, self.cell), Mme(clock, self.cell)
         self.callbox = WebSocketServer(self.enb), WebSocketServer(self.mme)
         self.attenuator = HttpServer(Attenuator(self.cell))
-        self._servers = [ScpiServer(instrument, port=port)
-                         for instrument, port in zip(instruments, chain(visa_ports, repeat(0)), strict=False)]
-        self._wires: list[ScpiServer | WebSocketServer | HttpServer] = [*self._servers, *self.callbox, self.attenuator]
+        ports = chain(visa_ports, repeat(0))
+        self._servers: list[ScpiServer | HislipServer] = [HislipServer(self.cmw500, port=next(ports))]
+        self._servers += [ScpiServer(instrument, port=next(ports)) for instrument in instruments]
+        self._wires: list[ScpiServer | HislipServer | WebSocketServer | HttpServer] = [
+            *self._servers, *self.callbox, self.attenuator]
 
     @classmethod
     def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,
