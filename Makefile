@@ -38,7 +38,7 @@ suites: setup        ## the regression profile against the twin
 	@rm -rf runs/ci && $(BIN)/mcm-bench run regression --run-dir runs/ci -n $(JOBS) | tail -n 12
 
 prove: setup         ## every defect of the twin must be caught, a healthy one must pass
-	$(BIN)/mcm-bench prove -n $(JOBS) | tail -n 3
+	$(BIN)/mcm-bench prove --first -n $(JOBS) | tail -n 3
 
 clean:               ## remove what was made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -103,11 +103,12 @@ def prove(
     as_json: Json = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds a healthy twin must pass with.")] = 1,
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes.")] = 2,
+    first: Annotated[bool, typer.Option("--first", help="Find only the first test that catches a defect.")] = False,
 ) -> None:
     """Run the suites against every defect of the twin and print which test catches it."""
     from bench.commands import prove as command
 
-    raise typer.Exit(command.prove(defect or (), seeds, jobs, as_json, Console(stderr=as_json)))
+    raise typer.Exit(command.prove(defect or (), seeds, jobs, as_json, Console(stderr=as_json), first=first))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from rich.text import Text
 from bench.commands.run import Order, run
 from bench.commands.trace import collect
 from bench.errors import BenchError
+from bench.measure import Verdict
 from bench.twin.defects import DEFECTS, Defect, find
 
 
@@ -38,8 +40,9 @@ class Proof:
     seconds: float
 
 
-def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: Console) -> int:
-    """Exit code 0 when all defects are caught and a healthy twin passes."""
+def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: Console, *, first: bool = False) -> int:
+    """Exit code 0 when all defects are caught and a healthy twin passes. ``first``: of the tests that catch a defect
+    find the first only, which takes half the time."""
     chosen = find(names or DEFECTS)
     with _processes(jobs) as pool:
         healthy_runs = [pool.submit(_healthy, seed) for seed in range(1, seeds + 1)] if not names else []
@@ -47,7 +50,7 @@ def prove(names: Sequence[str], seeds: int, jobs: int, as_json: bool, console: C
         try:
             tests = pool.submit(collect).result()
             runs = pool.map(_with_defect, (defect.name for defect in chosen),
-                            (_files(defect, tests) for defect in chosen))
+                            (_files(defect, tests) for defect in chosen), repeat(first))
             for defect, record in zip(chosen, runs, strict=True):
                 proofs.append(_proof(defect, record))
                 _say(console, proofs[-1])
@@ -82,8 +85,11 @@ def _files(defect: Defect, tests: Mapping[str, Sequence[str]]) -> list[str]:
     return sorted({test.partition("::")[0] for test, ids in tests.items() if broken & set(ids)})
 
 
-def _with_defect(name: str, files: Sequence[str]) -> dict[str, Any]:
-    return _record_of(defects=[name], requirements=DEFECTS[name].requirements, files=files)
+def _with_defect(name: str, files: Sequence[str], first: bool) -> dict[str, Any]:
+    record = _record_of(defects=[name], requirements=DEFECTS[name].requirements, files=files, until_failure=first)
+    if first and all(test["verdict"] != Verdict.FAIL for test in record["tests"]):
+        return _with_defect(name, files, first=False)    # a bench fault came first: see what the others say
+    return record
 
 
 def _proof(defect: Defect, record: dict[str, Any]) -> Proof:
@@ -100,12 +106,13 @@ def _healthy(seed: int) -> list[str]:
 
 
 def _record_of(*, profile: str = "all", seed: int = 1, defects: Sequence[str] = (),
-               requirements: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, Any]:
+               requirements: Sequence[str] = (), files: Sequence[str] = (),
+               until_failure: bool = False) -> dict[str, Any]:
     """The record of a run; no page, no pictures."""
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         run(Order(profile=profile, run_dir=run_dir, seed=seed, defects=defects, requirements=requirements,
-                  files=files, report=False, doctor=False), Console(quiet=True))
+                  files=files, until_failure=until_failure, report=False, doctor=False), Console(quiet=True))
         record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return record
 

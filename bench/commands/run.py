@@ -43,7 +43,7 @@ _MARKS = {Verdict.PASS: ("✔", "green"), Verdict.FAIL: ("✘", "bold red"), Ver
 class Order:
     """What to run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only.
     ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
-    test nothing with sick ones.
+    test nothing with sick ones. ``until_failure``: leave out what comes after the first failure.
     """
 
     profile: str
@@ -59,6 +59,7 @@ class Order:
     max_device_time_s: float | None = None
     jobs: int = 1
     report: bool = True
+    until_failure: bool = False
     doctor: bool = True
 
 
@@ -136,6 +137,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--requirement", requirement]
     if order.expression:
         arguments += ["-k", order.expression]
+    if order.until_failure:
+        arguments.append("--exitfirst")
     if order.max_device_time_s is not None:
         arguments += ["--max-device-time", str(order.max_device_time_s)]
     if order.jobs > 1:
