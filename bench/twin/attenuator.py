@@ -10,6 +10,7 @@ import asyncio
 import re
 
 from bench.twin.cell import Cell
+from bench.twin.tcp_server import TcpServer
 
 MOST_DB = 95.0
 STEP_DB = 0.25
@@ -44,34 +45,19 @@ class Attenuator:
         return "1" if wanted_db <= MOST_DB else "2"
 
 
-class HttpServer:
-    """Serves the attenuator. ``await start()`` and ``await stop()`` it in the loop."""
+class HttpServer(TcpServer):
+    """Serves the attenuator."""
 
     def __init__(self, attenuator: Attenuator, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.attenuator = attenuator
-        self._host = host
-        self._wanted_port = port
-        self._server: asyncio.Server | None = None
-        self.connections: set[asyncio.Transport] = set()
 
-    async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
-
-    async def stop(self) -> None:
-        """Close the port and every connection. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            for transport in list(self.connections):
-                transport.abort()
-            await self._server.wait_closed()
-            self._server = None
+    def connection(self) -> asyncio.Protocol:
+        return _Connection(self)
 
     @property
     def address(self) -> str:
-        if self._server is None:
-            raise RuntimeError("the HTTP server is not started")
-        return f"http://{self._host}:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://{self.host}:{self.port}"
 
 
 class _Connection(asyncio.Protocol):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bench.twin.scpi import LINE_LIMIT, Conversation, ScpiError, ScpiInstrument
+from bench.twin.tcp_server import TcpServer
 
 _HEADER = struct.Struct("!2sBBIQ")
 _VERSION = 0x0100
@@ -67,45 +68,22 @@ class _Session:
     received: bytearray = field(default_factory=bytearray)
 
 
-class HislipServer:
-    """An instrument on HiSLIP. ``await start()`` and ``await stop()`` it in the loop."""
+class HislipServer(TcpServer):
+    """An instrument on HiSLIP."""
 
     def __init__(self, instrument: ScpiInstrument, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.instrument = instrument
         self.sessions: dict[int, _Session] = {}
-        self.connections: set[asyncio.Transport] = set()
-        self._host = host
-        self._wanted_port = port
-        self._server: asyncio.Server | None = None
         self._last_session = 0
 
-    async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
-
-    async def stop(self) -> None:
-        """Close the port and every connection. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            self.drop_connections()
-            await self._server.wait_closed()
-            self._server = None
-
-    def drop_connections(self) -> None:
-        """Close every connection, as an instrument does that restarts its network interface."""
-        for transport in list(self.connections):
-            transport.abort()
-
-    @property
-    def port(self) -> int:
-        if self._server is None:
-            raise RuntimeError("the HiSLIP server is not started")
-        return int(self._server.sockets[0].getsockname()[1])
+    def connection(self) -> asyncio.Protocol:
+        return _Connection(self)
 
     @property
     def address(self) -> str:
         """The VISA resource name."""
-        return f"TCPIP0::{self._host}::hislip0,{self.port}::INSTR"
+        return f"TCPIP0::{self.host}::hislip0,{self.port}::INSTR"
 
     def new_session(self) -> int:
         self._last_session = self._last_session % 0xFFFF + 1

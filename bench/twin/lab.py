@@ -24,6 +24,7 @@ from bench.twin.optical_port import OpticalPort
 from bench.twin.pn532 import Pn532
 from bench.twin.scpi import ScpiServer
 from bench.twin.supplies import SUPPLIES
+from bench.twin.tcp_server import TcpServer
 from bench.twin.uh50 import UH50
 from bench.twin.websocket_server import WebSocketServer
 
@@ -97,8 +98,7 @@ class Lab:
         ports = chain(visa_ports, repeat(0))
         self._servers: list[ScpiServer | HislipServer] = [HislipServer(self.cmw500, port=next(ports))]
         self._servers += [ScpiServer(instrument, port=next(ports)) for instrument in instruments]
-        self._wires: list[ScpiServer | HislipServer | WebSocketServer | HttpServer] = [
-            *self._servers, *self.callbox, self.attenuator]
+        self._wires: list[TcpServer] = [*self._servers, *self.callbox, self.attenuator]
 
     @classmethod
     def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,

@@ -17,6 +17,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from bench.twin.tcp_server import TcpServer
+
 LONGEST_MESSAGE = 1 << 20
 
 Json = dict[str, Any]
@@ -30,38 +32,20 @@ class Service(Protocol):
     def answer(self, message: Json, memory: dict[str, Any]) -> Json: ...
 
 
-class WebSocketServer:
-    """``await start()`` and ``await stop()`` it in the loop. ``dead``: it takes messages and doesn't answer."""
+class WebSocketServer(TcpServer):
+    """Serves ``service``. ``dead``: it takes messages and doesn't answer."""
 
     def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.service = service
         self.dead = False
-        self._host = host
-        self._wanted_port = port
-        self._server: asyncio.Server | None = None
-        self.connections: set[asyncio.Transport] = set()
 
-    async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
-
-    async def stop(self) -> None:
-        """Close the port and every connection. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            self.drop_connections()
-            await self._server.wait_closed()
-            self._server = None
-
-    def drop_connections(self) -> None:
-        for transport in list(self.connections):
-            transport.abort()
+    def connection(self) -> asyncio.Protocol:
+        return _Connection(self)
 
     @property
     def address(self) -> str:
-        if self._server is None:
-            raise RuntimeError("the WebSocket server is not started")
-        return f"ws://{self._host}:{self._server.sockets[0].getsockname()[1]}"
+        return f"ws://{self.host}:{self.port}"
 
 
 class _Connection(asyncio.Protocol):

@@ -6,6 +6,7 @@ import asyncio
 
 from bench.twin.scpi.instrument import ScpiInstrument
 from bench.twin.scpi.syntax import ScpiError
+from bench.twin.tcp_server import TcpServer
 
 LINE_LIMIT = 16384
 """Bytes that one program message may have; more is an input buffer overrun (-363)."""
@@ -40,43 +41,20 @@ class Conversation:
         self._held.clear()
 
 
-class ScpiServer:
-    """An instrument on a raw TCP socket. ``await start()`` and ``await stop()`` it in the loop."""
+class ScpiServer(TcpServer):
+    """An instrument on a raw TCP socket."""
 
     def __init__(self, instrument: ScpiInstrument, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.instrument = instrument
-        self._host = host
-        self._wanted_port = port
-        self._server: asyncio.Server | None = None
-        self.connections: set[asyncio.Transport] = set()
 
-    async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._wanted_port)
-
-    async def stop(self) -> None:
-        """Close the port and every connection. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            self.drop_connections()
-            await self._server.wait_closed()
-            self._server = None
-
-    def drop_connections(self) -> None:
-        """Close every connection, as an instrument does that restarts its network interface."""
-        for transport in list(self.connections):
-            transport.abort()
-
-    @property
-    def port(self) -> int:
-        if self._server is None:
-            raise RuntimeError("the SCPI server is not started")
-        return int(self._server.sockets[0].getsockname()[1])
+    def connection(self) -> asyncio.Protocol:
+        return _Connection(self)
 
     @property
     def address(self) -> str:
         """The VISA resource name."""
-        return f"TCPIP0::{self._host}::{self.port}::SOCKET"
+        return f"TCPIP0::{self.host}::{self.port}::SOCKET"
 
 
 class _Connection(asyncio.Protocol):
