@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove clean
+.PHONY: help setup demo test lint types walls tests suites prove fuzz perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -39,6 +39,12 @@ suites: setup        ## the regression profile against the twin
 
 prove: setup         ## every defect of the twin must be caught, a healthy one must pass
 	$(BIN)/mcm-bench prove --first -n $(JOBS) | tail -n 3
+
+fuzz: setup          ## a million broken telegrams into the decoders
+	$(BIN)/python tests/fuzz_payload.py 1000000
+
+perf: setup          ## speeds, printed
+	$(BIN)/python -m pytest tests/perf -q -s -n 0
 
 clean:               ## remove what was made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

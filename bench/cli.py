@@ -46,6 +46,8 @@ def run(
     """Test a unit and give the verdict."""
     from bench.commands import run as command
 
+    if station is not None and (defect or fault):
+        raise typer.BadParameter("--defect and --fault are for the twin that the run starts itself; without --station")
     console = Console()
     order = command.Order(
         profile=_profile(profile), run_dir=run_dir or command.default_run_dir(profile), station=station,
@@ -57,7 +59,7 @@ def run(
 @app.command()
 def decode(
     telegram: Annotated[str, typer.Argument(help="Hexadecimal digits, or @FILE: digits, octets, optical.")],
-    encoding: Annotated[str | None, typer.Option(help="mbus, json or senml-cbor; found out otherwise.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="mbus, json, senml-cbor, optical; else found out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Decode a telegram, an MQTT-SN frame, a meter's wired answer or an optical readout.

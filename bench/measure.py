@@ -86,13 +86,16 @@ class Measurement:
     guard: float = 0.0
 
     def __str__(self) -> str:
-        limits = f"{_number(self.low, 'no limit')} ... {_number(self.high, 'no limit')}"
+        if self.low is None or self.high is None:
+            limits = f"at most {_number(self.high)}" if self.low is None else f"at least {_number(self.low)}"
+        else:
+            limits = f"limits {_number(self.low)} ... {_number(self.high)}"
         band = f", guard band {_number(self.guard)}" if self.guard else ""
-        return f"{self.name} = {_number(self.value)} {self.unit} (limits {limits}{band})"
+        return f"{self.name} = {_number(self.value)} {self.unit} ({limits}{band})"
 
 
-def _number(value: float | None, none: str = "") -> str:
-    return none if value is None else f"{value:.6g}"
+def _number(value: float | None) -> str:
+    return "no limit" if value is None else f"{value:.6g}"
 
 
 class Limits:

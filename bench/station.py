@@ -372,7 +372,8 @@ class Keys:
             raise BenchError(subject, expected=f"a table [{deveui}]", seen="none", do="add the unit's keys")
         unknown = sorted(keys.keys() - {"pak", *(f"{server}_psk" for server in SERVERS)})
         if unknown:
-            raise BenchError(f"{subject}, key {deveui}.{unknown[0]}", expected="a key that key files have",
+            name = unknown[0] if len(unknown[0]) < 2 * Pak.SIZE else "..."    # key and name may have changed places
+            raise BenchError(f"{subject}, key {deveui}.{name}", expected="a key that key files have",
                              seen="an unknown one", do="correct the spelling or remove it")
         pak = keys.get("pak")
         psks = {server: _psk(f"{subject}, key {deveui}.{server}_psk", keys[f"{server}_psk"])
@@ -521,6 +522,14 @@ class Station:
             found |= {"firmware.modem"} if len(self.file.firmware.modem_packages) > 1 else set()
         return frozenset(found)
 
+    def raise_if_gone(self) -> None:
+        """Raise ``BenchError`` when an instrument that speaks by itself has gone: nothing more will come from it. Asks
+        no instrument, so it may be called in the loop's thread.
+        """
+        panel = self.__dict__.get("panel")
+        if panel is not None:
+            panel.raise_if_gone()
+
     def make_safe(self) -> list[str]:
         """Supply off, button released, the meter simulator lets go. Tries everything; returns what did not work, as
         sentences.
@@ -536,8 +545,15 @@ class Station:
         return problems
 
     def close(self) -> list[str]:
-        """Make safe and let go of all ports. Returns what did not work."""
+        """Make safe and let go of all ports. Returns what did not work.
+
+        What the switching off leads to at that instant, such as the end of an LED's light, is still seen.
+        """
         problems = self.make_safe()
+        try:
+            self._clock.settle()
+        except Exception as error:
+            problems.append(_problem("clock", error))
         for name in ("panel", "supply", "otc", "optical", "mbus", "meter_simulator", "cell"):
             instrument = self.__dict__.pop(name, None)
             if instrument is not None:

@@ -87,7 +87,7 @@ def test_an_apply_over_nfc_succeeds_and_reads_back(passive_unit):
 @device_time("2 min")
 @needs("meter.optical")
 @everywhere
-def test_after_joining_one_readout_is_sent_by_itself(passive_unit, panel, gateway, meter, bench, measure):
+def test_after_joining_one_readout_is_sent_by_itself(passive_unit, panel, gateway, meter, measure):
     _, released = passive_unit.hold_button(until=panel.green.on)
     joined = passive_unit.wait_until_joined(after=released)
     arrival = gateway.wait_for_telegram(timeout=15 * minutes, after=0)
@@ -100,7 +100,7 @@ def test_after_joining_one_readout_is_sent_by_itself(passive_unit, panel, gatewa
 @device_time("1 min")
 @needs("nfc")
 @everywhere
-def test_meter_data_arrive_on_the_configured_topic(unit, bench, gateway):
+def test_meter_data_arrive_on_the_configured_topic(unit, gateway):
     first = unit.make_joined({"mqtt_sn_topic": "acceptance/heat"})
     topic = first.topic if first else gateway.arrivals()[-1].topic
     assert topic == "acceptance/heat"
@@ -110,7 +110,7 @@ def test_meter_data_arrive_on_the_configured_topic(unit, bench, gateway):
 @device_time("3 min")
 @needs("panel.leds")
 @everywhere
-def test_a_reboot_over_dm_starts_up_and_registers_anew(joined_unit, panel, dm, bench):
+def test_a_reboot_over_dm_starts_up_and_registers_anew(joined_unit, dm, bench):
     before = bench.clock.time()
     dm.execute("/3/0/4")
     joined_unit.wait_until_joined(after=before)

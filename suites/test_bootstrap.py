@@ -46,7 +46,7 @@ def test_the_trigger_brings_a_bootstrap_and_a_registration(joined_unit, bench, d
 @device_time("5 min")
 @needs("panel.button")
 @in_regression
-def test_an_activated_unit_asks_for_its_servers_by_its_name(passive_unit, panel, bench, dm, bootstrap):
+def test_an_activated_unit_asks_for_its_servers_by_its_name(passive_unit, panel, dm, bootstrap):
     _, released = passive_unit.hold_button(until=panel.green.on)
     sequence = bootstrap.wait_for(FINISHED, 10 * minutes, after=released)
     assert sequence.endpoint.upper().endswith(passive_unit.deveui)

@@ -12,7 +12,7 @@ from fixtures.words import device_time, everywhere, in_regression, minutes, need
 @device_time("90 s")
 @needs("panel.button")
 @everywhere
-def test_holding_for_5_s_activates_a_passive_unit(passive_unit, panel, bench, measure):
+def test_holding_for_5_s_activates_a_passive_unit(passive_unit, panel, measure):
     _, released = passive_unit.hold_button(until=panel.green.on)
     measure("activation.join", passive_unit.wait_until_joined(after=released) - released)
 
@@ -134,7 +134,7 @@ def test_a_passive_unit_survives_the_press_that_switches_off(passive_unit, panel
 @device_time("45 min")
 @needs("panel.button", "nfc", "meter.optical")
 @in_regression
-def test_a_reboot_by_the_button_keeps_settings_and_readouts(unit, panel, gateway, meter, bench):
+def test_a_reboot_by_the_button_keeps_settings_and_readouts(unit, gateway, meter, bench):
     unit.make_joined({"readout_interval": 5, "report_interval": 5, "utc_offset": 0, "mqtt_sn_topic": "bench/heat",
                       "max_meter_retries": 7, "t3324_timer": 240})
     before, begin = unit.read_settings().values, meter.read().meter_time

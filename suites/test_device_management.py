@@ -5,7 +5,7 @@ from datetime import timedelta
 from bench.analysis.clocks import difference_s
 from bench.manual import resources
 from fixtures.outcomes import Path
-from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
+from fixtures.words import device_time, everywhere, in_regression, needs, req, s
 
 
 @req("LWM2M-3.0.0", "LWM2M-3.0.1", "LWM2M-3.0.2", "LWM2M-3.0.3", "LWM2M-3.0.18", "CMP-09")
@@ -111,7 +111,7 @@ def test_an_observed_uptime_is_reported(joined_unit, dm, bench):
     observation.cancel()
 
 
-@req("PWR-09", "LWM2M-3.0.7.0")
+@req("PHY-06", "PWR-09", "LWM2M-3.0.7.0")
 @device_time("1 min")
 @needs("supply.voltage")
 @everywhere
@@ -130,12 +130,3 @@ def test_the_reported_voltage_follows_the_supply(joined_unit, supply, dm, bench,
 def test_the_unit_knows_the_meter_that_it_sits_in(joined_unit, dm, meter):
     assert dm.read("/33908/0/2") == 0, "no meter, or an error"
     assert dm.read("/33908/0/1") == int(meter.read().fabrication_number)
-
-
-@req("LWM2M-1.1.8")
-@device_time("1 min")
-@in_regression
-def test_the_update_trigger_brings_a_registration_update(joined_unit, dm, bench):
-    before = dm.registration.updated_at
-    dm.execute("/1/1/8")
-    bench.expect(lambda: dm.registration.updated_at > before or None, 2 * minutes, "a registration update")

@@ -119,7 +119,7 @@ def test_an_empty_uri_puts_state_and_result_back(joined_unit, bench, dm, firmwar
 @ets("int-751", "int-755")
 @device_time("1 min")
 @in_regression
-def test_packages_are_not_taken_by_write(joined_unit, dm, bench):
+def test_packages_are_not_taken_by_write(joined_unit, dm):
     """OMA has 5/0/0 writable and 5/0/1 readable; by the manual packages are pulled only and 5/0/1 is write-only."""
     before = status(dm)
     assert dm.refusal("/5/0/0", b"package") in ("4.04", "4.05")

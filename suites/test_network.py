@@ -1,4 +1,4 @@
-"""The unit and its network: bands, search, power saving, coverage; manual 6.1, 8 and Table 10."""
+"""The unit and its network: bands, search, power saving, coverage; manual 6.2, 8 and Table 10."""
 
 from datetime import timedelta
 
@@ -8,10 +8,10 @@ from bench.analysis.current import sleep_current, wakes
 from bench.analysis.current_phases import active_timers, find_phases
 from bench.payload.readout import canonical
 from fixtures.outcomes import CellState, NetworkEvent
-from fixtures.words import device_time, everywhere, hours, in_regression, minutes, needs, req, s
+from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
 BAND, ECL, SNR, RSRP = "/33907/0/11", "/33907/0/3", "/33907/0/5", "/4/0/2"
-MODE, REGISTRATIONS = "/33906/0/49", "/33909/0/2"
+REGISTRATIONS = "/33909/0/2"
 GOOD_COVERAGE = -85
 """dBm at the unit: for tests whose limits are those of coverage level 0, whatever the station's usual level is."""
 POOR_COVERAGE = 15 * minutes
@@ -77,7 +77,7 @@ def test_a_band_without_a_cell_is_given_up_for_the_others(unit, cell, bench, dm,
 @device_time("30 min")
 @needs("cell.outage", "supply.current")
 @in_regression
-def test_a_search_ends_and_the_unit_sleeps_until_the_next(unit, cell, bench, power, measure):
+def test_a_search_ends_and_the_unit_sleeps_until_the_next(unit, cell, power, measure):
     unit.make_passive()
     cell.off()
     unit.write_settings({"search_period": 600, "restart_backoff": "10-11", "power_mode": "Active"})
@@ -89,30 +89,6 @@ def test_a_search_ends_and_the_unit_sleeps_until_the_next(unit, cell, bench, pow
     pause = capture.part(capture.start_s + ended + 5 * s, capture.start_s + ended + 6 * minutes)
     measure("network.after_search.current", sleep_current(pause, at_least_s=60).mean_a * 1e6)
     cell.on()
-
-
-@req("NET-19", "OTC-T10-10", "LWM2M-33906.0.38")
-@device_time("90 min")
-@needs("supply.voltage", "panel.leds")
-@in_regression
-def test_after_a_power_cut_the_unit_waits_at_random_and_not_too_long(joined_unit, bench, supply, panel, measure):
-    joined_unit.write_settings({"brown_out_delay": 300})
-    waited = [power_up_to_search(bench, supply, panel) for _ in range(20)]
-    measure("network.brown_out.longest", max(waited))
-    measure("network.brown_out.spread", max(waited) - min(waited))
-    joined_unit.write_settings({"brown_out_delay": 0})
-    measure("network.brown_out.none", power_up_to_search(bench, supply, panel))
-
-
-def power_up_to_search(bench, supply, panel):
-    """Seconds from the return of the supply to the flashing that shows a search (5.3.5)."""
-    supply.output_off()
-    bench.clock.sleep(10 * s)
-    supply.output_on()
-    powered = bench.clock.time()
-    started = panel.red.wait_for_pulse(min_duration=0.5 * s, timeout=60 * s)    # both LEDs: start-up
-    mark = bench.mark()
-    return bench.observe(panel.green.on, 10 * minutes, "a search", since=mark) - powered if started else None
 
 
 @req("LWM2M-33909.0.2", "LWM2M-33909.0.6", "LED-04")
@@ -315,7 +291,7 @@ def test_telegrams_arrive_through_an_address_translation_that_forgets(unit, benc
     assert {one.client_id for one in gateway.arrivals()} == {gateway.arrivals()[0].client_id}
 
 
-# -- the rest of Table 10
+# -- the APN
 
 
 @req("OTC-T10-01", "OTC-T10-02", "NET-40", "NET-41", "LWM2M-4.0.7.0")
@@ -331,29 +307,3 @@ def test_an_apn_set_over_nfc_is_used_in_manual_mode_only(joined_unit, bench, pan
         dm.wait_for_registration(5 * minutes, after=before)
         assert next(iter(dm.read_all("/4/0/7").values())) == apn
         assert joined_unit.read_settings().values["apn"] == second
-
-
-@req("OTC-T10-09", "TIME-10", "TIME-11", "LWM2M-33906.0.46")
-@device_time("10 min")
-@needs("meter.simulator", "meter.optical", "panel.button")
-@in_regression
-@pytest.mark.parametrize(("source", "number", "corrected"), [("Network", 1, True), ("Manual", 0, False)])
-def test_the_meters_clock_is_set_from_the_network_if_that_is_the_source(
-        joined_unit, bench, panel, dm, meter, meter_simulator, source, number, corrected):
-    local = (bench.clock.utc() + bench.local_standard_offset).replace(tzinfo=None, microsecond=0)
-    meter_simulator.set_clock(local + timedelta(minutes=10))
-    before = restart(joined_unit, bench, panel, {"time_sync_source": source})
-    dm.wait_for_registration(5 * minutes, after=before)
-    assert dm.read("/33906/0/46") == number
-    ahead = meter.read().meter_time - (bench.clock.utc() + bench.local_standard_offset).replace(tzinfo=None)
-    expected = timedelta(0) if corrected else timedelta(minutes=10)
-    assert abs(ahead - expected) <= timedelta(minutes=1), f"the meter's clock is {ahead} ahead"
-
-
-@req("PHY-06", "PWR-09")
-@device_time("3 min")
-@needs("supply.voltage")
-@everywhere
-def test_the_supply_reaches_the_unit_through_its_connector(joined_unit, supply, dm, measure):
-    volts = supply.voltage()
-    measure("power.voltage.reported_error", next(iter(dm.read_all("/3/0/7").values())) - volts * 1000)

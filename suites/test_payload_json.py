@@ -9,7 +9,6 @@ from fixtures.meter_states import MeterState, some_states
 from fixtures.words import device_time, in_regression, minutes, needs, req
 
 STANDARD_KEYS = {"TS", "ID", "E", "U", "V", "VU", "P", "PU", "F", "FU", "FT", "TU", "RT", "RU", "EF"}
-EXTENDED_KEYS = STANDARD_KEYS | {"T1", "U1", "T2", "U2", "T3", "U3", "MT", "MU"}
 TEXTS = {"TS", "U", "VU", "PU", "FU", "TU", "RU", "EF", "U1", "U2", "U3", "MU"}
 ENERGY_UNITS = {"kWh", "MWh", "MJ", "GJ"}
 FIELDS = {

@@ -62,7 +62,7 @@ def fields_of(record):
 
 
 @pytest.fixture
-def three(unit, gateway, bench):
+def three(unit, gateway):
     """A pack with three readouts, five minutes apart."""
     unit.make_joined(FREQUENT)
     gateway.wait_for_telegram(timeout=20 * minutes)

@@ -198,9 +198,9 @@ def test_three_outages_are_caught_up_with_by_the_rules(history, order, age, uplo
 @pytest.mark.parametrize("how", ["button", "DM", "supply"])
 @req("RETX-23", "RETX-18", "STO-04", "SCH-23")
 @device_time("3 h")
-@needs("cell.outage", "nfc", "meter.optical", "panel.button", "supply.voltage")
+@needs("nfc", "meter.optical", "panel.button", "supply.voltage")
 @in_regression
-def test_a_restart_in_an_outage_loses_and_repeats_nothing(history, unit, cell, dm, supply, bench, how):
+def test_a_restart_in_an_outage_loses_and_repeats_nothing(history, unit, dm, supply, bench, how):
     history.begin(TWELFTH | FIFO | {"message_encoding": "M-Bus"})
     history.pass_time(30 * minutes)
     with history.without_gateway():

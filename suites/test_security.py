@@ -105,7 +105,7 @@ def test_each_connection_works_without_dtls_while_the_others_have_it(security, d
 @device_time("5 min")
 @needs("meter.optical")
 @in_regression
-def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, bench, dm, gateway, meter):
+def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, dm, gateway, meter):
     arrival = send_readout(dm, gateway)
     readout = meter.read()
     secrets = {"the payload": arrival.payload, "the topic": arrival.topic.encode(),

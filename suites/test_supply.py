@@ -74,7 +74,7 @@ def test_a_unit_starts_on_a_meter_that_runs_already(unit, supply, meter, gateway
 @device_time("10 min")
 @needs("supply.voltage", "nfc")
 @in_regression
-def test_a_power_cut_loses_neither_settings_nor_the_active_state(joined_unit, supply, gateway, dm, bench):
+def test_a_power_cut_loses_neither_settings_nor_the_active_state(joined_unit, supply, dm, bench):
     joined_unit.write_settings({"readout_interval": 30})
     before = bench.clock.time()
     supply.output_off()

@@ -20,7 +20,7 @@ def local_time(bench):
 
 
 @pytest.fixture
-def clock_is_set(history, unit, dm, bench, cell, meter):
+def clock_is_set(history, unit, dm):
     """Set the unit's and the meter's clock to a naive local time, by one of the ways of 7.3.1; the meter follows."""
     def over_dm(shown):
         dm.write("/3/0/13", shown.replace(tzinfo=UTC))    # the UTC offset is 0
@@ -103,7 +103,7 @@ def test_adjust_time_moves_the_clock_by_seconds(joined_unit, dm, meter, bench, m
 @device_time("3 min")
 @needs("meter.optical", "meter.simulator", "nfc")
 @in_regression
-def test_a_phone_sets_the_meter_to_local_standard_time(unit, meter, meter_simulator, bench, measure, local_time):
+def test_a_phone_sets_the_meter_to_local_standard_time(unit, meter, meter_simulator, measure, local_time):
     unit.make_joined({"time_sync_source": "Manual"})
     meter_simulator.set_clock(local_time() - timedelta(hours=1, minutes=7))
     sent = local_time().replace(microsecond=0)

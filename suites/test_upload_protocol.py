@@ -53,7 +53,7 @@ def test_meter_data_go_to_the_dm_server_by_send(lwm2m_upload, dm, gateway, meter
 @req("NET-38", "LWM2M-33906.0.48")
 @device_time("20 min")
 @in_regression
-def test_the_schedule_goes_on_by_the_other_protocol_and_back(lwm2m_upload, dm, gateway, bench):
+def test_the_schedule_goes_on_by_the_other_protocol_and_back(lwm2m_upload, dm, gateway):
     lwm2m_upload.write_settings({"readout_interval": 5, "report_interval": 5, "transmit_interval": 5,
                                  "transmit_offset": 1, "transmit_delay": 1})
     published, sent = gateway.count, len(dm.sends)

@@ -1,8 +1,8 @@
 """What the unit does, found in the trace of its current alone: sleep, readout, wake, search, transmit, connected, idle.
 
-Levels are those of the waveform model in reference/instruments.md, section 4.3, between which public modems leave wide
-gaps; a current is scaled by the supply voltage (2.4 to 4.2 V) without crossing one. A trace shows no names: what
-precedes the first transmission of a session is called search, what follows it until the release connected.
+Thresholds lie in the wide gaps between the levels of public modems (nRF9160, SARA-N2); a current is scaled by the
+supply voltage (2.4 to 4.2 V) without crossing one. A trace shows no names: what precedes the first transmission of a
+session is called search, what follows it until the release connected.
 """
 
 from __future__ import annotations

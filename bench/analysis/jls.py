@@ -38,9 +38,12 @@ def write_jls(capture: CurrentCapture, path: Path, *, epoch: datetime, phases: S
     try:
         with Writer(str(path)) as file:
             file.source_def(source_id=1, name="supply", vendor="mcm-bench", model=capture.instrument)
-            for number, (name, attribute) in enumerate(_SIGNALS.items(), start=1):
+            # All definitions first: pyjls writes them at once, and samples from a thread of its own. So the order in
+            # the file is not by chance.
+            for number, name in enumerate(_SIGNALS, start=1):
                 file.signal_def(signal_id=number, source_id=1, sample_rate=max(round(1 / capture.period_s), 1),
                                 name=name, units="A", data_type=DataType.F32)
+            for number, attribute in enumerate(_SIGNALS.values(), start=1):
                 file.fsr_f32(number, 0, np.ascontiguousarray(getattr(capture, attribute), np.float32))
                 for sample in (0, len(capture)):
                     file.utc(number, sample, round((begin + sample * capture.period_s) * _TICKS_PER_S))

@@ -80,14 +80,6 @@ def windows(schedule: Schedule, clock: MeterClock, since_s: float, until_s: floa
     return sorted(found, key=lambda window: window.opens_s)
 
 
-def clamped(transmit_min: int, offset_min: int, delay_min: int) -> tuple[int, int]:
-    """Offset and delay after the transmit interval was set to ``transmit_min`` (7.3.3): kept where they fit, else 0
-    and the whole interval."""
-    if offset_min + delay_min <= transmit_min:
-        return offset_min, delay_min
-    return 0, transmit_min
-
-
 def transmissions(arrivals_s: Iterable[float], gap_s: float = BURST_GAP_S) -> list[list[float]]:
     """Arrival times (s) in bursts: a new one begins where more than ``gap_s`` seconds passed since the last arrival."""
     bursts: list[list[float]] = []

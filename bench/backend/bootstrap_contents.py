@@ -20,8 +20,7 @@ NO_SECURITY = 3
 """Security modes of 0/x/2 and 33905/x/2 (manual, tables 1 and 2)."""
 
 OMA_KEY_RESOURCE = 5
-MANUAL_KEY_RESOURCE = 4
-"""Where 0/x has the Secret Key: OMA has a public key at 4, which is where the manual prints the Secret Key."""
+"""Where 0/x has the Secret Key. The manual prints it at 4, which is OMA's public key of the server."""
 
 
 @dataclass(frozen=True, slots=True)

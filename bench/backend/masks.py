@@ -77,6 +77,7 @@ class Masks:
             for payload, shown in self._shown.items():
                 if payload[start:start + len(part)] == part:
                     return data[:-len(part)] + shown[start:start + len(part)]
+            return data[:-len(part)] + self.without_keys(part)
         return data
 
     def received(self, peer: int, data: bytes, message: Message) -> bytes:
@@ -86,10 +87,14 @@ class Masks:
             return data
         if (peer, message.token) in self._reads:
             return data[:-len(payload)] + bytes(len(payload))
-        shown = payload
+        return data[:-len(payload)] + self.without_keys(payload)
+
+    def without_keys(self, octets: bytes) -> bytes:
+        """Any octets, with zeros for the keys that are known."""
+        shown = octets
         for key in self._keys:
-            shown = _both(shown, _without(payload, key))
-        return data[:-len(payload)] + shown
+            shown = _both(shown, _without(octets, key))
+        return shown
 
 
 def _without(payload: bytes, secret: bytes) -> bytes:

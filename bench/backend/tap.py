@@ -115,7 +115,7 @@ class Tap:
         try:
             shown, text, fields = self._explain(direction, peer, data, self.masks)
         except ValueError as malformed:
-            return data, "malformed", {**common, "text": str(malformed)}
+            return self.masks.without_keys(data), "malformed", {**common, "text": str(malformed)}
         return shown, "message", {**fields, **common, "text": text}
 
     # -- the capture

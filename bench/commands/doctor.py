@@ -26,6 +26,7 @@ from drivers.panel import Panel
 from drivers.panel.sigrok import SigrokAnalyser
 from drivers.supply import MeasuringSupply
 from fixtures.bench import Bench
+from fixtures.plugin import end_in_order
 
 LIMITS = Path(__file__).resolve().parents[2] / "suites" / "limits"
 
@@ -67,8 +68,13 @@ def doctor(station: Path | None, console: Console, *, as_json: bool = False, ref
     with tempfile.TemporaryDirectory() as folder:
         pcap = Path(folder) / "doctor.pcapng"
         bench = Bench.on_station(file, pcap) if file is not None else Bench.on_twin(1, pcap=pcap)
-        findings = examine(bench, {**quick_checks(bench), **(
-            _with_reference_load(bench) if reference_load else _with_a_unit(bench)), **_servers(bench)})
+        end_in_order()
+        try:
+            findings = examine(bench, {**quick_checks(bench), **(
+                _with_reference_load(bench) if reference_load else _with_a_unit(bench)), **_servers(bench)})
+        except KeyboardInterrupt as error:    # the station is safe and closed by now
+            raise BenchError("doctor", expected="to look at every instrument", seen=f"that it was {error}",
+                             do="begin again when there is time") from None
     if as_json:
         print(json.dumps({"station": bench.station.file.name, "simulated": bench.station.file.simulated,
                           "well": all(finding.well for finding in findings),

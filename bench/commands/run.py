@@ -20,7 +20,9 @@ from bench.manual import requirements
 from bench.measure import Verdict
 from bench.record import Record, TestResult
 from bench.station import StationFile
+from bench.twin.defects import find
 from bench.twin.lab import DEVEUI
+from fixtures.plugin import end_in_order
 from reports import allure as allure_report
 from reports.arrivals_picture import arrivals_pictures
 from reports.page import write_page
@@ -78,7 +80,9 @@ def run(order: Order, console: Console) -> Record:
                     station="twin", defects=(*order.defects, *order.faults))
     _prepare(order)
     collector = Collector(on_result=lambda result: _say(console, result))
+    end_in_order()
     try:
+        find(order.defects)
         if order.station is not None:
             file = StationFile.load(order.station)
             record.station, record.simulated = file.name, file.simulated
@@ -91,6 +95,8 @@ def run(order: Order, console: Console) -> Record:
     except BenchError as error:
         record.tests = collector.in_order()
         record.fault = collector.fault or str(error)
+    except KeyboardInterrupt as error:    # in the look at the instruments; pytest keeps those in a test to itself
+        record.fault = f"the run was {error}"
     record.wall_time_s = time.monotonic() - started
     _write(record, order, console)
     return record
@@ -107,9 +113,15 @@ def _prepare(order: Order) -> None:
     if (order.run_dir / "record.json").exists():
         raise BenchError(f"run directory {order.run_dir}", expected="an empty directory", seen="another run's record",
                          do="choose another one with --run-dir")
+    evidence = order.run_dir / "evidence"
     try:
         order.run_dir.mkdir(parents=True, exist_ok=True)
+        evidence.mkdir()    # whoever makes it has the directory
     except OSError as error:
+        if evidence.is_dir():
+            raise BenchError(f"run directory {order.run_dir}", expected="an empty directory",
+                             seen="the evidence of a run that goes on or was killed",
+                             do="choose another one with --run-dir") from error
         raise BenchError(f"run directory {order.run_dir}", expected="to make it", seen=error.strerror or str(error),
                          do="choose another one with --run-dir") from error
 

@@ -75,8 +75,12 @@ def _write(path: Path, text: str) -> None:
 
 def _write_keys(path: Path) -> None:
     """The twin's key is no secret, but key files are closed to others all the same."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
     lines = [f"[{DEVEUI}]", *(f'{name} = "{key.hex()}"' for name, key in (
         ("pak", PAK), ("bootstrap_psk", BOOTSTRAP_PSK), ("dm_psk", DM_PSK), ("mdm_psk", MDM_PSK)))]
-    path.write_text("\n".join(lines) + "\n", "ascii")
+    try:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text("\n".join(lines) + "\n", "ascii")
+    except OSError as error:
+        raise BenchError(f"key file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
+                         do="choose another path for the station file") from error

@@ -1,9 +1,8 @@
 """The NB-IoT network of the twin: a cell in each of its bands, one core network, one unit.
 
-The radio model is that of the reference notes (instruments, section 3.5): attach, RRC connected and idle, active timer
-T3324, PSM, latencies of the coverage level. The core network knows routes: a datagram to an address without a route
-vanishes, as it would in a closed network; a route leads to a socket on this machine only. Every datagram of the unit
-crosses a real UDP socket on its way to the servers.
+The radio model: attach, RRC connected and idle, active timer T3324, PSM, and the latencies of ``Coverage``. The core
+network knows routes: a datagram to an address without a route vanishes, as it would in a closed network; a route leads
+to a socket on this machine only. Every datagram of the unit crosses a real UDP socket on its way to the servers.
 """
 
 from __future__ import annotations
@@ -54,6 +53,7 @@ class Coverage:
 
     ``down_to_dbm``: the weakest NRSRP of the level (rsrp-ThresholdsPrachInfoList, 3GPP TS 36.331). ``repeat``: the
     chance that a packet gets through only when the radio link control sends it again.
+    Rates follow from the transport blocks of TS 36.213; times are those that users of modems wrote down, and estimates.
     """
 
     level: int

@@ -57,6 +57,7 @@ class EdgeBox:
         self._clock_is_wrong = False
         self._hello: Hello | None = None
         self._faults: list[BenchError] = []
+        self._gone: BenchError | None = None
         self._answer = threading.Event()     # H, T or P, whichever is awaited
         self._asked_us: int | None = None    # bench time of the "t" that is not answered yet
         self._armed = False
@@ -166,6 +167,11 @@ class EdgeBox:
         self._ask_time()
         self._raise_fault()
 
+    def raise_if_gone(self) -> None:
+        """Raise ``BenchError`` when the port has died. Asks nothing of the box, so any thread may call it."""
+        if self._gone is not None:
+            raise self._gone
+
     def make_safe(self) -> None:
         with contextlib.suppress(BenchError):
             self._send("release")
@@ -225,6 +231,7 @@ class EdgeBox:
                 raise BenchError(self._subject, expected="an open port", seen="its end",
                                  do="check that the cable is still plugged in")
         except BenchError as error:
+            self._gone = error
             self._faults.append(error)
             self._stop_reading()
             return

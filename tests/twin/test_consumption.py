@@ -1,4 +1,4 @@
-"""What the twin unit's activities draw: charges and levels of reference/instruments.md, section 4.3."""
+"""What the twin unit's activities draw: charges and levels of public modems, written out."""
 
 from __future__ import annotations
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_lab import Outcome, RealLab, free_ports, mcm_bench_run, real_lab
+from real_lab import Outcome, RealLab, command, free_ports, mcm_bench_run, real_lab
 
 from bench.station import BackendTable
 
@@ -107,6 +108,14 @@ def test_a_run_directory_that_has_been_used_is_refused_and_left_as_it_is(tmp_pat
             for path in run_dir.rglob("*") if path.is_file()} == before
 
 
+def test_a_run_directory_that_another_run_has_begun_with_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run" / "evidence").mkdir(parents=True)
+    second = mcm_bench_run(tmp_path / "run", "-k", "holding_for_5_s_activates")
+    assert second.code == 2
+    assert second.says("expected an empty directory, saw the evidence of a run that goes on or was killed")
+    assert [path.name for path in (tmp_path / "run").rglob("*")] == ["evidence"]
+
+
 def test_a_run_that_chose_no_test_has_tested_nothing(tmp_path: Path) -> None:
     assert_is_bench_fault(
         mcm_bench_run(tmp_path / "run", "-k", "no_test_is_called_so"),
@@ -118,12 +127,14 @@ def test_an_unknown_defect_is_a_fault_of_the_bench(tmp_path: Path) -> None:
     assert outcome.code == 2, outcome.output
     assert outcome.record["verdict"] == "error"
     assert outcome.says("defect no-such-defect: expected one of ")
+    assert outcome.record["tests"] == []
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--unit", "12"], "a DevEUI has 16 hexadecimal digits"),
     (["--max-device-time", "30 minutes"], "is no duration such as"),
-    (["--seed", "x"], "--seed")])
+    (["--seed", "x"], "--seed"),
+    (["--station", "any.toml", "--defect", "leds-swapped"], "are for the twin")])
 def test_a_wrong_option_is_told_before_anything_is_done(tmp_path: Path, arguments: list[str], said: str) -> None:
     outcome = mcm_bench_run(tmp_path / "run", *arguments)
     assert outcome.code == 2
@@ -135,3 +146,11 @@ def test_a_unit_that_fails_is_exit_code_1(tmp_path: Path) -> None:
     bad = mcm_bench_run(tmp_path / "bad", "-k", "asleep or sleep or passive", "--defect", "sleep-current-high")
     assert (bad.code, bad.record["verdict"]) == (1, "fail"), bad.output
     assert bad.record["defects"] == ["sleep-current-high"]
+
+
+def test_a_twin_that_cannot_write_its_station_file_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(command("twin", "--station-out", tmp_path / "missing" / "station.toml"),
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "station.keys.toml: expected to write it, saw no such file or directory; choose another path" in done.stderr
+    assert "Traceback" not in done.stderr

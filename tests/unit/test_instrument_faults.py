@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.commands.doctor import quick_look
+from bench.errors import BenchError
 from bench.twin.instrument_faults import FAULTS
+from fixtures.bench import Bench
 
 START_UP = "test_start_up_shows_both"
 PRESS = "test_a_held_button_shows"
@@ -87,6 +89,19 @@ def test_the_doctor_finds_nothing_in_a_healthy_lab() -> None:
 def test_every_fault_is_met_by_the_doctor_or_by_a_test() -> None:
     later = {"supply-self-test"}     # the whole doctor's, below
     assert IN_A_TEST.keys() | BY_THE_DOCTOR.keys() | later >= FAULTS.keys()
+
+
+def test_waiting_ends_as_soon_as_the_panel_is_gone_and_blames_the_bench() -> None:
+    bench = Bench.on_twin(1)
+    try:
+        assert bench.station.panel.identity
+        begun = bench.clock.time()
+        bench.clock.call(lambda: bench.clock.loop.call_later(10.0, bench._lab.panel.close))
+        with pytest.raises(BenchError, match=r"^edge box at .*: expected an open port, saw "):
+            bench.expect(lambda: None, 1200.0, "a light")
+        assert 10.0 <= bench.clock.time() - begun < 11.0
+    finally:
+        bench.close()
 
 
 def test_a_run_with_a_sick_instrument_tests_nothing_and_is_an_error(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_an_instrument_that_is_too_uncertain_is_the_benchs_fault(tmp_path, name,
 def test_a_guarded_measurement_tells_its_guard_band(tmp_path: Path) -> None:
     measured = load(tmp_path, GUARDED).judge("sleep", 6.5, 0.2)
     assert (measured.low, measured.high, measured.guard) == (None, pytest.approx(6.4), 0.2)
-    assert str(measured) == "sleep = 6.5 uA (limits no limit ... 6.4, guard band 0.2)"
+    assert str(measured) == "sleep = 6.5 uA (at most 6.4, guard band 0.2)"
 
 
 def test_the_uncertainty_leaves_a_limit_without_guard_band_alone(limits: Limits) -> None:
@@ -95,7 +95,7 @@ def test_the_uncertainty_leaves_a_limit_without_guard_band_alone(limits: Limits)
 
 def test_a_measurement_says_all_of_itself(limits: Limits) -> None:
     assert str(limits.judge("led.joined.green", 9.25)) == "led.joined.green = 9.25 s (limits 7.5 ... 8.5)"
-    assert str(limits.judge("sleep", 5.5)) == "sleep = 5.5 uA (limits no limit ... 6)"
+    assert str(limits.judge("sleep", 5.5)) == "sleep = 5.5 uA (at most 6)"
 
 
 def test_a_measurement_without_limits_is_the_benchs_fault(limits: Limits) -> None:
@@ -155,5 +155,5 @@ def test_all_measurements_of_a_test_are_taken_before_it_fails() -> None:
     assert [one.verdict for one in measure.taken] == ["fail", "pass", "fail"]
     with pytest.raises(LimitError) as caught:
         measure.judge()
-    assert str(caught.value) == ("outside its limits: a = 2 s (limits no limit ... 1); "
-                                 "c = 3 s (limits no limit ... 1)")
+    assert str(caught.value) == ("outside its limits: a = 2 s (at most 1); "
+                                 "c = 3 s (at most 1)")

@@ -317,3 +317,21 @@ def test_a_suite_that_cannot_be_collected_is_a_fault_of_the_run(tmp_path: Path) 
     run = run_suite(tmp_path, "import no_such_package\n")
     assert "can't be collected" in run.fault
     assert "no_such_package" in run.fault
+
+
+def test_a_key_is_in_no_traceback_whatever_pytest_is_told(tmp_path: Path) -> None:
+    key = "c7d1e9f3a5b70911c7d1e9f3a5b70922"
+    run = run_suite(tmp_path, f"""
+def write(path, value):
+    encoded = value.hex().upper()
+    raise OSError("refused")
+
+{ONE_OF_EACH}
+def test_writes():
+    write("/0/1/5", bytes(int("{key}"[at:at + 2], 16) for at in range(0, 32, 2)))
+""", "--showlocals", "--tb=long", "--alluredir", str(tmp_path / "allure"))
+    assert run.verdicts() == {"test_writes": "error"}
+    told = run.output + "".join(path.read_text("utf-8") for path in (tmp_path / "allure").glob("*.json"))
+    assert "encoded = value.hex().upper()" in told
+    assert key.upper() not in told
+    assert "xc7" not in told

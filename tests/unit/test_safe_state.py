@@ -13,6 +13,8 @@ import pytest
 from real_lab import PATIENCE_S, RealLab, command, real_lab
 from suite_run import ONE_OF_EACH, run_suite
 
+from fixtures.bench import Bench
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[RealLab]:
@@ -52,6 +54,20 @@ def test_a_signal_switches_the_supply_off_and_is_in_the_record(lab: RealLab, num
 
 def test_a_signal_while_the_button_is_held_lets_it_go(lab: RealLab) -> None:
     interrupt(lab, lambda: lab.lab.unit.front.button.value, signal.SIGTERM)
+    assert lab.is_safe
+
+
+def test_a_signal_in_the_doctor_switches_the_supply_off(lab: RealLab) -> None:
+    doctor = subprocess.Popen(command("doctor", "--station", lab.station()), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, cwd=lab.folder)
+    try:
+        lab.clock.wait_for(lambda: lab.lab.unit.supply.value > 0 or doctor.poll() is not None, PATIENCE_S)
+        doctor.send_signal(signal.SIGTERM)
+        output, _ = doctor.communicate(timeout=PATIENCE_S)
+    finally:
+        doctor.kill()
+    assert doctor.returncode == 2, output
+    assert "ended by SIGTERM" in output
     assert lab.is_safe
 
 
@@ -110,3 +126,15 @@ def test_a_test_that_ends_badly_leaves_the_supply_off_and_the_button_free(
         assert run.fault == "the run was enough"
     else:
         assert run.verdicts() == {test: verdict}
+
+
+def test_a_light_that_ends_with_the_supply_is_still_seen() -> None:
+    for seed in range(8):
+        bench = Bench.on_twin(seed)
+        bench.station.supply.set_voltage(3.6)
+        bench.station.supply.output_on()
+        bench.clock.sleep(1.0)
+        bench.station.panel.hold()
+        bench.clock.wait_for(lambda lab=bench: lab.timeline.select("panel", "led", on=True), 60.0)
+        assert bench.close() == []
+        assert bench.timeline.select("panel", "led")[-1].data["on"] is False

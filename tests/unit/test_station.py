@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.clock import WarpClock
+from bench.clock import WallClock
 from bench.errors import BenchError
 from bench.station import (
     BackendTable,
@@ -216,7 +216,8 @@ def test_the_keys_for_the_servers_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("line", "key"), [
     (f'dm_psk = "{PSK_HEX[:30]}"', "dm_psk"), (f'dm_psk = "{PSK_HEX * 4}00"', "dm_psk"),
     (f'mdm_psk = "{PSK_HEX[:-1]}x"', "mdm_psk"), (f'bootstrap_psk = ["{PSK_HEX}"]', "bootstrap_psk"),
-    ("dm_psk = 5", "dm_psk"), (f'dm_pks = "{PSK_HEX}"', "dm_pks")])
+    ("dm_psk = 5", "dm_psk"), (f'dm_pks = "{PSK_HEX}"', "dm_pks"),
+    (f'{PSK_HEX} = "dm_psk"', "...")])
 def test_a_psk_that_is_not_right_is_named_and_not_shown(tmp_path: Path, line: str, key: str) -> None:
     with pytest.raises(BenchError) as caught:
         Keys.load(key_file(tmp_path, f"[94193A0401020304]\n{line}\n"), "94193A0401020304")
@@ -305,7 +306,7 @@ class Instrument:
 
 
 def station(tmp_path: Path, **instruments: Any) -> Station:
-    clock = WarpClock()
+    clock = WallClock()
     station = Station(StationFile.load(write(tmp_path, GOOD)), clock, Timeline(clock.time))
     clock.close()
     vars(station).update(instruments)

@@ -1,4 +1,4 @@
-"""What the unit's activities draw: the waveform of reference/instruments.md, section 4.3, put on the trace."""
+"""What the unit's activities draw: the ``Waveform`` of current.py, put on the trace."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 A day at 50 kS/s is 4.3e9 samples, so samples are never kept. The unit says what each of its components draws at
 3.6 V; an instrument asks for a window and gets means, minima and maxima per period. Noise belongs to the instrument.
 
-The source of the figures is reference/instruments.md, section 4.3 (a model from public modem data, not a measurement
-of a CMi6110).
+The figures of ``Waveform`` are a model from public data of NB-IoT modems (nRF9160, SARA-N2), not a measurement of a
+CMi6110.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ class Waveform:
     idle_a: float = 15e-6               # idle with eDRX, between paging time windows
     paging_s: float = 20e-3             # one paging occasion
     paging_period_s: float = 2.56       # between occasions inside the paging time window
-    paging_window_s: float = 5.12
     led_a: float = 3e-3                 # each LED
     inrush_a: float = 350e-3
     inrush_s: float = 2e-3              # its time constant

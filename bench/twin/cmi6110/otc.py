@@ -37,7 +37,6 @@ RawValue = int | str
 PROCESSING_S = 0.05
 """From the completed request on the tag to the answer on it."""
 
-CONFIGURATION_LOCK = 803
 SYNCHRONIZE_METER_TIME = 804
 FACTORY_RESET = 807
 

@@ -1,4 +1,4 @@
-"""The twin's own firmware packages: the maker's are not published (reference notes, G15).
+"""The twin's own firmware packages: the maker's are not published (docs/open-in-the-manual.md, G15).
 
 Big-endian: magic "MCMF", format 1, product (16 octets), hardware revision (8), version (12), all in ASCII and filled up
 with zeros, length of the payload (32 bit), CRC-32 over everything but itself (32 bit), payload. There is no signature:

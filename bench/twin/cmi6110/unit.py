@@ -1,7 +1,7 @@
 """The twin of the CMi6110: power, start-up, network connection, device management, readouts and transmissions.
 
-Behaviour follows the manual; where it leaves something open, the reading of the reference notes is taken (the C and U
-numbers in the comments). Built in the loop's thread; everything it does, it does there.
+Behaviour follows the manual; where it leaves something open, the reading of docs/open-in-the-manual.md is taken (the
+C, U and G numbers in the comments). Built in the loop's thread; everything it does, it does there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The URIs that servers give the unit. It has no DNS: hosts are IP addresses (reference notes, G21)."""
+"""The URIs that servers give the unit. It has no DNS: hosts are IP addresses (docs/open-in-the-manual.md, G21)."""
 
 from __future__ import annotations
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from bench.twin.defects import (
     firmware,
-    instruments,
     joining,
     mqttsn,
-    network,
     panel_and_nfc,
     payload,
     power,
@@ -24,5 +22,5 @@ from bench.twin.defects import (
 )
 from bench.twin.defects.registry import DEFECTS, Defect, find
 
-__all__ = ["DEFECTS", "Defect", "find", "firmware", "instruments", "joining", "mqttsn", "network", "panel_and_nfc",
-           "payload", "power", "radio", "reporting", "resources", "retransmission", "security", "time"]
+__all__ = ["DEFECTS", "Defect", "find", "firmware", "joining", "mqttsn", "panel_and_nfc", "payload", "power", "radio",
+           "reporting", "resources", "retransmission", "security", "time"]

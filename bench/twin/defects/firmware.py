@@ -21,6 +21,15 @@ from bench.twin.lab import Lab
 # -- firmware, APN, bootstrap
 
 
+@defect("bootstrap-skipped", "ACT-12", wire="bootstrap")
+def _(lab: Lab) -> None:
+    """The unit goes to the gateway without a bootstrap."""
+    lab.unit.provisioned = True
+    lab.unit.mdm_uri = "udp://10.0.0.1:1884"
+    lab.unit.dm_account.uri = "coap://10.0.0.1:5683"
+    lab.unit.bootstrap_on_activation = False
+
+
 @defect("firmware-crc-unchecked", "FOTA-03", wire="files")
 def _(lab: Lab) -> None:
     """A corrupt firmware package is taken."""

@@ -67,6 +67,12 @@ def _(lab: Lab) -> None:
 # -- searching
 
 
+@defect("silent-after-joining", "ACT-06", wire="cell")
+def _(lab: Lab) -> None:
+    """No readout is sent after joining."""
+    lab.unit.first_readout_delay_s = 86400.0
+
+
 @defect("gives-up-joining", "ACT-08", wire="cell")
 def _(lab: Lab) -> None:
     """After three failed joins there is no other."""

@@ -14,6 +14,19 @@ from bench.twin.lab import Lab
 # -- LEDs
 
 
+@defect("joined-light-short", "LED-04", wire="panel")
+def _(lab: Lab) -> None:
+    """The green light of a joined unit lasts 7 s."""
+    lab.unit.front.joined_green_s = 7.0
+
+
+@defect("leds-swapped", "LED-01", "LED-04", wire="panel")
+def _(lab: Lab) -> None:
+    """Red and green are swapped."""
+    front = lab.unit.front
+    front.green, front.red = front.red, front.green
+
+
 @defect("joined-light-7-4-s", "LED-04", wire="panel")
 def _(lab: Lab) -> None:
     """The green light of a joined unit lasts 7.4 s."""
@@ -74,6 +87,18 @@ def _(lab: Lab) -> None:
 # -- button
 
 
+@defect("button-too-quick", "LED-01", wire="panel")
+def _(lab: Lab) -> None:
+    """The green light comes after 4 s."""
+    lab.unit.front.reboot_from_s = 4.0
+
+
+@defect("switch-off-restarts", "BTN-04", wire="panel")
+def _(lab: Lab) -> None:
+    """A press of 15 to 20 s reboots instead of switching off."""
+    lab.unit.switch_off = lab.unit.reboot  # type: ignore[method-assign]
+
+
 @defect("red-zone-late", "LED-07", "BTN-06", wire="panel")
 def _(lab: Lab) -> None:
     """The switch-off zone begins at 16 s."""
@@ -131,6 +156,18 @@ def _(lab: Lab) -> None:
 # -- settings
 
 
+@defect("default-wrong", "OTC-T11-05", wire="nfc")
+def _(lab: Lab) -> None:
+    """The transmit interval is 720 min in a delivered unit."""
+    lab.unit.settings.write({"transmit_interval": 720})
+
+
+@defect("range-edge-refused", "OTC-T11-03", wire="nfc")
+def _(lab: Lab) -> None:
+    """A readout interval of 1440 min is refused."""
+    accept(lab, "readout_interval", lambda value: type(value) is int and 5 <= value < 1440)
+
+
 @defect("default-of-a-timer-wrong", "OTC-T10-05", wire="nfc")
 def _(lab: Lab) -> None:
     """T3324 is 20 s in a delivered unit."""
@@ -160,6 +197,13 @@ def rewrite(lab: Lab, other: Callable[[Mapping[int, RawValue]], Mapping[int, Raw
 
 
 # -- lock
+
+
+@defect("lock-ignored", "OTC-04", wire="nfc")
+def _(lab: Lab) -> None:
+    """A locked unit takes settings without the PAK."""
+    assert lab.unit.otc is not None
+    lab.unit.otc.ignores_lock = True
 
 
 @defect("lock-spares-a-setting", "OTC-T11-10", "OTC-04", wire="nfc")

@@ -17,6 +17,22 @@ from bench.twin.lab import Lab
 # -- meter data
 
 
+@defect("meter-id-wrong", "PAY-SENML-06", "PAY-MBUS-02", "PAY-JSON-02", wire="meter")
+def _(lab: Lab) -> None:
+    """The identification is one too high."""
+    number = lab.unit.meter_id
+    lab.unit.meter_id = lambda: f"{int(number()) + 1:08d}"  # type: ignore[method-assign]
+
+
+@defect("volume-last-digit", "PAY-MBUS-04", "PAY-MBUS-21", "PAY-MBUS-24", "PAY-JSON-05", "PAY-SENML-08",
+        wire="mbus")
+def _(lab: Lab) -> None:
+    """The last digit of the volume is always 9."""
+    def spoiled(reading: Reading) -> Reading:
+        return replace(reading, volume_m3=reading.volume_m3.quantize(Decimal("0.1")) + Decimal("0.09"))
+    read_as(lab, spoiled)
+
+
 @defect("topic-ignored", "NET-37", wire="mdm")
 def _(lab: Lab) -> None:
     """The configured topic is not used."""

@@ -14,6 +14,12 @@ from bench.twin.nas import PowerSaving
 # -- sleep
 
 
+@defect("sleep-current-high", "PWR-04", "PWR-05", wire="supply")
+def _(lab: Lab) -> None:
+    """The unit sleeps at 12 uA."""
+    lab.unit.waveform = replace(lab.unit.waveform, floor_a=12e-6)
+
+
 @defect("sleep-7-ua", "PWR-04", wire="supply")
 def _(lab: Lab) -> None:
     """The unit sleeps at 7 uA."""
@@ -46,6 +52,12 @@ def _(lab: Lab) -> None:
 
 
 # -- radio
+
+
+@defect("peak-current-high", "PWR-03", wire="supply")
+def _(lab: Lab) -> None:
+    """The transmitter draws 450 mA."""
+    lab.unit.waveform = replace(lab.unit.waveform, transmit_peak_a=450e-3)
 
 
 @defect("peak-at-3-v", "PWR-03", wire="supply")
@@ -101,6 +113,12 @@ def _(lab: Lab) -> None:
 
 
 # -- edges of the supply
+
+
+@defect("supply-voltage-misreported", "PWR-09", wire="supply")
+def _(lab: Lab) -> None:
+    """The reported supply voltage is 0.2 V too high."""
+    report(lab, (3, 0, 7), lambda: round(lab.unit.supply.value * 1000) + 200)
 
 
 @defect("resets-at-3-v", "PWR-01", wire="supply")

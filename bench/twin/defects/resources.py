@@ -1,4 +1,4 @@
-"""Defects of resources: each changes the type, the range or the access of one resource, and nothing else."""
+"""Defects of resources: each changes the type, the range, the access or the value of one resource, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from bench.twin.defects.registry import defect
 from bench.twin.defects.tools import report, resource, restage, retype
 from bench.twin.lab import Lab
 
-# -- resources: each changes the type, the range or the access of one resource, and nothing else
+
+@defect("read-only-written", "DM-05", wire="dm")
+def _(lab: Lab) -> None:
+    """The manufacturer can be overwritten."""
+    name = ["Elvaco"]
+    target = resource(lab, (3, 0, 0))
+    target.read, target.write = lambda: name[0], lambda value: name.__setitem__(0, value)
+
+
+@defect("bearer-wrong", "LWM2M-4.0.0", wire="dm")
+def _(lab: Lab) -> None:
+    """The network bearer reads as LTE instead of NB-IoT."""
+    report(lab, (4, 0, 0), lambda: 6)
 
 
 @defect("battery-level-255", "LWM2M-3.0.9", wire="dm")

@@ -93,6 +93,15 @@ def _(lab: Lab) -> None:
 # -- the store
 
 
+@defect("outage-loses-readouts", "RETX-02", wire="cell")
+def _(lab: Lab) -> None:
+    """Readouts that could not be sent are forgotten."""
+    storage = lab.unit.storage
+    unsent = storage.unsent
+    storage.unsent = lambda now, max_age, report_interval_min: (  # type: ignore[method-assign]
+        unsent(now, max_age, report_interval_min)[-1:])
+
+
 @defect("capacity-800", "STO-01", wire="mdm")
 def _(lab: Lab) -> None:
     """The store has room for 800 readouts."""

@@ -159,6 +159,13 @@ def _(lab: Lab) -> None:
 # -- time
 
 
+@defect("clock-not-synchronised", "TIME-10", wire="meter")
+def _(lab: Lab) -> None:
+    """The meter's clock is not set from the network, and is a minute slow."""
+    lab.unit.synchronize_from_network = lambda: False  # type: ignore[method-assign]
+    lab.meter.set_clock(lab.meter.clock_now().replace(minute=lab.meter.clock_now().minute - 1))
+
+
 @defect("sync-without-readout", "TIME-15", "TIME-16", wire="dm")
 def _(lab: Lab) -> None:
     """A new time is followed by no extra readout."""

@@ -1,4 +1,4 @@
-"""Battery life against figures computed by hand (reference/instruments.md, section 4.2)."""
+"""Battery life against figures computed by hand."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_a_sleep_current_wants_ten_minutes():
 
 @pytest.mark.parametrize(("seconds", "lifted_a"), [(1, 368e-6), (10, 37e-6), (60, 6.1e-6), (600, 0.6e-6)])
 def test_one_wake_lifts_the_mean_of_a_minute_by_6_ua_and_leaves_the_sleep_current_alone(seconds, lifted_a):
-    """8 ms at 46 mA: the figures of reference/instruments.md, section 1.6."""
+    """8 ms at 46 mA, worked out by hand."""
     samples = np.full(round(seconds / 0.008), 6e-6)
     samples[len(samples) // 2] = 46e-3
     found = sleep_current(capture(*samples, period_s=0.008), at_least_s=0)

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 PERIOD_S = 0.01
 
 SLEEP, IDLE, BOOT, SEARCH, SEND, LISTEN, BETWEEN, READOUT = 5e-6, 20e-6, 8e-3, 46e-3, 220e-3, 52e-3, 6e-3, 2e-3
-"""A: the waveform model of reference/instruments.md, section 4.3."""
+"""A: what public modems draw (nRF9160, SARA-N2), written out here once more."""
 
 
 def trace(*pieces, period_s=PERIOD_S, noise_a=0.1e-6):

@@ -88,3 +88,8 @@ def test_another_file_is_refused_with_what_was_expected(tmp_path):
 def test_a_file_that_can_not_be_written_says_so(tmp_path):
     with pytest.raises(BenchError, match=r"^JLS file a\.jls: expected to write it"):
         write_jls(capture(10), tmp_path / "missing" / "a.jls", epoch=EPOCH)
+
+
+def test_equal_captures_give_equal_files(tmp_path):
+    whole = capture(10_800)
+    assert len({write_jls(whole, tmp_path / "a.jls", epoch=EPOCH).read_bytes() for _ in range(20)}) == 1

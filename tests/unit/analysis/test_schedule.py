@@ -1,11 +1,11 @@
-"""Grids, windows and the clamp rule, by hand."""
+"""Grids, windows and bursts, by hand."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
 from bench.analysis.meter_clock import MeterClock, grid
-from bench.analysis.schedule import Schedule, clamped, transmissions, windows
+from bench.analysis.schedule import Schedule, transmissions, windows
 
 MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00")
 
@@ -43,11 +43,6 @@ def test_the_meters_clock_shows_what_it_was_set_to_last():
     assert clock.at(90.0) == MIDNIGHT - timedelta(seconds=10)
     with pytest.raises(ValueError, match="was set at 160 s already"):
         clock.set(150.0, MIDNIGHT)
-
-
-@pytest.mark.parametrize(("transmit", "offset", "delay"), [(60, 0, 60), (269, 0, 269), (270, 30, 240), (1440, 30, 240)])
-def test_what_does_not_fit_is_clamped_as_printed(transmit, offset, delay):
-    assert clamped(transmit, 30, 240) == (offset, delay)
 
 
 def test_telegrams_close_together_are_one_transmission():
