@@ -21,7 +21,8 @@ from rich.text import Text
 
 from bench.errors import BenchError
 from bench.measure import Limits
-from bench.station import CalibrationTable, ReferenceTable, Station, StationFile
+from bench.station import Station
+from bench.station_file import CalibrationTable, ReferenceTable, StationFile
 from drivers.panel import Panel
 from drivers.panel.sigrok import SigrokAnalyser
 from drivers.supply import MeasuringSupply

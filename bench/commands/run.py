@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.manual import requirements
 from bench.measure import Verdict
 from bench.record import Record, TestResult
-from bench.station import StationFile
+from bench.station_file import StationFile
 from bench.twin.defects import find
 from bench.twin.lab import DEVEUI
 from fixtures.plugin import end_in_order

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.clock import WallClock
 from bench.errors import BenchError
-from bench.station import BackendTable
+from bench.station_file import BackendTable
 from bench.twin.defects import find
 from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
 from fixtures.bench import CellDriverName, station_file_of_twin

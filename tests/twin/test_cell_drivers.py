@@ -13,7 +13,8 @@ import pytest
 from websockets.sync.server import serve
 
 from bench.errors import BenchError
-from bench.station import BackendTable, Station, StationFile
+from bench.station import Station
+from bench.station_file import BackendTable, StationFile
 from bench.timeline import Timeline
 from drivers.radio import CellState, NetworkEvent, RadioEvent
 from drivers.radio.amarisoft import AmarisoftCell

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import WallClock
-from bench.station import BackendTable, StationFile
+from bench.station_file import BackendTable, StationFile
 from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
 from fixtures.bench import station_file_of_twin
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from real_lab import Outcome, RealLab, command, free_ports, mcm_bench_run, real_lab
 
-from bench.station import BackendTable
+from bench.station_file import BackendTable
 
 STATION = """
 name = "bench 1"

@@ -16,7 +16,7 @@ from bench.cli import app
 from bench.clock import Clock, WarpClock
 from bench.commands.doctor import check_calibration, check_reference_load, check_second_sensor
 from bench.errors import BenchError
-from bench.station import ReferenceTable, StationFile
+from bench.station_file import ReferenceTable, StationFile
 from bench.timeline import Timeline
 from bench.twin.cmi6110.current import CurrentTrace
 from bench.twin.n6705 import N6705

@@ -10,7 +10,7 @@ import pytest
 from bench.analysis.current import charge, sleep_current
 from bench.analysis.jls import read_jls
 from bench.errors import BenchError
-from bench.station import BatteryTable
+from bench.station_file import BatteryTable
 from bench.twin.instrument_faults import find_faults
 from fixtures.bench import Bench
 from fixtures.power import Power

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from bench.clock import WallClock
 from bench.errors import BenchError
-from bench.station import (
+from bench.keys import Keys
+from bench.station import Station
+from bench.station_file import (
     BackendTable,
     BatteryTable,
     CellTable,
-    Keys,
     MeterTable,
     NfcTable,
     PanelTable,
-    Station,
     StationFile,
     SupplyTable,
     UnitTable,

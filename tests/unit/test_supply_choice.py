@@ -11,7 +11,8 @@ from suite_run import ONE_OF_EACH, PROJECT, run_suite
 
 from bench.clock import WarpClock
 from bench.errors import BenchError
-from bench.station import AmmeterTable, Station, StationFile, SupplyTable
+from bench.station import Station
+from bench.station_file import AmmeterTable, StationFile, SupplyTable
 from bench.timeline import Timeline
 
 POWER = PROJECT / "suites" / "test_power.py"

@@ -1,0 +1,79 @@
+"""The secrets of one unit, from a key file that only its owner can read."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from bench.backend.psk import KEY_OCTETS, Psk
+from bench.errors import BenchError
+from drivers.nfc import Pak
+
+Server = Literal["bootstrap", "dm", "mdm"]
+SERVERS: tuple[Server, ...] = ("bootstrap", "dm", "mdm")
+
+
+class Keys:
+    """The secrets of one unit: its PAK, and the keys that it shares with its servers. Never printed."""
+
+    def __init__(self, pak: Pak | None, psks: Mapping[Server, Psk] | None = None, deveui: str = "") -> None:
+        self.pak = pak
+        self.deveui = deveui
+        self.psks: Mapping[Server, Psk] = dict(psks or {})
+
+    def __repr__(self) -> str:
+        return "Keys(redacted)"
+
+    def psk(self, server: Server) -> Psk:
+        """The pre-shared key for that server. Raises ``BenchError`` when the key file has none."""
+        if server not in self.psks:
+            raise BenchError(f"keys of unit {self.deveui}", expected=f"{server}_psk", seen="none",
+                             do="add it to the unit's table in the key file")
+        return self.psks[server]
+
+    @classmethod
+    def load(cls, path: Path, deveui: str) -> Keys:
+        """The keys of ``deveui`` from a key file: a table per DevEUI with ``pak``, ``bootstrap_psk``, ``dm_psk`` and
+        ``mdm_psk`` in hexadecimal digits, each of which may be missing. PSKs have 16 to 64 octets.
+
+        Raises ``BenchError`` when others can read the file, or the unit is not in it. Never names a key.
+        """
+        subject = f"key file {path}"
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            content = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise BenchError(subject, expected="a file", seen=(error.strerror or str(error)).lower(),
+                             do="correct unit.keys in the station file") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            raise BenchError(subject, expected="TOML", seen="something else", do="correct the file") from None
+        if mode & 0o077:
+            raise BenchError(subject, expected="access for its owner only", seen=f"mode {mode:04o}",
+                             do=f"chmod 600 {path}")
+        keys = content.get(deveui)
+        if not isinstance(keys, dict):
+            raise BenchError(subject, expected=f"a table [{deveui}]", seen="none", do="add the unit's keys")
+        unknown = sorted(keys.keys() - {"pak", *(f"{server}_psk" for server in SERVERS)})
+        if unknown:
+            name = unknown[0] if len(unknown[0]) < 2 * Pak.SIZE else "..."    # key and name may have changed places
+            raise BenchError(f"{subject}, key {deveui}.{name}", expected="a key that key files have",
+                             seen="an unknown one", do="correct the spelling or remove it")
+        pak = keys.get("pak")
+        psks = {server: _psk(f"{subject}, key {deveui}.{server}_psk", keys[f"{server}_psk"])
+                for server in SERVERS if f"{server}_psk" in keys}
+        return cls(Pak.from_hex(str(pak)) if pak is not None else None, psks, deveui)
+
+
+def _psk(subject: str, digits: object) -> Psk:
+    """Raises ``BenchError`` that doesn't show what the file has."""
+    try:
+        key = bytes.fromhex(digits) if isinstance(digits, str) else b""
+    except ValueError:
+        key = b""
+    if len(key) not in KEY_OCTETS:
+        raise BenchError(subject, expected=f"{2 * KEY_OCTETS[0]} to {2 * KEY_OCTETS[-1]} hexadecimal digits",
+                         seen="something else", do="correct it")
+    return Psk(key)
