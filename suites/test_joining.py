@@ -73,8 +73,10 @@ def activate_without_network(unit, cell, bench, settings):
 @profile("regression", "certification")
 def test_failed_joins_are_repeated_with_the_default_pauses(unit, cell, panel, bench, dm):
     activated = activate_without_network(unit, cell, bench, {"search_period": 30, "restart_backoff": DEFAULT_RESTARTS})
-    pauses = pauses_of(after_searches(9, bench, panel, activated, timeout=8 * days))
-    assert not outside(pauses, DEFAULT_RESTARTS, TOLERANCE)
+    found = after_searches(9, bench, panel, activated, timeout=8 * days)
+    # The first range begins at 0: two searches so close show as one of twice the length.
+    hidden = [0.0] if found[0].end - found[0].begin > 1.5 * 30 * s else []
+    assert not outside(hidden + pauses_of(found), DEFAULT_RESTARTS, TOLERANCE)
     cell.on()
     dm.wait_for_registration(1600 * minutes + 10 * minutes, after=activated)
 
