@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,20 @@ Faults = Annotated[list[str] | None, typer.Option(
     "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mcm-bench {version('mcm-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def bench(
+    _: Annotated[bool, typer.Option(
+        "--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
 
 
 @app.command()
