@@ -61,8 +61,9 @@ def test_a_signal_in_the_doctor_switches_the_supply_off(lab: RealLab) -> None:
     doctor = subprocess.Popen(command("doctor", "--station", lab.station()), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, cwd=lab.folder)
     try:
-        lab.clock.wait_for(lambda: lab.lab.unit.supply.value > 0 or doctor.poll() is not None, PATIENCE_S)
-        doctor.send_signal(signal.SIGTERM)
+        # At that very moment: the doctor has the supply on for a short while only.
+        lab.clock.call(lambda: lab.lab.unit.supply.follow(
+            lambda volts: doctor.send_signal(signal.SIGTERM) if volts else None))
         output, _ = doctor.communicate(timeout=PATIENCE_S)
     finally:
         doctor.kill()
