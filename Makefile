@@ -4,9 +4,21 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c    # a verdict must not get lost in a pipe
 
 BIN := .venv/bin
+# Defects that a unit which lives as long as its run must not hide; all of them: prove --first --lab run
+IN_ONE_LAB := lock-stops-dm profile-name-read-only sleep-current-high resend-within-age-limit silent-after-joining
+
+SAMPLE := 100
+# Variants and faults are drawn with them by: prove --sample 120 --seed N
+DRAWN = $(BIN)/python -c "import random; from bench.twin.defects import DEFECTS; \
+  print(*('--defect=' + name for name in random.Random($(SEED)).sample(sorted(DEFECTS), $(SAMPLE))))"
+SEED := 1
+MUTANTS := 100
+UNITS := 200
+VARIANTS :=
+
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove fuzz perf clean
+.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt shift perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -14,8 +26,8 @@ help:                ## what there is
 setup:               ## the environment in .venv
 	@.ci/setup
 
-demo: setup          ## the acceptance profile against the twin, with a report to look at
-	@run=runs/demo-$$(date -u +%Y%m%dT%H%M%SZ); $(BIN)/mcm-bench run acceptance --run-dir $$run && \
+demo: setup          ## a unit of the twin on the line, with a report to look at
+	@run=runs/demo-$$(date -u +%Y%m%dT%H%M%SZ); $(BIN)/mcm-bench run line --run-dir $$run && \
 	  echo && echo "Open $$run/report.html in a browser."
 
 test: setup          ## everything that CI runs
@@ -32,19 +44,56 @@ walls: setup         ## who may import whom
 	$(BIN)/lint-imports
 
 tests: setup         ## the tests of the bench itself
-	$(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest tests -q -n $$((2 * $(JOBS))) --dist worksteal
 
 suites: setup        ## the regression profile against the twin
 	@rm -rf runs/ci && $(BIN)/mcm-bench run regression --run-dir runs/ci -n $(JOBS) | tail -n 12
 
-prove: setup         ## every defect of the twin must be caught, a healthy one must pass
-	$(BIN)/mcm-bench prove --first -n $(JOBS) | tail -n 3
+prove: setup         ## a part of proof: defects that SEED=1 draws are caught
+	@echo "seed $(SEED)"; $(BIN)/mcm-bench prove --first -n $(JOBS) $$($(DRAWN)) | tail -n 4
+	$(BIN)/mcm-bench prove --first --lab run -n $(JOBS) $(IN_ONE_LAB:%=--defect %) | tail -n 1
+
+proof: setup         ## all of it: every defect of the twin must be caught, a healthy one must pass
+	$(BIN)/mcm-bench prove --first -n $(JOBS)
+
+variants: setup      ## every legal variant through all the tests that reach what it changes: hours; goes on where it was broken off
+	$(BIN)/mcm-bench prove --variants -n $(JOBS)
+
+units: setup         ## 60 good units through regression, each in another life and with other legal variants: hours; goes on
+	$(BIN)/mcm-bench prove --units 60 -n $(JOBS)
+
+mutants: setup       ## MUTANTS=100 single changes of the twin that SEED draws; goes on where it was broken off
+	$(BIN)/mcm-bench prove --mutants $(MUTANTS) --seed $(SEED) -n $(JOBS)
 
 fuzz: setup          ## a million broken telegrams into the decoders
 	$(BIN)/python tests/fuzz_payload.py 1000000
 
-perf: setup          ## speeds, printed
-	$(BIN)/python -m pytest tests/perf -q -s -n 0
+lives: setup         ## every profile in one lab, in five orders across files: the same verdicts
+	@for profile in acceptance regression certification; do for order in 1 2 3 4 5; do \
+	  rm -rf runs/lives-$$profile-$$order; \
+	  $(BIN)/mcm-bench run $$profile --lab run --shuffle $$order --run-dir runs/lives-$$profile-$$order | tail -n 12 || exit 1; \
+	done; done
+
+station: setup       ## acceptance twice on one unit, in real time, the twin in another process: an hour and a half
+	@folder=$$(mktemp -d); $(BIN)/mcm-bench twin --seed 7 --station-out $$folder/twin.toml > $$folder/twin.log & twin=$$!; \
+	trap "kill $$twin" EXIT; while [ ! -f $$folder/twin.toml ]; do sleep 0.2; done; \
+	for run in first second; do rm -rf runs/station-$$run; \
+	  $(BIN)/mcm-bench run acceptance --station $$folder/twin.toml --run-dir runs/station-$$run; done
+
+endings: setup       ## a run is ended in every way we know, against a twin in another process
+	$(BIN)/python tests/endings/endings.py
+
+takt: setup          ## 200 units on the line: how long they take, and false alarms; with UNITS=1000 VARIANTS=--variants legal ones
+	$(BIN)/python tests/line_lives.py $(UNITS) $(VARIANTS)
+
+shift: setup         ## twenty units on the line in real time, the twin in another process: three quarters of an hour
+	@folder=$$(mktemp -d); $(BIN)/mcm-bench twin --seed 7 --station-out $$folder/twin.toml > $$folder/twin.log & twin=$$!; \
+	trap "kill $$twin" EXIT; while [ ! -f $$folder/twin.toml ]; do sleep 0.2; done; \
+	for unit in $$(seq 20); do rm -rf runs/shift-$$unit; \
+	  $(BIN)/mcm-bench run line --station $$folder/twin.toml --run-dir runs/shift-$$unit | tail -n 4; done
+
+perf: setup          ## speeds, printed: the long forms of tests/perf
+	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf -q -s -n 0
 
 clean:               ## remove what was made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,23 +13,27 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from bench.commands.lock import StationLock
+from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError
-from bench.measure import Verdict
-from fixtures.words import seconds
+from bench.interruption import WAYS_OUT
 
 app = typer.Typer(
     name="mcm-bench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Hardware-in-the-loop test bench for the Elvaco CMi6110 NB-IoT module. Without a station file it runs "
          "against its twin, a lab in software.",
-    epilog="Exit codes: 0 pass, 1 the unit fails, 2 the bench is to blame.")
-
-EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2}
+    epilog="Exit codes of a run: 0 pass, 1 the unit fails, 2 the bench is to blame, 3 incomplete: what was tested "
+           "passed, and something was left out.")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
+Variants = Annotated[list[str] | None, typer.Option(
+    "--variant", help="A legal unit or meter that differs from the twin's usual one; may be repeated.")]
 Faults = Annotated[list[str] | None, typer.Option(
     "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
+Codec = Annotated[str | None, typer.Option(
+    help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -45,11 +53,12 @@ def bench(
 
 @app.command()
 def run(
-    profile: Annotated[str, typer.Argument(help="acceptance, regression or certification.")],
+    profile: Annotated[str, typer.Argument(help="line, acceptance, regression or certification.")],
     station: Station = None,
     unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, 16 hexadecimal digits.")] = None,
     seed: Seed = 1,
     defect: Defects = None,
+    variant: Variants = None,
     fault: Faults = None,
     run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; else a new one in runs/.")] = None,
     max_device_time: Annotated[str | None, typer.Option(
@@ -57,18 +66,49 @@ def run(
     expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes, on the twin only.")] = 1,
     doctor: Annotated[bool, typer.Option(help="Look at the instruments first; test nothing with sick ones.")] = True,
+    lab: Annotated[Literal["run", "file", "test"] | None, typer.Option(
+        help="How long the twin's lab lives: run in acceptance, else test. Stations live as long as the run.")] = None,
+    over: Annotated[Literal["nfc", "network"], typer.Option(
+        help="How the twin's station commissions units; over the network it has no NFC reader.")] = "nfc",
+    codec: Codec = None,
+    shuffle: Annotated[int | None, typer.Option(
+        metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
 ) -> None:
     """Test a unit and give the verdict."""
-    from bench.commands import run as command
+    refuse_what_bends_verdicts()
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)    # until somebody knows how to end in order
+    if station is not None and (defect or variant or fault or codec):
+        raise typer.BadParameter(
+            "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
+    lock = StationLock(station, f"run {profile}") if station is not None else None
+    from bench.commands.order import Order, default_run_dir
+    from bench.commands.supervise import supervise
+    from bench.commands.terminal import terminal
 
-    if station is not None and (defect or fault):
-        raise typer.BadParameter("--defect and --fault are for the twin that the run starts itself; without --station")
-    console = Console()
-    order = command.Order(
-        profile=_profile(profile), run_dir=run_dir or command.default_run_dir(profile), station=station,
-        unit=_deveui(unit), seed=seed, defects=defect or (), faults=fault or (), expression=expression,
-        max_device_time_s=_duration(max_device_time), jobs=jobs if station is None else 1, doctor=doctor)
-    raise typer.Exit(EXIT_CODES[command.run(order, console).verdict])
+    order = Order(
+        profile=_profile(profile), run_dir=run_dir or default_run_dir(profile), station=station,
+        unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
+        expression=expression, max_device_time_s=_duration(max_device_time),
+        jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
+        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle)
+    raise typer.Exit(supervise(order, terminal(), lock))
+
+
+@app.command()
+def judge(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run of the line.")],
+    limits: Annotated[Path | None, typer.Option(
+        help="A file or folder of limits that stand in place of those of the suites.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a unit again, from the record of its life alone: without a station, years later, or by other limits.
+
+    Exit code as of a run: 0 pass, 1 fail, 2 bench error, 3 incomplete.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.judge import print_judgement
+
+    raise typer.Exit(print_judgement(run_dir, limits, as_json, Console()))
 
 
 @app.command()
@@ -90,15 +130,19 @@ def decode(
 def twin(
     seed: Seed = 1,
     defect: Defects = None,
+    variant: Variants = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
     cell: Annotated[Literal["cmw500", "amarisoft", "attenuator"], typer.Option(help="Its cell instrument.")] = "cmw500",
     supply: Annotated[Literal["n6705", "ngu", "dmm6500"], typer.Option(
         help="What supplies the unit and measures its current.")] = "n6705",
+    log: Annotated[Path | None, typer.Option(help="Write each change of the unit's supply and button here.")] = None,
+    codec: Codec = None,
 ) -> None:
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), station_out, Console(highlight=False), cell=cell, supply=supply)
+    command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
+                 log=log, codec=codec)
 
 
 @app.command()
@@ -106,42 +150,83 @@ def doctor(
     station: Station = None,
     reference_load: Annotated[bool, typer.Option(
         "--reference-load", help="The station's reference load is in the place of the unit: measure it.")] = False,
+    first_contact: Annotated[bool, typer.Option(
+        "--first-contact", help="Record what the instruments say, and tell which lines from memory hold.")] = False,
+    out: Annotated[Path, typer.Option(help="Where --first-contact writes its file.")] = Path("first-contact.json"),
     as_json: Json = False,
 ) -> None:
     """Check every instrument of a station and say what to do."""
+    lock = StationLock(station, "doctor") if station is not None else None
     from bench.commands import doctor as command
 
-    raise typer.Exit(command.doctor(station, Console(), as_json=as_json, reference_load=reference_load))
+    raise typer.Exit(command.doctor(station, Console(), lock, as_json=as_json, reference_load=reference_load,
+                                   first_contact=out if first_contact else None))
 
 
 @app.command()
 def prove(
     defect: Annotated[list[str] | None, typer.Option("--defect", help="Only this one; may be repeated.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(
+        "--variant", help="Only this one, through every test that reaches what it changes; may be repeated.")] = None,
+    variants: Annotated[bool, typer.Option(
+        "--variants", help="Every legal variant, through every test that reaches what it changes; goes on where it was "
+                           "broken off.")] = False,
+    fault: Annotated[list[str] | None, typer.Option(
+        "--fault", help="Only this fault of the instruments, through doctor and acceptance; may be repeated.")] = None,
+    faults: Annotated[bool, typer.Option("--faults", help="All faults of the instruments, and nothing else.")] = False,
+    units: Annotated[int, typer.Option(
+        min=0, help="So many good units through all of regression, each in another life and with other legal variants; "
+                    "goes on where it was broken off.")] = 0,
+    mutants: Annotated[int, typer.Option(
+        min=0, help="So many single changes of the twin's unit and meter, drawn by --seed; goes on where it was broken "
+                    "off.")] = 0,
+    mutant: Annotated[list[str] | None, typer.Option(
+        "--mutant", help="Only the mutant with this id; may be repeated.")] = None,
+    unreached: Annotated[bool, typer.Option(
+        "--unreached", help="Which lines of the twin's unit and meter no test reaches.")] = False,
+    sample: Annotated[int | None, typer.Option(
+        min=1, help="Only so many defects, variants and instrument faults, drawn by --seed.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides which are drawn; also the seed of a twin with a fault.")] = 1,
     as_json: Json = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds a healthy twin must pass with.")] = 1,
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes.")] = 2,
     first: Annotated[bool, typer.Option("--first", help="Find only the first test that catches a defect.")] = False,
+    lab: Annotated[Literal["run", "file", "test"] | None, typer.Option(
+        help="How long the lab of a defect lives; else a test.")] = None,
+    learn: Annotated[bool, typer.Option(
+        "--learn", help="Write down which test caught each defect: it is tried first from now on.")] = False,
 ) -> None:
-    """Run the suites against every defect of the twin and print which test catches it."""
-    from bench.commands import prove as command
+    """Run the suites against every defect of the twin: a test that names what is broken must fail, and legal units must
+    pass. Mutants are faults that nobody has thought of.
 
-    raise typer.Exit(command.prove(defect or (), seeds, jobs, as_json, Console(stderr=as_json), first=first))
+    Exit code 0: all are caught, none that is legal fails, and of each mutant that survives it is said why.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.prove.command import Task
+    from bench.commands.prove.command import prove as command
+
+    task = Task(defects=defect or (), variants=variant or (), all_variants=variants, faults=fault or (),
+                all_faults=faults, units=units, unreached=unreached, mutants=mutants, mutant_ids=mutant or (),
+                sample=sample, seed=seed, seeds=seeds, first=first, lab=lab, learn=learn)
+    raise typer.Exit(command(task, jobs, as_json, Console(stderr=as_json)))
 
 
 @app.command()
 def trace(
     run_dir: Annotated[list[Path] | None, typer.Option(help="A run whose verdicts count; may be repeated.")] = None,
+    station: Annotated[Path | None, typer.Option(help="Say what this station can prove.")] = None,
     as_json: Json = False,
 ) -> None:
     """Requirement -> tests -> verdict."""
     from bench.commands import trace as command
 
-    raise typer.Exit(command.trace(run_dir or (), as_json, Console()))
+    refuse_what_bends_verdicts()
+    raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
 
 
 def _profile(name: str) -> str:
-    if name not in ("acceptance", "regression", "certification"):
-        raise typer.BadParameter(f"{name!r} is no profile; choose acceptance, regression or certification")
+    if name not in ("line", "acceptance", "regression", "certification"):
+        raise typer.BadParameter(f"{name!r} is no profile; choose line, acceptance, regression or certification")
     return name
 
 
@@ -156,6 +241,8 @@ def _deveui(text: str | None) -> str | None:
 def _duration(text: str | None) -> float | None:
     if text is None:
         return None
+    from fixtures.words import seconds
+
     try:
         return seconds(text)
     except ValueError as error:
@@ -163,12 +250,23 @@ def _duration(text: str | None) -> float | None:
 
 
 def main() -> None:
-    """Entry point. A fault of the bench is one sentence and exit code 2."""
+    """Entry point. A fault of the bench is one sentence and exit code 2: 1 is for units."""
     try:
-        app()
-    except BenchError as error:
-        Console(stderr=True).print(f"mcm-bench: {error}", style="bold magenta", markup=False, soft_wrap=True)
-        raise SystemExit(2) from None
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:    # as it is when the shell has closed it
+                sys.stdout.flush()        # a full disk shows only now
+    except OSError as error:
+        said = (f"{error.filename or 'what it prints'}: expected to read or write it, saw "
+                f"{(error.strerror or str(error)).lower()}; make room, or choose another place.")
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())    # Python flushes once more at its end
+    except Exception as error:
+        said = str(error) if isinstance(error, BenchError) else (
+            f"{type(error).__name__}: {error}; report this as a fault of the bench")
+    Console(stderr=True).print(f"mcm-bench: {said}", style="bold magenta", markup=False, soft_wrap=True)
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

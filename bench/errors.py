@@ -1,14 +1,22 @@
 """The two kinds of blame.
 
-The unit's fault is an AssertionError (``LimitError``, or a plain ``assert`` of a suite) and makes the verdict
-*fail*. The bench's fault is a ``BenchError`` and makes the verdict *error*. The two are never mixed: a reader of a
-report must be able to trust that a failed unit is a bad unit.
+The unit's fault is a ``UnitError``, or a plain ``assert`` of a suite, and makes the verdict *fail*. The bench's fault
+is a ``BenchError`` and makes the verdict *error*, and so does whatever else is raised: an AssertionError of a library
+says nothing of the unit (``fixtures/blame.py`` has the places that may blame it). The two are never mixed: a reader of
+a report must be able to trust that a failed unit is a bad unit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 
-class LimitError(AssertionError):
+
+class UnitError(AssertionError):
+    """The unit, not the bench, is to blame; says in one sentence for what."""
+
+
+class LimitError(UnitError):
     """A measured value of the unit is outside its limits."""
 
 
@@ -30,10 +38,23 @@ switch the instrument on and check the address.
         self.seen = seen
         self.do = do
 
+    def __reduce__(self) -> tuple[Callable[[str], BenchError], tuple[str]]:
+        """It may be raised in one process and told by another."""
+        return partial(type(self), expected=self.expected, seen=self.seen, do=self.do), (self.subject,)
+
+
+class UnitUnknown(BenchError):  # noqa: N818 - what is wrong is that it is not known
+    """Nobody knows the unit's state, and it could not be brought into one: the run ends."""
+
+
+class PutBackRefused(BenchError):  # noqa: N818 - reads as a sentence: put-back refused
+    """The unit answered, and refused to be put back as it was before the test. It is the bench's error of a test that
+    passed; a test that failed the unit has failed it."""
+
 
 class HangError(BenchError):
     """Virtual time can't go on: somebody waits, and nothing is left that could happen."""
 
 
-class NotObserved(AssertionError):  # noqa: N818 - reads as a sentence: pulse not observed
+class NotObserved(UnitError):  # noqa: N818 - reads as a sentence: pulse not observed
     """The unit did not do, within the time it is given, what the manual says it does."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from bench.backend.psk import KEY_OCTETS, Psk
 from bench.errors import BenchError
+from bench.secret_file import read_secrets
 from drivers.nfc import Pak
 
 Server = Literal["bootstrap", "dm", "mdm"]
@@ -27,6 +26,11 @@ class Keys:
     def __repr__(self) -> str:
         return "Keys(redacted)"
 
+    @property
+    def secrets(self) -> list[bytes]:
+        """The octets of all of them, for who must know what not to write down."""
+        return [*([self.pak.octets] if self.pak is not None else []), *(psk.octets for psk in self.psks.values())]
+
     def psk(self, server: Server) -> Psk:
         """The pre-shared key for that server. Raises ``BenchError`` when the key file has none."""
         if server not in self.psks:
@@ -39,21 +43,11 @@ class Keys:
         """The keys of ``deveui`` from a key file: a table per DevEUI with ``pak``, ``bootstrap_psk``, ``dm_psk`` and
         ``mdm_psk`` in hexadecimal digits, each of which may be missing. PSKs have 16 to 64 octets.
 
-        Raises ``BenchError`` when others can read the file, or the unit is not in it. Never names a key.
+        Raises ``BenchError`` when others can read the file (before it is read), when it is no file, or the unit is not
+        in it. Never names a key.
         """
         subject = f"key file {path}"
-        try:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            content = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise BenchError(subject, expected="a file", seen=(error.strerror or str(error)).lower(),
-                             do="correct unit.keys in the station file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            raise BenchError(subject, expected="TOML", seen="something else", do="correct the file") from None
-        if mode & 0o077:
-            raise BenchError(subject, expected="access for its owner only", seen=f"mode {mode:04o}",
-                             do=f"chmod 600 {path}")
-        keys = content.get(deveui)
+        keys = read_secrets(path, subject, "unit.keys").get(deveui)
         if not isinstance(keys, dict):
             raise BenchError(subject, expected=f"a table [{deveui}]", seen="none", do="add the unit's keys")
         unknown = sorted(keys.keys() - {"pak", *(f"{server}_psk" for server in SERVERS)})

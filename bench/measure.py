@@ -9,6 +9,15 @@ Limits live in ``suites/limits/*.toml``, never in test code::
     clause = "5.3.5"
     note = "8 s; the tolerance is the bench's"
 
+A physical quantity has both ends, for an instrument that shows nothing, or the opposite, must not pass. An end may be
+missing of a count, and where ``one_sided`` says why. ``possible`` are the bounds of what there is at all: a value
+outside of them, and what is no number, says something of the instrument and is the bench's fault::
+
+    ["power.sleep.current"]
+    unit = "uA"
+    high = 6.6
+    possible = [0.5, 1e6]
+
 A limit with ``guard = true`` is judged with a guard band: the uncertainty of the value comes off it on both sides
 (ISO 14253-1), so that what passes keeps to the printed limit whatever the instrument's error.
 """
@@ -16,23 +25,26 @@ A limit with ``guard = true`` is judged with a guard band: the uncertainty of th
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bench.errors import BenchError
+from bench.toml_file import read_toml
 
 
 class Verdict(StrEnum):
-    """Of a test, or of a run. ``fail`` blames the unit, ``error`` the bench."""
+    """Of a test, or of a run. ``fail`` blames the unit, ``error`` the bench. ``incomplete`` is a run's alone: what was
+    tested passed, and something was left out."""
 
     SKIPPED = "skipped"
     PASS = "pass"
+    INCOMPLETE = "incomplete"
     FAIL = "fail"
     ERROR = "error"
 
@@ -50,25 +62,46 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.ERROR if most is Verdict.SKIPPED else most
 
 
-class Limit(BaseModel):
-    """What a measured value must keep to: ``low <= value <= high``, either may be open. ``guard``: the uncertainty of
-    the value must be known, and comes off."""
+def of_a_test(phases: Sequence[Verdict], *, refused: bool) -> Verdict:
+    """What set-up, call and tear-down of a test come to. What a unit was found to fail in stands when it then refuses
+    to be put back (``refused``, in the last of them); any other fault of the bench makes it doubtful."""
+    if Verdict.SKIPPED in phases and not {Verdict.FAIL, Verdict.ERROR} & set(phases):
+        return Verdict.SKIPPED
+    stands = Verdict.FAIL in phases and refused and Verdict.ERROR not in phases[:-1]
+    return Verdict.FAIL if stands else worst(phases)
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+COUNTS = ("1", "octets")
+"""Units of what is counted: there is nothing below 0, and no instrument that could show it."""
+
+
+class Limit(BaseModel):
+    """What a measured value must keep to: ``low <= value <= high``. ``guard``: the uncertainty of the value must be
+    known, and comes off. ``one_sided``: why the other end is left open. ``possible``: lowest and highest value that
+    there is at all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     unit: str
     low: float | None = None
     high: float | None = None
+    possible: Annotated[tuple[float, float] | None, Field(strict=False)] = None    # TOML knows arrays only
     guard: bool = False
+    one_sided: str = ""
     clause: str
     note: str = ""
 
     @model_validator(mode="after")
     def _limits_something(self) -> Limit:
-        low = -math.inf if self.low is None else self.low
-        high = math.inf if self.high is None else self.high
-        if not low <= high or (math.isinf(low) and math.isinf(high)):
-            raise ValueError("low and high, of which one may be left out, and low not above high")
+        if self.low is None and self.high is None:
+            raise ValueError("low or high, or both")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("low not above high")
+        if self.possible is not None and not self.possible[0] < self.possible[1]:
+            raise ValueError("the lowest possible value below the highest")
+        one_sided = (self.low is None or self.high is None) and self.possible is None
+        if one_sided and self.unit not in COUNTS and not self.one_sided.strip():
+            raise ValueError("both ends, or possible = [lowest, highest], or one_sided = \"the reason\"")
         return self
 
 
@@ -105,19 +138,17 @@ class Limits:
         self._limits = dict(limits)
 
     @classmethod
-    def load(cls, folder: Path) -> Limits:
-        """Read all of ``folder/*.toml``. Raises ``BenchError`` for a file that isn't right."""
+    def load(cls, place: Path) -> Limits:
+        """Read a file, or all ``*.toml`` of a folder. Raises ``BenchError`` for a file that isn't right."""
         limits: dict[str, Limit] = {}
-        for file in sorted(folder.glob("*.toml")):
+        for file in sorted(place.glob("*.toml")) if place.is_dir() else [place]:
             try:
-                rows = TypeAdapter(dict[str, Limit]).validate_python(tomllib.loads(file.read_text("utf-8")))
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-                raise BenchError(f"limits file {file.name}", expected="TOML", seen=str(error),
-                                 do="correct the file") from error
+                rows = TypeAdapter(dict[str, Limit]).validate_python(
+                    read_toml(file, f"limits file {file.name}", "put a file of limits there"))
             except ValidationError as error:
                 first = error.errors()[0]
                 raise BenchError(f"limits file {file.name}, {' '.join(map(str, first['loc']))}",
-                                 expected="unit, clause, low or high or both, and a note if there is one",
+                                 expected="unit, clause, low and high, and what else limits have",
                                  seen=first["msg"], do="correct the file") from error
             twice = sorted(rows.keys() & limits.keys())
             if twice:
@@ -126,22 +157,47 @@ class Limits:
             limits |= rows
         return cls(limits)
 
+    def replaced_by(self, others: Limits) -> Limits:
+        """These, with ``others`` in place of those of the same name. Raises ``BenchError`` for a name that is not among
+        these: it would limit nothing."""
+        unknown = sorted(others._limits.keys() - self._limits.keys())
+        if unknown:
+            raise BenchError(f"limit {unknown[0]}", expected="a measurement that there is", seen="none of that name",
+                             do="correct the name, or take it out")
+        for name, other in others._limits.items():
+            if other.unit != self._limits[name].unit:
+                raise BenchError(f"limit {name}", expected=f"one in {self._limits[name].unit}", seen=other.unit,
+                                 do="give it in the unit in which the value is measured")
+        return Limits({**self._limits, **others._limits})
+
+    def tolerance(self, name: str) -> float:
+        """Half the width between the limits of ``name``, or where there is one the limit itself; in its unit."""
+        return _tolerance(self._limits[name])
+
     def judge(self, name: str, value: float | Decimal, uncertainty: float | None = None) -> Measurement:
-        """Hold ``value`` (in the limit's unit) against the limits of ``name``. What is no number fails.
+        """Hold ``value`` (in the limit's unit) against the limits of ``name``.
 
         ``uncertainty`` (k = 2, in the same unit) is for limits with a guard band. Raises ``BenchError`` for a
-        measurement without limits: it would pass whatever it is; and when the uncertainty is missing, or too large to
-        judge by.
+        measurement without limits: it would pass whatever it is; for a value that is no number, or outside what is
+        possible; and when the uncertainty is missing, or too large to judge by.
         """
         limit = self._limits.get(name)
         if limit is None:
             raise BenchError(f"measurement {name}", expected="limits in suites/limits", seen="none of that name",
                              do="add them")
         number = float(value)
-        guard = _guard(name, limit, number, uncertainty) if limit.guard and math.isfinite(number) else 0.0
+        least, most = limit.possible or (-math.inf, math.inf)
+        if not math.isfinite(number) or not least <= number <= most:
+            span = f"from {least:g} to {most:g} {limit.unit}" if limit.possible else "that is finite"
+            raise BenchError(f"measurement {name}", expected=f"a number {span}", seen=f"{number:g} {limit.unit}",
+                             do="check the instrument and its wiring: no unit gives such a value")
+        guard = _guard(name, limit, number, uncertainty) if limit.guard else 0.0
         low = None if limit.low is None else limit.low + guard
         high = None if limit.high is None else limit.high - guard
-        inside = (not math.isnan(number) and (low is None or number >= low) and (high is None or number <= high))
+        inside = _is_within(number, low, high)
+        if not inside and guard > GUARD_THAT_FAILS * _tolerance(limit) and _is_within(number, limit.low, limit.high):
+            raise BenchError(f"uncertainty of {name}", seen=f"{guard:.3g} {limit.unit}", do=_BETTER,
+                             expected=f"to know whether {_number(number)} {limit.unit} keeps to the limit")
         return Measurement(name, number, limit.unit, low, high, Verdict.PASS if inside else Verdict.FAIL, guard)
 
 
@@ -149,10 +205,25 @@ GUARD_AT_MOST = 0.25
 """An instrument whose uncertainty is more than this part of the tolerance can't judge (the 4:1 rule)."""
 
 
+GUARD_THAT_FAILS = 0.05
+"""What is inside the printed limits, but not by the uncertainty, fails. With a guard band wider than this part of the
+tolerance that is the instrument's doing, and no unit is failed for it."""
+
+_BETTER = "measure in a lower range, for longer, or with a better instrument"
+
+
+def _is_within(number: float, low: float | None, high: float | None) -> bool:
+    return not math.isnan(number) and (low is None or number >= low) and (high is None or number <= high)
+
+
+def _tolerance(limit: Limit) -> float:
+    ends = [end for end in (limit.low, limit.high) if end is not None]
+    return abs(ends[0]) if len(ends) == 1 else (ends[1] - ends[0]) / 2
+
+
 def _guard(name: str, limit: Limit, number: float, uncertainty: float | None) -> float:
     """The width of the guard band. None is needed for what is outside whatever the error."""
-    ends = [end for end in (limit.low, limit.high) if end is not None]
-    most = GUARD_AT_MOST * (abs(ends[0]) if len(ends) == 1 else (ends[1] - ends[0]) / 2)
+    most = GUARD_AT_MOST * _tolerance(limit)
     if uncertainty is not None and 0 <= uncertainty <= most:
         return float(uncertainty)    # numpy's numbers can't travel from an xdist worker to the controller
     if uncertainty is not None and ((limit.high is not None and number - uncertainty > limit.high)
@@ -160,4 +231,4 @@ def _guard(name: str, limit: Limit, number: float, uncertainty: float | None) ->
         return 0.0
     raise BenchError(f"uncertainty of {name}", expected=f"at most {most:.3g} {limit.unit}, a quarter of the tolerance",
                      seen="none" if uncertainty is None else f"{uncertainty:.3g} {limit.unit}",
-                     do="measure in a lower range, for longer, or with a better instrument")
+                     do=_BETTER)

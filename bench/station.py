@@ -2,91 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from bench.clock import Clock
 from bench.errors import BenchError
+from bench.interruption import uninterrupted
 from bench.keys import SERVERS, Keys
-from bench.station_file import StationFile
+from bench.station_file import CellTable, StationFile
 from bench.timeline import Timeline
 from drivers.meter.mbus import MBusMaster
 from drivers.meter.optical import OpticalReader
 from drivers.meter.simulator import MeterSimulator
 from drivers.nfc.otc import Otc, load_codec
-from drivers.nfc.pn532_reader import Pn532Reader
-from drivers.panel.edge_box import EdgeBox
+from drivers.panel import Panel, ReferenceLoads, SupplyRelay
 from drivers.radio import Cell
-from drivers.radio.amarisoft import AmarisoftCell
-from drivers.radio.attenuator import AttenuatorCell
-from drivers.radio.cmw500 import Cmw500Cell
-from drivers.supply import Ammeter, MeasuringSupply
+from drivers.serial_port import check_port
+from drivers.supply import MEASURES_CHARGE, MeasuringSupply, OutputWatchdog
 from drivers.supply.in_series import InSeries, NoAmmeter
-from drivers.supply.joulescope_js220 import JoulescopeJs220
-from drivers.supply.keithley_dmm6500 import KeithleyDmm6500
-from drivers.supply.keysight_n6700 import KeysightN6700
-from drivers.supply.nordic_ppk2 import NordicPpk2
-from drivers.supply.rohde_schwarz_ngu import RohdeSchwarzNgu
-from drivers.supply.scpi_supply import ScpiSupply
 
-_SUPPLIES: dict[str, Callable[..., Any]] = {
-    "keysight-n6700": KeysightN6700, "rohde-schwarz-ngu": RohdeSchwarzNgu, "scpi-supply": ScpiSupply,
-    "nordic-ppk2": NordicPpk2}
-_MEASURING = {"keysight-n6700", "rohde-schwarz-ngu", "nordic-ppk2"}
-_AMMETERS: dict[str, Callable[..., Ammeter]] = {
-    "keithley-dmm6500": KeithleyDmm6500, "joulescope-js220": JoulescopeJs220}
-_SEAMLESS = {"joulescope-js220"}
-"""Ammeters that follow a unit from sleep to transmission without a gap, as all measuring supplies do."""
+WATCHDOG_S = 30
+"""Real seconds of silence after which a station's watchdogs switch the unit off."""
+
+
+def _watches(source: object) -> TypeGuard[OutputWatchdog]:
+    return isinstance(source, OutputWatchdog) and source.supports_watchdog
 
 
 def _problem(name: str, error: Exception) -> str:
     return str(error) if isinstance(error, BenchError) else f"{name}: {error}"
 
 
-CELL_ABILITIES = {"cmw500": Cmw500Cell.abilities, "amarisoft": AmarisoftCell.abilities,
-                  "attenuator": AttenuatorCell.abilities}
-"""By the driver's name in the station file."""
-
-
 class Station:
     """The instruments of a station file, each opened when it is first used.
 
     ``make_safe`` may be called at any time, more than once: the supply goes off and the button is let go. ``keys``
-    takes the place of the key file.
+    takes the place of the key file. Raises ``BenchError`` for a serial port that is none.
     """
 
     def __init__(self, file: StationFile, clock: Clock, timeline: Timeline, keys: Keys | None = None) -> None:
         self.file = file
+        self._check_ports()
         if keys is not None:
             self.keys = keys
         self._clock = clock
         self._timeline = timeline
+        self._feeder: asyncio.Task[None] | None = None
+        self._dark: BenchError | None = None    # why the supply's watchdog is not fed any more
+
+    @cached_property
+    def source(self) -> Any:
+        """The supply alone: it can be switched off when an ammeter in series with it is broken."""
+        return self.file.supply.open(self._clock, self._timeline)
+
+    def _check_ports(self) -> None:
+        """Serial ports are known to be such before the first instrument is opened: with a wrong one nothing is sent."""
+        file = self.file
+        heads = {"meter.optical": file.meter.optical, "meter.mbus": file.meter.mbus}
+        ports = {key: (port, True) for key, port in heads.items() if port is not None}
+        for table in (file.supply, file.ammeter, file.panel, file.nfc, file.cell):
+            if table is not None:
+                ports |= {f"{table.kind}.{key}": port for key, port in table.ports.items()}
+        for key, (port, remote) in ports.items():
+            check_port(f"station {file.name}, key {key}", port, remote=remote)
 
     @cached_property
     def supply(self) -> MeasuringSupply:
-        """The supply, with its own ammeter or the one in series with it."""
-        table, ammeter = self.file.supply, self.file.ammeter
-        options = table.model_dump(exclude={"driver", "address"})
-        supply = _SUPPLIES[table.driver](table.address, clock=self._clock, timeline=self._timeline, **options)
+        """The supply, with its own ammeter or the one in series with it, under the station's watchdogs."""
+        self._watch_over()
+        ammeter = self.file.ammeter
         if ammeter is None:
-            return supply if table.driver in _MEASURING else InSeries(supply, NoAmmeter())
-        try:
-            return InSeries(supply, _AMMETERS[ammeter.driver](ammeter.address, clock=self._clock,
-                                                              timeline=self._timeline))
-        except BaseException:
-            supply.close()
-            raise
+            measures = "supply.current" in self.file.supply.abilities
+            return self.source if measures else InSeries(self.source, NoAmmeter())
+        return InSeries(self.source, ammeter.open(self._clock, self._timeline))
 
     @cached_property
-    def panel(self) -> EdgeBox:
-        return EdgeBox(self.file.panel.port, self._clock, self._timeline)
+    def box(self) -> Panel:
+        """The panel's instrument, its relay as it was found."""
+        box: Panel = self.file.panel.open(self._clock, self._timeline)
+        return box
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The panel, the unit connected to its supply: a watchdog of a run before may have opened the relay."""
+        box = self.box
+        self._connect_unit(box)
+        return box
+
+    def _connect_unit(self, box: Panel) -> None:
+        if isinstance(box, SupplyRelay):
+            if box.has_relay and not self._clock.is_virtual:
+                box.arm_watchdog(WATCHDOG_S)    # its driver feeds it
+            else:
+                box.connect_supply()
+
+    @contextmanager
+    def reference_load(self, number: int) -> Iterator[None]:
+        """The panel's reference resistor ``number`` (1 or 2) in the place of the unit. The output is off at the
+        beginning and at the end. Raises ``BenchError`` where the panel's instrument has none."""
+        panel = self.panel
+        if not (isinstance(panel, ReferenceLoads) and panel.has_loads):
+            raise BenchError(f"station {self.file.name}", expected="a panel with reference resistors",
+                             seen=panel.identity, do="wire them and load the box's firmware (docs/edge-box.md), or "
+                             "take switched_ohm out of the station file")
+        self.supply.output_off()
+        panel.connect_load(number)
+        try:
+            yield
+        finally:
+            try:
+                self.supply.output_off()
+            finally:
+                panel.connect_load(0)
+                self._connect_unit(panel)
+
+    # -- going dark when this process is killed (docs/kill-9.md); a twin in virtual time dies with it
+
+    @property
+    def watchdogs(self) -> tuple[str, ...]:
+        """What of the open instruments switches the unit off, in ``WATCHDOG_S``, when this process is silent."""
+        box = self.__dict__.get("box")
+        found = ["the supply's output watchdog"] if _watches(self.__dict__.get("source")) else []
+        return (*found, "the edge box's relay") if isinstance(box, SupplyRelay) and box.has_relay else tuple(found)
+
+    def _watch_over(self) -> None:
+        if self._clock.is_virtual:
+            return
+        if _watches(self.source):
+            self.source.arm_watchdog(WATCHDOG_S)
+            self._feeder = self._clock.call(lambda: self._clock.spawn(self._feed()))
+        else:
+            with contextlib.suppress(BenchError):    # who needs the panel is told what is wrong with it
+                _ = self.panel                       # its relay is armed before the output goes on
+
+    async def _feed(self) -> None:
+        while True:
+            await asyncio.sleep(WATCHDOG_S / 4)
+            try:
+                await asyncio.to_thread(self.source.feed_watchdog)    # it may block, and the loop must not
+            except BenchError as error:
+                self._dark = error
+                return
+            except Exception as error:    # of a driver from outside: without a word the unit would just go dark
+                self._dark = BenchError("watchdog of the supply", expected="to be fed",
+                                        seen=f"{type(error).__name__}: {error}", do="tell who made the driver")
+                return
+
+    def _end_watch(self) -> None:
+        if self._feeder is not None:
+            feeder, self._feeder = self._feeder, None
+            self._clock.call(feeder.cancel)       # first: if the other fails, the watchdog makes the unit dark
+            self.source.disarm_watchdog()
 
     @cached_property
     def otc(self) -> Otc:
         table = self.file.nfc
-        return Otc(Pn532Reader(table.port, self._clock, self._timeline), load_codec(table.codec), self._clock,
-                   self._timeline, reference_tag=table.reference_tag)
+        if table is None:
+            raise BenchError(f"station {self.file.name}", expected="a table [nfc]", seen="none",
+                             do="add the reader to the station file")
+        return Otc(table.open(self._clock, self._timeline), load_codec(table.codec), self._clock, self._timeline,
+                   reference_tag=table.reference_tag)
 
     @cached_property
     def optical(self) -> OpticalReader:
@@ -101,7 +180,7 @@ class Station:
         if self.file.meter.mbus is None:
             raise BenchError(f"station {self.file.name}", expected="meter.mbus", seen="nothing",
                              do="add the port of the M-Bus level converter to the station file")
-        return MBusMaster(self.file.meter.mbus, timeline=self._timeline)
+        return MBusMaster(self.file.meter.mbus, timeline=self._timeline, clock=self._clock)
 
     @cached_property
     def meter_simulator(self) -> MeterSimulator:
@@ -112,17 +191,15 @@ class Station:
 
     @cached_property
     def cell(self) -> Cell:
-        table = self.file.cell
-        if table.driver == "attenuator":
-            return AttenuatorCell(table.address, clock=self._clock, timeline=self._timeline, level_dbm=table.level_dbm)
-        if table.driver == "cmw500":
-            return Cmw500Cell(table.address, clock=self._clock, timeline=self._timeline, band=table.band,
-                              level_dbm=table.level_dbm)
-        if table.core_address is None:
-            raise BenchError(f"station {self.file.name}", expected="cell.core_address", seen="nothing",
-                             do="add the address of the box's MME to the station file")
-        return AmarisoftCell(table.address, table.core_address, clock=self._clock, timeline=self._timeline,
-                             band=table.band, level_dbm=table.level_dbm)
+        cell: Cell = self.file.cell.open(self._clock, self._timeline)
+        return cell
+
+    def replace_cell(self, table: CellTable) -> None:
+        """Let go of the cell's instrument and go on with another one."""
+        cell = self.__dict__.pop("cell", None)
+        if cell is not None:
+            cell.close()
+        self.file = self.file.model_copy(update={"cell": table})
 
     @cached_property
     def keys(self) -> Keys:
@@ -140,12 +217,12 @@ class Station:
     @property
     def abilities(self) -> frozenset[str]:
         """What tests may ask for with ``needs``."""
-        found = {"supply.voltage", "panel.leds", "panel.button", "nfc"}
-        if self.file.ammeter is not None or self.file.supply.driver in _MEASURING:
-            found.add("supply.current")
-            if self.file.ammeter is None or self.file.ammeter.driver in _SEAMLESS:
-                found.add("supply.charge")
-        found |= CELL_ABILITIES[self.file.cell.driver]
+        file = self.file
+        found = {*file.supply.abilities, *file.panel.abilities, *file.cell.abilities, "settings.dm"}
+        if file.commissioning.over == "nfc":
+            found |= {"settings.nfc.read", "settings.nfc.write"}
+        if file.ammeter is not None:
+            found = (found - MEASURES_CHARGE) | file.ammeter.abilities
         if self.file.meter.optical and self.file.meter.mains_powered:
             found.add("meter.optical")    # the reader of a battery meter may answer with an older readout
         if self.file.meter.mbus:
@@ -173,16 +250,19 @@ class Station:
         """Raise ``BenchError`` when an instrument that speaks by itself has gone: nothing more will come from it. Asks
         no instrument, so it may be called in the loop's thread.
         """
-        panel = self.__dict__.get("panel")
-        if panel is not None:
-            panel.raise_if_gone()
+        box = self.__dict__.get("box")
+        if box is not None:
+            box.raise_if_gone()
+        if self._dark is not None:
+            raise self._dark
 
+    @uninterrupted()
     def make_safe(self) -> list[str]:
         """Supply off, button released, the meter simulator lets go. Tries everything; returns what did not work, as
         sentences.
         """
         problems = []
-        for name in ("panel", "supply", "meter_simulator"):
+        for name in ("box", "source", "meter_simulator"):
             instrument = self.__dict__.get(name)
             if instrument is not None:
                 try:
@@ -191,17 +271,20 @@ class Station:
                     problems.append(_problem(name, error))
         return problems
 
+    @uninterrupted()
     def close(self) -> list[str]:
         """Make safe and let go of all ports. Returns what did not work.
 
         What the switching off leads to at that instant, such as the end of an LED's light, is still seen.
         """
         problems = self.make_safe()
-        try:
-            self._clock.settle()
-        except Exception as error:
-            problems.append(_problem("clock", error))
-        for name in ("panel", "supply", "otc", "optical", "mbus", "meter_simulator", "cell"):
+        for name, act in (("clock", self._clock.settle), ("watchdog", self._end_watch)):
+            try:
+                act()
+            except Exception as error:
+                problems.append(_problem(name, error))
+        self.__dict__.pop("panel", None)
+        for name in ("box", "supply", "source", "otc", "optical", "mbus", "meter_simulator", "cell"):
             instrument = self.__dict__.pop(name, None)
             if instrument is not None:
                 try:

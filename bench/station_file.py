@@ -17,6 +17,10 @@
     driver = "pn532"
     port = "/dev/ttyUSB0"
 
+    [commissioning]
+    over = "network"
+    delivery = "delivery.toml"
+
     [meter]
     optical = "/dev/ttyUSB1"
 
@@ -40,66 +44,130 @@
     due = { panel = 2027-03-31, cell = 2027-01-31 }
 
     [reference]
-    load_ohm = 100000
+    switched_ohm = [560000, 8.2]
 
 No secrets stand in it: the keys of units are in a file of their own that only its owner can read.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
-import tomllib
+import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from bench import instruments
+from bench.clock import Clock
 from bench.errors import BenchError
+from bench.manual import settings
+from bench.protocols.udp import refuse_public
+from bench.timeline import Timeline
+from bench.toml_file import read_toml
+from drivers.assumption import Assumption
 from drivers.panel import sigrok
-from drivers.radio import STANDARD_LEVEL_DBM
-from drivers.supply import SMALLEST_LIMIT_A
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class SupplyTable(_Table):
-    """``address`` is a VISA address, of a Power Profiler Kit a serial port. The unit may draw 400 mA, so the current
-    limit is well above it."""
+class InstrumentTable(_Table):
+    """``driver`` names one of the drivers there are (``bench.instruments``). The other keys are the parameters of its
+    constructor; a subclass may have keys of its own besides.
+    """
 
-    driver: Literal["keysight-n6700", "rohde-schwarz-ngu", "scpi-supply", "nordic-ppk2"]
-    address: str
-    channel: int = 1
-    current_limit_a: float = Field(default=1.0, ge=SMALLEST_LIMIT_A, le=3.0)
-    overvoltage_v: float = Field(default=4.5, gt=0, le=6.0)
+    model_config = ConfigDict(extra="allow")    # what the driver does not declare is refused below
+
+    kind: ClassVar[str]
+    driver: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_driver_declares(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or not isinstance(table.get("driver"), str):
+            return table
+        try:
+            driver = instruments.find(cls.kind, table["driver"])
+        except BenchError as error:
+            raise _wrong_driver(error, table["driver"]) from None
+        options = {key: value for key, value in table.items() if key not in cls.model_fields}
+        own = {key: value for key, value in table.items() if key in cls.model_fields}
+        return own | dict(driver.options.model_validate(options))
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What the instrument can do, in the words of ``needs``."""
+        return instruments.find(self.kind, self.driver).abilities_with(self.model_extra or {})
+
+    @property
+    def ports(self) -> dict[str, tuple[str, bool]]:
+        """The serial ports among the keys, and whether each may be a remote one (RFC 2217)."""
+        options = self.model_extra or {}
+        return {key: (options[key], remote) for key, remote in instruments.find(self.kind, self.driver).ports.items()
+                if options.get(key) is not None}
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the instrument is reached."""
+        options = self.model_extra or {}
+        return [options[key] for key in ("address", "port", "core_address") if isinstance(options.get(key), str)]
+
+    @property
+    def held(self) -> list[str]:
+        """What a run keeps for itself: the addresses, of an instrument that slots share with the part that is this
+        one's."""
+        options = self.model_extra or {}
+        if options.get("slots", 1) <= 1 and not options.get("shared"):
+            return self.addresses
+        part = next((f" {key} {options[key]}" for key in ("channel", "imsi") if options.get(key) is not None), "")
+        return [address + part for address in self.addresses]
+
+    def assumptions(self, identity: str = "") -> tuple[Assumption, ...]:
+        """What its driver has from memory; ``identity`` is the answer to *IDN?, if there was one."""
+        return instruments.find(self.kind, self.driver).assumptions_with(self.model_extra or {}, identity)
+
+    def open(self, clock: Clock, timeline: Timeline) -> Any:
+        """The instrument. Raises ``BenchError`` when it does not answer as it should."""
+        return instruments.find(self.kind, self.driver).open(self.model_extra or {}, clock, timeline)
 
 
-class AmmeterTable(_Table):
+def _wrong_driver(error: BenchError, name: str) -> ValidationError:
+    told = PydanticCustomError("told", "{expected}", {"expected": error.expected, "seen": error.seen, "do": error.do})
+    return ValidationError.from_exception_data("driver", [{"type": told, "loc": ("driver",), "input": name}])
+
+
+class SupplyTable(InstrumentTable):
+    """``address`` is a VISA address, of a Power Profiler Kit a serial port."""
+
+    kind = "supply"
+
+
+class AmmeterTable(InstrumentTable):
     """An ammeter in series with a supply that measures no current, or not finely enough. ``address`` is a VISA
     address, of a Joulescope its serial number."""
 
-    driver: Literal["keithley-dmm6500", "joulescope-js220"]
-    address: str
+    kind = "ammeter"
 
 
-class PanelTable(_Table):
+class PanelTable(InstrumentTable):
     """``second_sensor``: a logic analyser that also sees both LEDs and the contact, by the name that sigrok-cli has for
     it (fx2lafw); ``second_sensor_wires`` says what is at which of its inputs. The doctor compares the two."""
 
-    driver: Literal["edge-box"]
-    port: str
+    kind = "panel"
     second_sensor: str | None = None
     second_sensor_wires: dict[str, str] = dict(sigrok.CHANNELS)
 
 
-class NfcTable(_Table):
-    """``codec`` names the settings codec. ``reference_tag``: the tag on the reader is the twin's or a reference tag,
-    so writing in the bench's own format is allowed."""
+class NfcTable(InstrumentTable):
+    """The reader. ``codec`` names the settings codec. ``reference_tag``: the tag on the reader is the twin's or a
+    reference tag, so writing in the bench's own format is allowed."""
 
-    driver: Literal["pn532"]
-    port: str
+    kind = "nfc"
     codec: str = "bench-otc"
     reference_tag: bool = False
 
@@ -114,34 +182,46 @@ class MeterTable(_Table):
     mains_powered: bool = False
 
 
-class CellTable(_Table):
-    """``address``: VISA (cmw500), ``ws://`` of the eNB (amarisoft, with that of the MME as ``core_address``) or
-    ``http://`` (attenuator). ``level_dbm``: NRSRP at the unit, behind an attenuator that with 0 dB.
-
-    ``second_apn`` is one more APN that the network behind the cell takes and that leads to the bench's servers;
+class CellTable(InstrumentTable):
+    """``second_apn`` is one more APN that the network behind the cell takes and that leads to the bench's servers;
     ``nat_apn`` one that leads there through an address translation which forgets within minutes, as operators' do;
     ``dead_end_apn`` one that leads nowhere.
     """
 
-    driver: Literal["cmw500", "amarisoft", "attenuator"]
-    address: str
-    core_address: str | None = None
-    band: Literal[3, 8, 20] = 20
-    level_dbm: float = Field(default=STANDARD_LEVEL_DBM, ge=-140.0, le=-40.0)
+    kind = "cell"
     second_apn: str | None = None
     nat_apn: str | None = None
     dead_end_apn: str | None = None
 
 
+EVERYWHERE = ("0.0.0.0", "::")
+"""To listen here is to listen on all addresses of the machine."""
+
+
+def _address(text: str) -> str:
+    """An IP address in its usual spelling. One of many machines is none."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise PydanticCustomError("address", "Input should be an IP address of this machine") from None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise PydanticCustomError("address", "Input should be an IP address of this machine")
+    return str(address)
+
+
 class BackendTable(_Table):
-    """Where the servers listen, and, if a network in between translates, what units are told (``advertise``). The
-    secure ports are those for DTLS.
+    """Where the servers listen, an IP address of this machine, and, if a network in between translates, what units are
+    told (``advertise``). The secure ports are those for DTLS. To listen on all addresses of the machine, those that
+    lead to the Internet among them, takes ``listen_everywhere`` besides, and ``advertise``.
 
     ``allow_public`` names public addresses that the bench may talk to; all others it refuses. ``forward_to`` is an MQTT
     broker ("mqtt://HOST:PORT") that gets what the gateway receives; it needs the extra "mqtt" of this project.
     """
 
-    listen: str = "127.0.0.1"
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    listen_everywhere: bool = False
     advertise: str | None = None
     bootstrap_port: int = Field(default=5694, ge=0, le=65535)
     dm_port: int = Field(default=5683, ge=0, le=65535)
@@ -152,6 +232,13 @@ class BackendTable(_Table):
     files_port: int = Field(default=5685, ge=0, le=65535)
     allow_public: Annotated[tuple[str, ...], Field(strict=False)] = ()    # TOML knows arrays only
     forward_to: str | None = None
+
+    @model_validator(mode="after")
+    def _everywhere_is_said_twice(self) -> BackendTable:
+        if self.listen in EVERYWHERE and not (self.listen_everywhere and self.advertise):
+            raise PydanticCustomError("everywhere", "Input should be one address of this machine, or all of them with "
+                                      "listen_everywhere = true and advertise")
+        return self
 
 
 class BatteryTable(_Table):
@@ -176,16 +263,67 @@ class CalibrationTable(_Table):
     due: dict[str, date] = {}
 
 
-class ReferenceTable(_Table):
-    """A resistor that takes the place of the unit when the doctor asks for it (``--reference-load``)."""
+Ohm = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(ge=0, lt=100)]
 
-    load_ohm: float = Field(gt=0)
+
+class ReferenceTable(_Table):
+    """Resistors that take the place of the unit, so that the current is known by Ohm's law.
+
+    ``switched_ohm``: the two that the panel's instrument connects by itself before and after each run, the first for a
+    current as small as that of a sleeping unit, the second for one as large as that of a sending one; plug and contact
+    are in the tolerance of the second. ``load_ohm``: one that is put in by hand when the doctor asks for it
+    (``--reference-load``).
+    """
+
+    load_ohm: float | None = Field(default=None, gt=0)
     load_tolerance_percent: float = Field(default=0.1, ge=0, lt=100)
+    switched_ohm: Annotated[tuple[Ohm, Ohm] | None, Field(strict=False)] = None    # TOML knows arrays only
+    switched_tolerance_percent: Annotated[tuple[Percent, Percent], Field(strict=False)] = (0.1, 1.0)
+
+    @model_validator(mode="after")
+    def _has_a_resistor(self) -> ReferenceTable:
+        if self.load_ohm is None and self.switched_ohm is None:
+            raise ValueError("load_ohm, switched_ohm, or both")
+        if self.switched_ohm is not None and not self.switched_ohm[0] > 100 * self.switched_ohm[1]:
+            raise ValueError("switched_ohm with the large resistor first, a hundred times the small one at least")
+        return self
+
+
+class CommissioningTable(_Table):
+    """How units come to know the bench's servers.
+
+    ``over``: "nfc" writes the address of the bench's bootstrap server, which takes a settings codec that the units
+    understand. "network" leaves the units as they are: the test network's core leads what they send to their default
+    bootstrap address and port, and nothing else of that address, to ``backend.bootstrap_secure_port``. The bootstrap
+    runs over DTLS then, so the key file must have the units' keys.
+
+    ``delivery`` is a delivery file: the accounts with which units leave. Where settings can't be written over NFC, the
+    last bootstrap writes them.
+    """
+
+    over: Literal["nfc", "network"] = "nfc"
+    delivery: Annotated[Path, Field(strict=False)] | None = None
 
 
 class UnitTable(_Table):
+    """``ordered``: the settings that were ordered with the unit (manual 5.3.5), by their keys in
+    ``bench/manual/settings.toml``: it is delivered with them in the place of the printed defaults."""
+
     deveui: str = Field(pattern=r"^[0-9A-F]{16}$")
     keys: Annotated[Path, Field(strict=False)] | None = None
+    ordered: dict[str, int | str] = {}
+
+    @field_validator("ordered")
+    @classmethod
+    def _are_settings(cls, ordered: dict[str, int | str]) -> dict[str, int | str]:
+        for key, value in ordered.items():
+            try:
+                settings.find(key).check(value)
+            except BenchError as error:
+                raise PydanticCustomError("told", "{expected}", {
+                    "expected": error.expected, "seen": f"{error.seen} ({error.subject})", "do": error.do}) from None
+        return ordered
 
 
 _Packages = dict[str, Annotated[Path, Field(strict=False)]]
@@ -210,7 +348,8 @@ class StationFile(_Table):
     supply: SupplyTable
     ammeter: AmmeterTable | None = None
     panel: PanelTable
-    nfc: NfcTable
+    nfc: NfcTable | None = None
+    commissioning: CommissioningTable = CommissioningTable()
     meter: MeterTable
     cell: CellTable
     backend: BackendTable = BackendTable()
@@ -224,24 +363,36 @@ class StationFile(_Table):
     def load(cls, path: Path) -> StationFile:
         """Read and validate ``path``; the paths in it are relative to it. Raises ``BenchError`` that names the key."""
         subject = f"station file {path}"
-        try:
-            content = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise BenchError(subject, expected="a file", seen=(error.strerror or str(error)).lower(),
-                             do="give the path of a station file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BenchError(subject, expected="TOML", seen=str(error), do="correct the file") from error
+        content = read_toml(path, subject, "give the path of a station file")
         try:
             file = cls.model_validate(content)
         except ValidationError as error:
             raise _explain(subject, error) from None
+        except (RecursionError, OverflowError, ValueError) as error:    # what pydantic itself can't hold
+            raise BenchError(subject, expected="values of a station", seen=type(error).__name__,
+                             do="look for numbers and tables that are far too large") from None
+        _refuse_public_addresses(subject, file)
         if file.firmware is not None:
             tables = {name: {version: path.parent / package for version, package in packages.items()}
                       for name, packages in file.firmware}
             file = file.model_copy(update={"firmware": file.firmware.model_copy(update=tables)})
-        if file.unit.keys is None:
-            return file
-        return file.model_copy(update={"unit": file.unit.model_copy(update={"keys": path.parent / file.unit.keys})})
+        sim = (file.cell.model_extra or {}).get("sim")
+        if sim is not None:
+            file = file.model_copy(update={"cell": file.cell.model_copy(update={"sim": path.parent / sim})})
+        if file.commissioning.delivery is not None:
+            delivery = path.parent / file.commissioning.delivery
+            file = file.model_copy(update={
+                "commissioning": file.commissioning.model_copy(update={"delivery": delivery})})
+        if file.unit.keys is not None:
+            file = file.model_copy(update={
+                "unit": file.unit.model_copy(update={"keys": path.parent / file.unit.keys})})
+        return file
+
+    @model_validator(mode="after")
+    def _can_commission(self) -> StationFile:
+        if self.commissioning.over == "nfc" and self.nfc is None:
+            raise ValueError('a table [nfc], or commissioning.over = "network"')
+        return self
 
     def dump(self) -> str:
         """The file's text."""
@@ -251,6 +402,31 @@ class StationFile(_Table):
             if isinstance(table, dict):
                 lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
         return "\n".join(lines) + "\n"
+
+
+_HOST = re.compile(r"(?:tcpip\d*::|(?:rfc2217|socket|wss?|https?|mqtts?)://(?:[^/@]*@)?)"
+                   r"(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^:/]*))", re.IGNORECASE)
+"""The host in a VISA address (VPP-4.3, 4.3.1.1), and in a URL of pyserial, WebSocket, HTTP or MQTT."""
+
+
+def _refuse_public_addresses(subject: str, file: StationFile) -> None:
+    """Raises ``BenchError`` for an instrument, or a server of the bench, with an address that is no lab's."""
+    backend = file.backend
+    hosts = {f"backend.{name}": host for name, host in (("listen", backend.listen), ("advertise", backend.advertise))
+             if host is not None and host not in EVERYWHERE}
+    tables = {"supply", "ammeter", "panel", "nfc", "meter", "cell", "backend"}
+    for name, table in file.model_dump(include=tables, exclude={"backend": {"allow_public"}}).items():
+        for key, value in (table or {}).items():
+            found = _HOST.match(value) if isinstance(value, str) else None
+            if found is not None:
+                hosts[f"{name}.{key}"] = found["ipv6"] or found["host"] or ""
+    for key, host in hosts.items():
+        try:
+            refuse_public(host, backend.allow_public)
+        except BenchError as error:
+            raise BenchError(f"{subject}, key {key}",
+                             expected="an address of the lab, or one that backend.allow_public names", seen=error.seen,
+                             do="correct it, or name it there if the bench shall use it") from None
 
 
 def _toml(value: object) -> str:
@@ -268,16 +444,49 @@ def _toml(value: object) -> str:
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _shown(value: object) -> str:
+    """A wrong value, short. A table in the wrong place may hold a key."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "an array"
+    try:
+        text = repr(value)
+    except ValueError:    # Python writes no integer of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+_SHOWN = 60
+
+
 def _explain(subject: str, error: ValidationError) -> BenchError:
-    """The first thing that is wrong, as one sentence."""
-    first = error.errors()[0]
+    """The first thing that is wrong, as one sentence, and after it the names of whatever else is."""
+    first, *others = error.errors()
+    explained = _explain_one(subject, first)
+    also = list(dict.fromkeys(".".join(map(str, one["loc"])) for one in others))
+    if not also:
+        return explained
+    more = ", ".join(also[:_ALSO]) + (f" and {len(also) - _ALSO} more" if len(also) > _ALSO else "")
+    return BenchError(explained.subject, expected=explained.expected, seen=explained.seen,
+                      do=f"{explained.do.rstrip('.')}; also wrong: {more}")
+
+
+_ALSO = 5
+
+
+def _explain_one(subject: str, first: ErrorDetails) -> BenchError:
     key = ".".join(str(part) for part in first["loc"])
     match first["type"]:
         case "extra_forbidden":
             return BenchError(f"{subject}, key {key}", expected="a key that station files have", seen="an unknown one",
                               do="correct the spelling or remove it")
+        case "told":
+            return BenchError(f"{subject}, key {key}", **first["ctx"])
         case "missing":
             return BenchError(f"{subject}, key {key}", expected="a value", seen="nothing", do="add it")
+        case "everywhere":
+            return BenchError(f"{subject}, key {key}.listen", expected=first["msg"].removeprefix("Input should be "),
+                              seen=_shown(first["input"].get("listen", "") if isinstance(first["input"], dict) else ""),
+                              do="correct the value")
         case "model_type":
             expected = "a table"
         case "tuple_type":
@@ -288,7 +497,4 @@ def _explain(subject: str, error: ValidationError) -> BenchError:
             expected = f"text like {first['ctx']['pattern']}"
         case _:
             expected = first["msg"].removeprefix("Input should be ")
-    given = first["input"]
-    # A table in the wrong place may hold a key.
-    seen = "a table" if isinstance(given, dict) else "an array" if isinstance(given, list) else repr(given)
-    return BenchError(f"{subject}, key {key}", expected=expected, seen=seen, do="correct the value")
+    return BenchError(f"{subject}, key {key}", expected=expected, seen=_shown(first["input"]), do="correct the value")

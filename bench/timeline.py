@@ -4,54 +4,31 @@ The timeline is append-only. Drivers and servers write what they see; suites ask
 pcapng and the pictures are views of it. It holds observations only: no verdicts, no secrets, no addresses of the
 machine (so that two runs with the same seed are equal byte for byte).
 
-Observations (``source`` / ``kind``: ``data``):
-
-==================  ==================  =========================================================================
-source              kind                data
-==================  ==================  =========================================================================
-test                start, end          test, title; verdict (pass, fail, error, skipped)
-test                step, note          text
-test                measurement         name, value, unit, low, high, verdict
-test                arrivals            what arrived when, windows and outages, in minutes of the meter's time
-panel               led                 channel (green, red), on
-panel               button              pressed (the contact as sensed, not as commanded)
-supply              output              on, voltage_v
-supply              current             mean_a, min_a, max_a, duration_s, samples
-meter               optical, mbus       the registers read, as text
-nfc                 read, write, mute   settings by name; what went wrong
-nfc                 replay              a recorded write was sent again
-cell                state               state (off, on, attached, connected, idle, psm)
-cell                attenuation         attenuation_db
-cell                event               event (attach request, rrc connection release, ...); t3324_s, t3412_s, edrx, ...
-a server            datagram            direction (in: from the unit, out: to the unit), peer, hex; masked where octets
-                                        of keys are shown as zeros
-a server            message             direction, peer, text, and the decoded fields of the protocol
-a server            malformed           direction, peer, text: why the datagram is none of its protocol
-a server            flood               peer, text: datagrams are dropped from now on, or how many were
-bootstrap dm        refused             peer, text: why a request of a unit was refused
-mdm                 fault               text: which message went wrong on purpose, and how
-bootstrap           bootstrap           endpoint, outcome (running, finished, refused, ...)
-bootstrap           step                endpoint, request, code of the answer
-dm                  registration        endpoint, event (registered, updated, ...), location
-dm                  send                endpoint, text: what the unit reported by itself
-==================  ==================  =========================================================================
-
-The servers are bootstrap, dm, mdm and files.
+What there is to observe, and with which data, is the table ``bench.kinds.KINDS``.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
 import threading
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from bench.journal import Journal
+
 RESOLUTION_S = 1e-6
 """Times are kept to the microsecond, the resolution of the LED sensors."""
+
+_AT_ONCE = 256
+"""So many observations are read from the disk at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +40,10 @@ class Observation:
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[Callable[..., Observation], tuple[Any, ...]]:
+        """For the journal: a view of a dictionary can't be pickled, the dictionary can."""
+        return _read_back, (self.time, self.source, self.kind, dict(self.data))
+
     def to_json(self, **context: str) -> str:
         """One line of ``timeline.jsonl``: keys sorted, no spaces, so that equal observations are equal bytes."""
         data = {key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -71,48 +52,87 @@ class Observation:
         return json.dumps(line, sort_keys=True, separators=(",", ":"), default=str)
 
 
+def _read_back(time: float, source: str, kind: str, data: dict[str, Any]) -> Observation:
+    return Observation(time, source, kind, MappingProxyType(data))
+
+
+class _Stream:
+    """The observations of one source and kind, by time: when each was, and its index in the journal."""
+
+    __slots__ = ("indices", "times")
+
+    def __init__(self) -> None:
+        self.times = array("d")
+        self.indices = array("I")
+
+    def add(self, time: float, index: int) -> None:
+        """A late one goes to its place, behind those of the same time."""
+        place = len(self.times) if not self.times or time >= self.times[-1] else bisect_right(self.times, time)
+        self.times.insert(place, time)
+        self.indices.insert(place, index)
+
+    def between(self, after: float | None, before: float | None) -> tuple[array[float], array[int]]:
+        begin = 0 if after is None else bisect_right(self.times, after)
+        end = len(self.times) if before is None else bisect_right(self.times, before)
+        return self.times[begin:end], self.indices[begin:end]
+
+
 class Timeline:
-    """The append-only list of observations of one test.
+    """The append-only list of observations of one run, or of one test.
 
     ``now`` gives the time axis (seconds). ``on_append`` is called after each observation, from the thread that made
     it: the clock uses it to look again at what is being waited for.
+
+    It may live for millions of observations: the newest are in memory, the others on disk (``Journal``), with twenty
+    octets of memory each to find them by source, kind and time. So a selection costs what it looks at, not what there
+    is: the observations of that source and kind within those times.
     """
 
     def __init__(self, now: Callable[[], float], on_append: Callable[[], None] = lambda: None) -> None:
         self._now = now
         self._on_append = on_append
         self._lock = threading.Lock()
-        self._observations: list[Observation] = []
+        self._journal: Journal[Observation] = Journal(newest=512)
+        self._streams: dict[tuple[str, str], _Stream] = {}
 
     def __len__(self) -> int:
-        return len(self._observations)
+        return len(self._journal)
 
     def __iter__(self) -> Iterator[Observation]:
-        return iter(self.ordered())
+        """All observations in the order of ``ordered``; a few at a time are in memory."""
+        return self._in_order(self._indices())
 
     def append(self, source: str, kind: str, data: Mapping[str, Any] | None = None, *, at: float | None = None,
                ) -> Observation:
-        """Write down what ``source`` sees now, or saw ``at`` that time (a sensor with its own time stamps)."""
+        """Write down what ``source`` sees now, or saw ``at`` that time (a sensor with its own time stamps).
+
+        Raises BenchError when there is no room for it on the disk; it has been written down all the same."""
         moment = round(self._now() if at is None else at, 6)
         observation = Observation(moment, source, kind, MappingProxyType(dict(data or {})))
-        with self._lock:
-            self._observations.append(observation)
-        self._on_append()
+        try:
+            with self._lock:
+                stream = self._streams.get((source, kind))
+                if stream is None:
+                    stream = self._streams[source, kind] = _Stream()
+                index = len(self._journal)
+                try:
+                    self._journal.append(observation)
+                finally:    # it is there also where that has raised: at a full disk, or by a signal
+                    if len(self._journal) > index:
+                        stream.add(moment, index)
+        finally:
+            self._on_append()
         return observation
 
     def since(self, index: int) -> list[Observation]:
         """The observations appended after the first ``index`` ones, in the order of their arrival."""
-        return self._observations[index:]
+        return self._journal[index:]
 
     def select(self, source: str | None = None, kind: str | None = None, *, after: float | None = None,
                before: float | None = None, **data: Any) -> list[Observation]:
         """The observations that match, by time; ``after`` is exclusive, ``before`` inclusive, ``data`` by equality."""
-        return [seen for seen in self.ordered()
-                if (source is None or seen.source == source)
-                and (kind is None or seen.kind == kind)
-                and (after is None or seen.time > after)
-                and (before is None or seen.time <= before)
-                and all(seen.data.get(key) == value for key, value in data.items())]
+        return [seen for seen in self._in_order(self._indices(source, kind, after, before))
+                if all(seen.data.get(key) == value for key, value in data.items())]
 
     def ordered(self) -> list[Observation]:
         """All observations by time; those of one instant by source, then as they came.
@@ -120,18 +140,31 @@ class Timeline:
         Within one instant of virtual time the order in which threads get to write is chance; the order of one
         source's own observations is not. Sorting by source makes equal runs equal.
         """
-        with self._lock:
-            snapshot = list(self._observations)
-        return sorted(snapshot, key=lambda seen: (seen.time, seen.source))
+        return list(self)
 
     def part(self, index: int, origin: float) -> Timeline:
         """What came after the first ``index`` observations, on an axis that begins at ``origin``."""
         part = Timeline(lambda: self._now() - origin)
-        for seen in self.since(index):
+        for seen in self._journal.since(index):
             part.append(seen.source, seen.kind, seen.data, at=seen.time - origin)
         return part
 
     def write_jsonl(self, path: Path, **context: str) -> None:
         """Append all observations to ``path``, a line each; ``context`` (e.g. the test's id) goes into each line."""
         with path.open("a", encoding="ascii") as file:
-            file.writelines(observation.to_json(**context) + "\n" for observation in self.ordered())
+            file.writelines(observation.to_json(**context) + "\n" for observation in self)
+
+    def _indices(self, source: str | None = None, kind: str | None = None, after: float | None = None,
+                 before: float | None = None) -> Iterator[int]:
+        """Where in the journal those are, in order."""
+        with self._lock:
+            found = [(one, *stream.between(after, before)) for (one, other), stream in self._streams.items()
+                     if source in (None, one) and kind in (None, other)]
+        if len(found) == 1:
+            return iter(found[0][2])
+        runs = [zip(times, repeat(one), indices) for one, times, indices in found if indices]
+        return (index for _, _, index in heapq.merge(*runs))
+
+    def _in_order(self, indices: Iterator[int]) -> Iterator[Observation]:
+        while part := list(islice(indices, _AT_ONCE)):
+            yield from self._journal.at(part)

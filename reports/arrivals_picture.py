@@ -88,7 +88,8 @@ def arrivals_of(observations: Sequence[Observation]) -> Mapping[str, Any] | None
 
 def arrivals_pictures(run: Run) -> dict[str, Picture]:
     """Pictures of at most ``PICTURES`` tests by their ids: those that did not pass first, then those with outages."""
-    found = [(test, data) for test in run.tests if (data := arrivals_of(run.timeline.get(test.id, ())))]
+    seen = [(test, arrivals_of(run.timeline.select(test.id, "test", "arrivals"))) for test in run.tests]
+    found = [(test, data) for test, data in seen if data]
     found.sort(key=lambda pair: (pair[0].verdict == "pass", not pair[1].get("outages")))
     pictures: dict[str, Picture] = {}
     for test, data in found[:PICTURES]:

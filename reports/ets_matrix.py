@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.manual.ets import Case, load
-from reports.matrix import STYLES, tests_by_name, verdict_of, verdicts_by_test
+from reports.matrix import STYLES, say_what_was_chosen, tests_by_name, verdict_of, verdicts_by_test
 from reports.run import Run
 from reports.text import WORDS
 
@@ -40,7 +40,9 @@ def ets_rows(records: Sequence[Run], collected: Mapping[str, Sequence[str]]) -> 
     """One row for each case, in the order of the list. ``collected``: test id -> the cases that it names."""
     tests = tests_by_name(collected, ((test.id, test.ets) for run in records for test in run.tests))
     verdicts = verdicts_by_test(records)
-    return [EtsRow(case, tuple(tests.get(case.id, ())), verdict_of(tests.get(case.id, ()), verdicts))
+    all_chosen = not say_what_was_chosen(records)
+    return [EtsRow(case, tuple(tests.get(case.id, ())), verdict_of(tests.get(case.id, ()), verdicts,
+                                                                   all_chosen=all_chosen))
             for case in load().values()]
 
 

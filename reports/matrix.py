@@ -1,14 +1,16 @@
 """Requirement -> tests -> verdict: what was proven, what failed, and what nobody looked at.
 
-The verdict of a requirement is the worst of its tests: fail, then error, then pass. Tests that were skipped or not
-selected make it "not run", and a requirement that no test names is "no test", with a reason if it is closed that way.
+The verdict of a requirement is the worst of its tests: fail, then error, then "not run", then pass. So it is "pass"
+only when all its tests that were chosen ran and passed; a test is chosen when it is of the profile of one of the runs,
+whether it then was left out or not. A requirement that no test names is "no test", with a reason if it is closed so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rich.table import Table
@@ -21,13 +23,19 @@ from reports.text import WORDS
 ORDER = ("fail", "error", "pass", "not run", "no test")
 """The verdicts of a requirement, the worst first."""
 
-STYLES = {"pass": "green", "fail": "bold red", "error": "bold yellow", "skipped": "dim", "not run": "yellow",
-          "no test": "dim"}
+_WORST_FIRST = ("fail", "error", "not run", "pass")
+
+STYLES = {"pass": "green", "incomplete": "yellow", "fail": "bold red", "error": "bold yellow", "skipped": "dim",
+          "not run": "yellow", "no test": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One requirement with the ids of its tests. ``reason`` is given where it is closed without a test."""
+    """One requirement with the ids of its tests. ``reason`` is given where it is closed without a test.
+
+    ``on_station``: those of the tests that the station in question has the abilities for. ``heard``: a test of it has
+    passed in which the unit itself was heard or seen.
+    """
 
     id: str
     clause: str
@@ -35,30 +43,42 @@ class TraceRow:
     tests: tuple[str, ...]
     verdict: str
     reason: str | None
+    on_station: tuple[str, ...] = ()
+    heard: bool = False
 
 
 def trace(records: Sequence[Run], collected: Mapping[str, Sequence[str]], closed: Mapping[str, str],
-          requirements: Sequence[Requirement] | None = None) -> list[TraceRow]:
-    """One row per requirement, in the order of the catalogue.
+          requirements: Sequence[Requirement] | None = None, *,
+          on_station: Collection[str] | None = None) -> list[TraceRow]:
+    """One row per requirement, in the order of the catalogue. ``on_station``: the tests that a station can run; None
+    takes all.
 
     ``collected``: test id -> the requirement ids it names, whether it ran or not; ``closed``: requirement id -> reason.
     A requirement id that is not in the catalogue is ignored here: collection refuses it.
     """
     verdicts = verdicts_by_test(records)
-    tests = tests_by_name(collected, ((test.id, test.requirements) for run in records for test in run.tests))
+    tests = tests_by_name(collected, chain(
+        ((test.id, test.requirements) for run in records for test in run.tests),
+        ((one.what, one.requirements) for run in records for one in run.left_out)))
+    heard = {test.id for run in records for test in run.tests if test.verdict == "pass" and test.heard}
     rows = []
     for requirement in requirements if requirements is not None else load().values():
         names = tuple(tests.get(requirement.id, ()))
-        verdict = verdict_of(names, verdicts)
+        verdict = verdict_of(names, verdicts, all_chosen=not say_what_was_chosen(records))
         reason = closed.get(requirement.id) if not names else None
-        rows.append(TraceRow(requirement.id, requirement.clause, requirement.statement, names, verdict, reason))
+        rows.append(TraceRow(
+            requirement.id, requirement.clause, requirement.statement, names, verdict, reason,
+            on_station=tuple(name for name in names if on_station is None or name in on_station),
+            heard=any(name in heard for name in names)))
     return rows
 
 
 def verdicts_by_test(records: Sequence[Run]) -> dict[str, list[str]]:
-    """What each test came to in each run."""
+    """What each test that was chosen came to in each run; left out is "not run", as skipped is."""
     verdicts: dict[str, list[str]] = {}
     for run in records:
+        for one in run.left_out:
+            verdicts.setdefault(one.what, []).append("not run")
         for test in run.tests:
             verdicts.setdefault(test.id, []).append("not run" if test.verdict == "skipped" else test.verdict)
     return verdicts
@@ -74,16 +94,41 @@ def tests_by_name(collected: Mapping[str, Sequence[str]], ran: Iterable[tuple[st
     return tests
 
 
-def verdict_of(tests: Iterable[str], verdicts: Mapping[str, Sequence[str]]) -> str:
-    """The worst of ``tests``; "no test" where there are none."""
-    seen = {verdict for name in tests for verdict in verdicts.get(name, ["not run"])}
-    return next((one for one in ORDER if one in seen), "no test")
+def say_what_was_chosen(records: Sequence[Run]) -> bool:
+    """Whether the records name what was left out: those of schema 1 don't."""
+    return all(run.manifest is not None for run in records)
+
+
+def verdict_of(tests: Iterable[str], verdicts: Mapping[str, Sequence[str]], *, all_chosen: bool = False) -> str:
+    """The worst of those of ``tests`` that were chosen (``all_chosen``: each of them was), "not run" where none was;
+    "no test" where there are none.
+
+    A test that ran in one run need not have run in another.
+    """
+    names = list(tests)
+    seen = set()
+    for name in names:
+        if name in verdicts or all_chosen:
+            seen |= set(verdicts.get(name, ())) - {"not run"} or {"not run"}
+    return next((one for one in _WORST_FIRST if one in seen), "not run" if names else "no test")
 
 
 def to_json(rows: Sequence[TraceRow]) -> dict[str, Any]:
     """The form of ``mcm-bench trace --json``."""
     return {"requirements": [{"id": row.id, "clause": row.clause, "statement": row.statement, "tests": list(row.tests),
-                              "verdict": row.verdict, "reason": row.reason} for row in rows]}
+                              "verdict": row.verdict, "reason": row.reason, "on_station": list(row.on_station),
+                              "heard": row.heard} for row in rows]}
+
+
+def station_line(rows: Sequence[TraceRow], station: str) -> str:
+    """What a station can prove: ``bench 1 can prove 475 of 535 tested statements, 402 of them with all their tests``.
+    """
+    tested = [row for row in rows if row.tests]
+    some = [row for row in tested if row.on_station]
+    whole = sum(row.on_station == row.tests for row in some)
+    heard = sum(row.verdict == "pass" and row.heard for row in rows)
+    return (f"{station} can prove {len(some)} of {len(tested)} tested statements, {whole} of them with all their "
+            f"tests; {heard} have passed in a test that heard the unit")
 
 
 def summary_line(rows: Sequence[TraceRow]) -> str:

@@ -15,25 +15,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from bench.analysis.jls import read_jls
 from bench.errors import BenchError
+from bench.evidence import number_of
 from bench.manual.requirements import Requirement, closed
-from reports.arrivals_picture import arrivals_pictures
 from reports.current_picture import Mark, current_picture
 from reports.ets_matrix import ets_rows
 from reports.matrix import ORDER, TraceRow, trace
 from reports.measurement_picture import distance, measurement_picture
-from reports.run import Artifact, Measurement, Run, Test
-from reports.run_picture import run_picture, test_picture
+from reports.run import Measurement, Run, Test
+from reports.run_picture import MOST_TESTS, test_picture
+from reports.takt_picture import takt_picture
 from reports.text import VERDICTS, WORDS, duration, limits, name_of_test, quantity
+from reports.views import Views
 
 PICTURES = 12
 """At most this many tests that did not pass get their own timeline picture; the file stays small."""
+
+CURRENTS = 20
+"""At most this many captures of the supply current are drawn, of tests that did not pass first; all are files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,22 @@ class _Why:
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    """A file of evidence; ``href`` links to it if it is there, inside the run directory; ``test`` is the number of the
+    test whose it is."""
+
+    path: str
+    sha256: str
+    href: str | None
+    test: int | None
+
+    @property
+    def kind(self) -> str:
+        """Its name without that of the test: ``vcd``, ``2.jls``, ``arrivals.png``."""
+        return self.path.rpartition("/")[2].partition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """A requirement with its verdict, as listed on the page."""
 
@@ -59,24 +79,29 @@ class _Row:
     reason: str
 
 
-def write_page(run: Run, requirements: Sequence[Requirement]) -> Path:
-    """Write ``report.html`` into the run's directory and return its path."""
-    numbers = {test.id: number for number, test in enumerate(run.tests, start=1)}
+def write_page(run: Run, requirements: Sequence[Requirement], views: Views | None = None) -> Path:
+    """Write ``report.html`` into the run's directory and return its path. ``views`` that have been drawn before are not
+    drawn again."""
+    views = views or Views.of(run)
+    numbers = {test.id: test.number for test in run.tests}
     script = _source("page.js").strip()
     rows = _requirement_rows(run, requirements)
+    files = _files(run)
     in_profile = [row for row in rows if run.profile in row.requirement.profile]
     not_covered = _not_covered(in_profile)
     template = _environment().from_string(_source("page.html.j2"))
     page = template.render(
         run=run, numbers=numbers, counts={verdict: run.count(verdict) for verdict in VERDICTS},
         css=Markup(_source("page.css")), script=Markup(script), policy=_policy(script), started=_started(run.started),
-        why=_why(run, numbers, requirements), closest=_closest(run), run_picture=Markup(run_picture(run).inline_svg()),
-        pictures=_pictures(run), arrivals=_arrivals(run), currents=_currents(run),
+        takt=Markup(takt_picture(run.stages)) if run.stages else None,
+        why=_why(run, numbers, requirements), closest=_closest(run), run_picture=Markup(views.whole.svg),
+        pictured=MOST_TESTS, pictures=_pictures(run), currents=_currents(run, files),
+        arrivals={test_id: Markup(drawn.svg) for test_id, drawn in views.arrivals.items()},
         measurements=_by_prefix(run.measurements), suites=_by_suite(run),
         areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
         ets=[row for row in ets_rows([run], {}) if row.tests],
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
-        artifacts=[(file, _link(file, run)) for file in run.artifacts],
+        files=files, evidence=_by_test(files),
     )
     path = run.directory / "report.html"
     path.write_bytes(page.encode("utf-8", "replace"))  # a device may send half a surrogate pair
@@ -115,7 +140,7 @@ def _started(text: str) -> str:
 
 
 def _why(run: Run, numbers: dict[str, int], requirements: Sequence[Requirement]) -> _Why | None:
-    test = None if run.verdict == "pass" else run.first(run.verdict)
+    test = None if run.verdict in ("pass", "incomplete") else run.first(run.verdict)
     if test is None:
         return None
     headline, _, details = (test.message.strip() or "The test says no more.").partition("\n")
@@ -137,23 +162,25 @@ def _closest(run: Run) -> list[Measurement]:
 
 
 def _pictures(run: Run) -> dict[str, Markup]:
-    chosen = [test.id for test in run.tests if test.verdict in ("fail", "error") and run.timeline.get(test.id)]
+    chosen = [test.id for test in run.tests if test.verdict in ("fail", "error") and test.id in run.timeline]
     deciding = run.first(run.verdict)
     chosen.sort(key=lambda test_id: deciding is None or test_id != deciding.id)
     return {test_id: Markup(test_picture(run.timeline[test_id]).inline_svg()) for test_id in chosen[:PICTURES]}
 
 
-def _currents(run: Run) -> dict[str, list[Markup]]:
+def _currents(run: Run, files: Sequence[_File]) -> dict[str, list[Markup]]:
     """The current pictures of each test that captured some. A capture that can't be read is in the list of files."""
+    passed = {test.number for test in run.tests if test.verdict == "pass"}
+    captures = [file for file in files if file.path.endswith(".jls") and file.href]
+    captures.sort(key=lambda file: file.test in passed)
     found: dict[str, list[Markup]] = {}
-    for artifact in run.artifacts:
-        if artifact.path.endswith(".jls") and _link(artifact, run)["present"]:
-            try:
-                capture = read_jls(run.directory / artifact.path)
-            except BenchError:
-                continue
-            picture = current_picture(capture, _current_limits(run, capture.test))
-            found.setdefault(capture.test, []).append(Markup(picture.inline_svg()))
+    for file in captures[:CURRENTS]:
+        try:
+            capture = read_jls(run.directory / file.path)
+        except BenchError:
+            continue
+        picture = current_picture(capture, _current_limits(run, capture.test))
+        found.setdefault(capture.test, []).append(Markup(picture.inline_svg()))
     return found
 
 
@@ -169,10 +196,6 @@ def _current_limits(run: Run, test_id: str) -> list[Mark]:
             if all(abs(mark.current_a / other.current_a - 1) > 0.05 for other in marks if other.current_a):
                 marks.append(mark)
     return marks
-
-
-def _arrivals(run: Run) -> dict[str, Markup]:
-    return {test_id: Markup(picture.inline_svg()) for test_id, picture in arrivals_pictures(run).items()}
 
 
 def _by_prefix(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
@@ -192,7 +215,8 @@ def _by_suite(run: Run) -> dict[str, list[Test]]:
 def _requirement_rows(run: Run, requirements: Sequence[Requirement]) -> list[_Row]:
     """The requirements of the run's profile, and those that its tests prove besides."""
     collected = {test.id: test.requirements for test in run.tests}
-    skipped = {test.id: test.reason or test.message for test in run.tests if test.verdict == "skipped"}
+    skipped = {one.what: one.reason for one in run.left_out}
+    skipped |= {test.id: test.reason or test.message for test in run.tests if test.verdict == "skipped"}
     by_id = {row.id: row for row in requirements}
     rows = []
     for row in trace([run], collected, closed(), requirements):
@@ -201,7 +225,8 @@ def _requirement_rows(run: Run, requirements: Sequence[Requirement]) -> list[_Ro
             continue
         reason = row.reason or ""
         if row.verdict == "not run":
-            reason = "; ".join(dict.fromkeys(skipped.get(name, "") or "no reason given" for name in row.tests))
+            reason = "; ".join(dict.fromkeys(skipped[name] or "no reason given" for name in row.tests
+                                             if name in skipped))
         rows.append(_Row(requirement, row, reason))
     return rows
 
@@ -226,9 +251,24 @@ def _not_covered(rows: Sequence[_Row]) -> list[tuple[str, str, list[_Row]]]:
     return [group for group in groups if group[2]]
 
 
-def _link(artifact: Artifact, run: Run) -> dict[str, Any]:
-    """A link to the file, if the path stays inside the run directory."""
-    path = PurePosixPath(artifact.path)
-    inside = bool(re.fullmatch(r"[\w./ -]+", artifact.path)) and not path.is_absolute() and ".." not in path.parts
-    present = inside and (run.directory / artifact.path).is_file()
-    return {"href": "./" + artifact.path if present else None, "present": present}
+def _by_test(files: Sequence[_File]) -> dict[int, list[_File]]:
+    """What can be opened of each test, by its number."""
+    groups: dict[int, list[_File]] = {}
+    for file in files:
+        if file.test is not None and file.href is not None:
+            groups.setdefault(file.test, []).append(file)
+    return groups
+
+
+def _files(run: Run) -> list[_File]:
+    """All evidence, in the order of the record."""
+    numbers = {test.number for test in run.tests}
+    files = []
+    for artifact in run.artifacts:
+        path = PurePosixPath(artifact.path)
+        inside = bool(re.fullmatch(r"[\w./ -]+", artifact.path)) and not path.is_absolute() and ".." not in path.parts
+        present = inside and (run.directory / artifact.path).is_file()
+        number = number_of(path) if path.parent.name == "evidence" else None
+        files.append(_File(artifact.path, artifact.sha256, "./" + artifact.path if present else None,
+                           number if number in numbers else None))
+    return files

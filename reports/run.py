@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bench.errors import BenchError
-from bench.timeline import Observation
+from bench.manifest import LeftOut, Manifest
 from reports.text import VERDICTS
+from reports.timeline_file import TimelineFile
+
+SCHEMAS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test of a run. ``title`` is the first line of its docstring, ``reason`` says why it was skipped."""
+    """One test of a run. ``title`` is the first line of its docstring, ``reason`` says why it was skipped; ``number``
+    counts from 1, in the record or else by its place there; ``readings``: how the unit was seen to read open places of
+    the manual, by their numbers."""
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
@@ -34,6 +41,9 @@ class Test:
     steps: tuple[str, ...] = ()
     reason: str | None = None
     ets: tuple[str, ...] = ()
+    heard: bool = False
+    number: int = 0
+    readings: dict[str, str] = field(default_factory=dict)
 
     @property
     def suite(self) -> str:
@@ -52,6 +62,22 @@ class Measurement:
     high: float | None
     verdict: str
     test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a unit's life on the line; moments are bench time in seconds."""
+
+    name: str
+    began_s: float
+    ended_s: float
+    physics_s: float
+    busy_s: float
+    verdict: str
+
+    @property
+    def took_s(self) -> float:
+        return self.ended_s - self.began_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +104,25 @@ class Run:
     tests: tuple[Test, ...]
     measurements: tuple[Measurement, ...]
     artifacts: tuple[Artifact, ...]
-    timeline: Mapping[str, Sequence[Observation]]
+    timeline: TimelineFile
     message: str | None = None
+    manifest: Manifest | None = None
+    stages: tuple[Stage, ...] = ()
 
     @classmethod
-    def load(cls, run_dir: Path, timeline: Mapping[str, Sequence[Observation]] | None = None) -> Run:
+    def load(cls, run_dir: Path, timeline: TimelineFile | None = None) -> Run:
         """Read a run directory. Keys that are not known here are left alone; no timeline at all is accepted. A
-        ``timeline`` that has been read before is not read again: it may be long.
+        ``timeline`` that has been looked through before is not looked through again: it may be long.
 
         Raises BenchError for a file that is missing, broken or contradicts itself.
         """
         path = run_dir / "record.json"
         record = _Table(path, "", _json(path))
-        if record.value("schema", int) != 1:
-            raise _broken(path, "schema 1", f"schema {record.value('schema', int)}")
+        if record.value("schema", int) not in SCHEMAS:
+            raise _broken(path, f"schema {' or '.join(map(str, SCHEMAS))}", f"schema {record.value('schema', int)}")
         run = cls(
             directory=run_dir,
-            verdict=record.choice("verdict", ("pass", "fail", "error")),
+            verdict=record.choice("verdict", ("pass", "incomplete", "fail", "error")),
             simulated=record.value("simulated", bool),
             profile=record.value("profile", str),
             unit=record.optional("unit", str),
@@ -102,27 +130,50 @@ class Run:
             started=record.value("started", str),
             device_time_s=record.number("device_time_s"),
             wall_time_s=record.number("wall_time_s"),
-            tests=tuple(_test(row) for row in record.tables("tests")),
+            tests=tuple(_test(row, place) for place, row in enumerate(record.tables("tests"), start=1)),
             measurements=tuple(_measurement(row) for row in record.tables("measurements")),
             artifacts=tuple(Artifact(row.value("path", str), row.value("sha256", str))
                             for row in record.tables("artifacts")),
-            timeline=_timeline(run_dir / "timeline.jsonl") if timeline is None else timeline,
+            timeline=TimelineFile(run_dir / "timeline.jsonl") if timeline is None else timeline,
             message=record.optional("message", str),
+            manifest=_manifest(path, record.optional("manifest", dict)),
+            stages=tuple(_stage(row) for row in record.tables("stages")) if record.optional("stages", list) else (),
         )
         run._refuse_contradictions(path)
         return run
 
+    @property
+    def readings(self) -> dict[str, list[str]]:
+        """How the unit was seen to read open places of the manual: more than one reading of a place where a unit that
+        should have kept to one took several."""
+        seen = sorted({pair for test in self.tests for pair in test.readings.items()})
+        return {place: [reading for number, reading in seen if number == place] for place, _ in seen}
+
     def _refuse_contradictions(self, path: Path) -> None:
-        ids = [test.id for test in self.tests]
-        twice = next((name for name in ids if ids.count(name) > 1), None)
-        if twice is not None:
-            raise _broken(path, "each test once", f"{twice} twice")
+        for what, counted in (("", Counter(test.id for test in self.tests)),
+                              ("number ", Counter(str(test.number) for test in self.tests))):
+            twice = next((name for name, count in counted.items() if count > 1), None)
+            if twice is not None:
+                raise _broken(path, "each test once", f"{what}{twice} twice")
         worse = [row.id for row in self.tests if row.verdict in ("fail", "error")]
         worse += [row.name for row in self.measurements if row.verdict in ("fail", "error")]
-        if self.verdict == "pass" and worse:
-            raise _broken(path, "the worst verdict of its tests and measurements", f"pass, although {worse[0]} is not")
+        if self.verdict in ("pass", "incomplete") and worse:
+            raise _broken(path, "the worst verdict of its tests and measurements",
+                          f"{self.verdict}, although {worse[0]} did not pass")
+        if self.verdict == "pass" and self.missing:
+            raise _broken(path, "a pass of a complete run only", f"pass, although {self.missing[0].what} was left out")
         if self.verdict == "pass" and not any(test.verdict == "pass" for test in self.tests):
             raise _broken(path, "at least one passed test in a run that passes", "none")
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What is not in the run, whether it makes it incomplete or not."""
+        return self.manifest.left_out if self.manifest is not None else ()
+
+    @property
+    def missing(self) -> list[LeftOut]:
+        """What makes the run incomplete."""
+        return [one for one in self.left_out if not one.excused]
 
     def count(self, verdict: str) -> int:
         """How many tests have this verdict."""
@@ -135,6 +186,11 @@ class Run:
     def measurements_of(self, test_id: str) -> list[Measurement]:
         """The measurements that a test made, in order."""
         return [row for row in self.measurements if row.test == test_id]
+
+
+def _stage(row: _Table) -> Stage:
+    return Stage(row.value("name", str), row.number("began_s"), row.number("ended_s"), row.number("physics_s"),
+                 row.number("busy_s"), row.choice("verdict", VERDICTS))
 
 
 class _Table:
@@ -191,12 +247,22 @@ class _Table:
         return value
 
 
-def _test(row: _Table) -> Test:
+def _test(row: _Table, place: int) -> Test:
     return Test(id=row.value("id", str), verdict=row.choice("verdict", VERDICTS),
                 requirements=row.texts("requirements"), device_time_s=row.number("device_time_s"),
                 wall_time_s=row.number("wall_time_s"), message=row.optional("message", str) or "",
                 title=row.optional("title", str), steps=row.texts("steps"), ets=row.texts("ets"),
-                reason=row.optional("reason", str))
+                heard=row.optional("heard", bool) or False,
+                readings=row.optional("readings", dict) or {},
+                reason=row.optional("reason", str), number=row.optional("number", int) or place)
+
+
+def _manifest(path: Path, content: object) -> Manifest | None:
+    """None in records of schema 1."""
+    try:
+        return TypeAdapter(Manifest).validate_python(content) if content is not None else None
+    except ValidationError as problem:
+        raise _broken(path, "a manifest", str(problem.errors()[0]["msg"])) from problem
 
 
 def _measurement(row: _Table) -> Measurement:
@@ -204,22 +270,6 @@ def _measurement(row: _Table) -> Measurement:
                        unit=row.optional("unit", str) or "", low=row.optional_number("low"),
                        high=row.optional_number("high"), verdict=row.choice("verdict", ("pass", "fail", "error")),
                        test=row.value("test", str))
-
-
-def _timeline(path: Path) -> Mapping[str, Sequence[Observation]]:
-    tests: dict[str, list[Observation]] = {}
-    if path.exists():
-        for index, line in enumerate(_text(path).split("\n"), start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                    seen = Observation(float(row["t"]), str(row["source"]), str(row["kind"]), dict(row["data"]))
-                    if not math.isfinite(seen.time):
-                        raise ValueError(seen.time)
-                    tests.setdefault(str(row["test"]), []).append(seen)
-                except (ValueError, KeyError, TypeError) as problem:
-                    raise _broken(path, f"an observation in line {index}", f"{line[:80]!r}") from problem
-    return MappingProxyType(tests)
 
 
 def _json(path: Path) -> object:

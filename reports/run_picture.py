@@ -27,6 +27,9 @@ GUTTER = 104.0
 LETTER = 0.78
 """Mean width of a letter in pixels for a font of one point; used to know whether a label has room."""
 
+MOST_TESTS = 120
+"""More of them in one picture nobody would look at."""
+
 LANES = ("supply", "button", "green LED", "red LED", "cell", "bootstrap", "DM", "gateway", "NFC", "meter")
 _HEIGHTS = {"supply": 58, "bootstrap": 44, "DM": 44, "gateway": 56, "NFC": 44, "meter": 44}
 _LANE_OF_SOURCE = {"bootstrap": "bootstrap", "dm": "DM", "mdm": "gateway", "gateway": "gateway",
@@ -36,11 +39,12 @@ _CURRENT_DECADES = (-6.0, 0.0)
 _VERDICT_MARK = {"pass": ("✓", GREEN), "fail": ("✕", RED), "error": ("!", ORANGE), "skipped": ("–", MUTED)}
 
 def run_picture(run: Run) -> Picture:
-    """All tests of a run that observed anything, side by side in rows, named by their number in the record."""
-    numbered = [(number, test.verdict, run.timeline[test.id]) for number, test in enumerate(run.tests, start=1)
-                if run.timeline.get(test.id)]
-    parts = [(number, verdict, seen, Silences.find(_moments(seen))) for number, verdict, seen in numbered]
-    rows = _rows([_weight(silences) for *_, silences in parts])
+    """The tests of a run that observed anything, side by side in rows, named by their number in the record. Of more
+    than ``MOST_TESTS`` those that did not pass, and the first others."""
+    observed = sorted((test for test in run.tests if test.id in run.timeline), key=lambda test: test.verdict == "pass")
+    chosen = sorted(observed[:MOST_TESTS], key=lambda test: test.number)
+    parts = [(test, Silences.find(_moments(run.timeline[test.id]))) for test in chosen]
+    rows = _rows([_weight(silences) for _, silences in parts])
     lanes = _Lanes.stack((name, 30 if name == "supply" else 17) for name in LANES)
     row_height = 40 + lanes.height + 24
     sheet = Sheet(WIDTH, max(1, len(rows)) * row_height + 32)
@@ -48,10 +52,10 @@ def run_picture(run: Run) -> Picture:
         top = index * row_height + 40
         _lane_names(sheet, lanes, top, 9)
         for position, (left, right) in row:
-            number, verdict, observations, silences = parts[position]
+            test, silences = parts[position]
             axis = TimeAxis(silences, left + 5, right - 5)
-            _test_border(sheet, left, right, top, lanes, number, verdict, silences.duration_s)
-            _draw(sheet, observations, axis, lanes, top, 7.5)
+            _test_border(sheet, left, right, top, lanes, test.number, test.verdict, silences.duration_s)
+            _draw(sheet, run.timeline[test.id], axis, lanes, top, 7.5)
             _fold_labels(sheet, axis, top + lanes.height + 9, 7)
     if not rows:
         sheet.text(GUTTER, 24, "no observations", MUTED, 11)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,10 +15,17 @@ from rich.text import Text
 
 from reports.matrix import STYLES
 from reports.measurement_picture import distance
-from reports.run import Run
+from reports.run import Measurement, Run, Test
 from reports.text import VERDICTS, WORDS, duration, limits, name_of_test, quantity
 
-_MARKS = {"pass": "✔", "fail": "✘", "error": "▲", "skipped": "○"}
+Row = TypeVar("Row", Test, Measurement)
+
+LISTED = 200
+"""Of more tests, or measurements, only those that did not pass are listed, as many at most: the page has them all."""
+
+_MARKS = {"pass": "✔", "incomplete": "◐", "fail": "✘", "error": "▲", "skipped": "○"}
+
+_NAMED = 5
 
 
 def summary(run: Run, report: Path | None = None) -> RenderableType:
@@ -28,15 +38,16 @@ def summary(run: Run, report: Path | None = None) -> RenderableType:
 
 
 def _tests(run: Run) -> Table:
-    view = Table(title="Tests", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
+    tests = _listed(run.tests)
+    view = Table(title=_title("Tests", tests, run.tests), title_justify="left", expand=True, box=box.SIMPLE_HEAD)
     view.add_column("", width=1)
     view.add_column("test", ratio=3, overflow="fold")
     view.add_column("requirements", ratio=1, overflow="fold", style="dim")
     view.add_column("device time", justify="right", no_wrap=True)
-    for suite in dict.fromkeys(test.suite for test in run.tests):
+    for suite in dict.fromkeys(test.suite for test in tests):
         view.add_section()
         view.add_row("", Text(suite, style="bold"), "", "")
-        for test in (test for test in run.tests if test.suite == suite):
+        for test in (test for test in tests if test.suite == suite):
             name = Text(name_of_test(test.id))
             note = test.message if test.verdict in ("fail", "error") else test.reason or ""
             if note:
@@ -47,11 +58,13 @@ def _tests(run: Run) -> Table:
 
 
 def _measurements(run: Run) -> Table:
-    view = Table(title="Measurements", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
+    rows = _listed(run.measurements)
+    view = Table(title=_title("Measurements", rows, run.measurements), title_justify="left", expand=True,
+                 box=box.SIMPLE_HEAD)
     view.add_column("", width=1)
     for name, ratio in (("measurement", 2), ("value", 1), ("limits", 2), ("distance", 2)):
         view.add_column(name, ratio=ratio, overflow="fold", justify="left" if name == "measurement" else "right")
-    for row in run.measurements:
+    for row in rows:
         away = distance(row)
         view.add_row(Text(_MARKS[row.verdict], style=STYLES[row.verdict]), Text(row.name),
                      Text(quantity(row.value, row.unit), style=STYLES[row.verdict]),
@@ -59,8 +72,16 @@ def _measurements(run: Run) -> Table:
     return view
 
 
+def _listed(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows if len(rows) <= LISTED else [row for row in rows if row.verdict in ("fail", "error")][:LISTED]
+
+
+def _title(name: str, listed: Sequence[Row], rows: Sequence[Row]) -> str:
+    return name if len(listed) == len(rows) else f"{name}: {len(listed)} of {len(rows)}, not passed"
+
+
 def _verdict(run: Run, report: Path | None) -> Panel:
-    style = {"pass": "bold white on green", "fail": "bold white on red", "error": "bold black on yellow"}[run.verdict]
+    style = {"pass": "bold white on green", "fail": "bold white on red"}.get(run.verdict, "bold black on yellow")
     counts = ", ".join(f"{run.count(verdict)} {WORDS[verdict].lower()}" for verdict in VERDICTS)
     text = Text()
     text.append(f"\n   {_MARKS[run.verdict]}  {' '.join(WORDS[run.verdict])}   \n", style=style)
@@ -68,6 +89,15 @@ def _verdict(run: Run, report: Path | None) -> Panel:
         text.append("\n SIMULATED – lab in software, no hardware was tested \n", style="bold black on bright_yellow")
     text.append(f"\nunit {run.unit or 'unknown'}   profile {run.profile}   seed {run.seed}\n")
     text.append(f"{counts}   device time {duration(run.device_time_s)}   wall time {duration(run.wall_time_s)}")
+    if run.left_out:
+        text.append(f"\nleft out: {len(run.left_out)}", style="bold yellow" if run.missing else "dim")
+        reasons = Counter(one.reason for one in run.missing or run.left_out)
+        for reason, count in reasons.most_common(_NAMED):
+            text.append(f"\n  {count} × {reason}", style="dim")
+        if len(reasons) > _NAMED:
+            text.append("\n  and more, on the page", style="dim")
+    for finding in run.manifest.findings if run.manifest is not None else ():
+        text.append(f"\nfinding: {finding}", style="bold yellow")
     if report is not None:
         text.append("\nreport ", style="dim")
         text.append(str(report), style="bold")

@@ -7,7 +7,7 @@ import math
 VERDICTS = ("pass", "fail", "error", "skipped")
 """The verdicts of a test, as in record.json."""
 
-WORDS = {"pass": "PASS", "fail": "FAIL", "error": "BENCH FAULT", "skipped": "SKIPPED",
+WORDS = {"pass": "PASS", "incomplete": "INCOMPLETE", "fail": "FAIL", "error": "BENCH FAULT", "skipped": "SKIPPED",
          "not run": "NOT RUN", "no test": "NO TEST"}
 """What a reader sees for each verdict of a run, a test or a requirement."""
 
@@ -41,6 +41,8 @@ def quantity(value: float | None, unit: str) -> str:
 def limits(low: float | None, high: float | None, unit: str) -> str:
     """Limits in words: ``≤ 6.6 µA``, ``1 s … 1.3 s``, ``= 0``, ``no limits``."""
     if low is not None and high is not None:
+        if 0 < abs(low) < 1e-6 * abs(high):    # a guard band beside zero: 551 ps of 2 s say nothing
+            low = 0.0
         return f"= {quantity(low, unit)}" if low == high else f"{quantity(low, unit)} … {quantity(high, unit)}"
     if high is not None:
         return f"≤ {quantity(high, unit)}"

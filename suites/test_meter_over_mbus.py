@@ -4,7 +4,8 @@ from bench.payload.compare import differences
 from fixtures.words import device_time, everywhere, minutes, needs, req
 
 
-@req("PAY-MBUS-02", "PAY-MBUS-03", "PAY-MBUS-04", "PAY-SENML-08")
+@req("PAY-MBUS-02", "PAY-MBUS-03", "PAY-MBUS-04", "PAY-MBUS-05", "PAY-MBUS-06", "PAY-MBUS-07", "PAY-MBUS-08",
+     "PAY-SENML-08")
 @device_time("1 min")
 @needs("meter.mbus")
 @everywhere
@@ -13,5 +14,6 @@ def test_a_telegram_says_what_the_meter_says_over_m_bus(joined_unit, dm, gateway
     arrived = gateway.count
     dm.execute("/33906/0/10")
     telegram = gateway.wait_for_telegram(timeout=15 * minutes, after=arrived).telegram
-    wrong = differences(telegram.newest, before, mbus.read(), fields=("meter_id", "energy", "volume"))
+    wrong = differences(telegram.newest, before, mbus.read(), fields=(
+        "meter_id", "energy", "volume", "power", "flow", "forward_temperature", "return_temperature"))
     assert not wrong, "; ".join(wrong)

@@ -96,10 +96,16 @@ def test_a_key_is_right_in_every_state_of_the_meter(uploads, meter, meter_simula
 @device_time("2 min")
 @in_regression
 @pytest.mark.parametrize("message_format", ["standard", "extended"])
-def test_the_payload_is_one_object_without_duplicate_keys(uploads, message_format):
+def test_the_payload_is_one_object_without_duplicate_keys(uploads, readings, message_format):
+    """But for the U2 that the manual prints twice (C07)."""
     uploads.set(encoding="JSON", message_format=message_format)
     payload = uploads.arrival().payload
     keys = [key for key, _ in pairs_of(payload.decode("utf-8"))]
+    if message_format == "extended":
+        as_printed = keys.count("U2") == 2 and "U3" not in keys
+        readings.takes("C07", "U2 twice" if as_printed else "U3")
+        if as_printed:
+            keys.remove("U2")
     twice = sorted({key for key in keys if keys.count(key) > 1})
     assert not twice, f"{', '.join(twice)} is there more than once in {payload.decode()}"
 
@@ -124,14 +130,13 @@ def test_a_standard_telegram_has_exactly_the_keys_of_the_example(uploads):
 
 
 @req("PAY-JSON-18")
-@device_time("35 min")
-@needs("nfc")
+@device_time("50 min")
 @in_regression
 def test_each_json_telegram_carries_one_readout(unit, gateway, bench):
     unit.make_joined({"message_encoding": "JSON", "readout_interval": 5, "report_interval": 5,
                       "transmit_interval": 15, "transmit_offset": 1, "transmit_delay": 1})
     arrived = gateway.count
-    bench.clock.sleep(32 * minutes)
+    bench.clock.sleep(47 * minutes)
     arrivals = gateway.arrivals(since=arrived)
     assert len(arrivals) >= 5, "two transmissions with three readouts each were due"
     for arrival in arrivals:

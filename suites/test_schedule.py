@@ -6,22 +6,22 @@ from itertools import pairwise, permutations
 
 import pytest
 
+from bench.analysis.current_phases import Kind, find_phases, share
 from bench.analysis.randomness import FALSE_ALARMS, chance_of_coincidences, doubts
 from bench.analysis.schedule import transmissions
 from fixtures.outcomes import DmRefused, Status
-from fixtures.words import days, device_time, everywhere, hours, in_regression, minutes, needs, req, s
+from fixtures.words import beginning, days, device_time, everywhere, hours, in_regression, minutes, needs, req, s
 
-BENCH = {"utc_offset": 0, "time_sync_source": "Manual", "t3324_timer": 11160}
-"""Stamps in the meter's time, no readouts for a synchronisation, and the DM server reaches the unit."""
-EVERY = BENCH | {"message_encoding": "M-Bus", "max_uploads_per_transmission": 255}
-"""Each readout in a telegram of its own, and none left behind."""
+EVERY = {"time_sync_source": "Manual", "power_saving_mode": "Disabled", "max_uploads_per_transmission": 255}
+"""No readouts for a synchronisation, the DM server reaches the unit, and no readout is left behind."""
 
 
 @req("SCH-01", "SCH-02", "SCH-09", "SCH-19", "SCH-20", "PAY-SENML-28", "PAY-SENML-05")
-@device_time("7 d")
+@device_time("8 d")
 @in_regression
 def test_seven_days_of_the_default_schedule(unit, gateway, bench, measure):
     unit.make_joined()
+    bench.sleep_until_hour(6)    # after the window of the day, and before that of the next
     first = gateway.count
     bench.clock.sleep(7 * days)
     arrivals = gateway.arrivals(since=first)
@@ -53,7 +53,6 @@ def test_a_readout_can_be_triggered_over_dm(joined_unit, dm, gateway, bench, mea
 
 @req("SCH-24", "SCH-04", "OTC-T11-03", "OTC-T11-05")
 @device_time("12 min")
-@needs("nfc")
 @everywhere
 def test_new_intervals_take_effect_without_a_reboot(joined_unit, gateway, panel, bench):
     changed = bench.clock.time()
@@ -67,19 +66,19 @@ def test_new_intervals_take_effect_without_a_reboot(joined_unit, gateway, panel,
 
 @req("RETX-02")
 @device_time("15 min")
-@needs("cell.outage", "nfc", "meter.optical")
+@needs("cell.outage", "meter.optical")
 @everywhere
-def test_what_an_outage_held_back_is_sent_at_a_later_transmission(unit, cell, gateway, meter, bench):
-    unit.make_joined({"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
-                      "transmit_delay": 1, "utc_offset": 0})
+def test_what_an_outage_held_back_is_sent_at_a_later_transmission(ways, way, cell, telegrams, meter, bench):
+    ways.join(way, {"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
+                    "transmit_delay": 1})
     cell.off()
     now = meter.read().meter_time
     missed = now.replace(second=0) + timedelta(minutes=5 - now.minute % 5)
-    arrived = gateway.count
+    arrived = telegrams.count
     bench.clock.sleep((missed - now).total_seconds() + 2.5 * minutes)    # beyond its transmission window
-    assert gateway.count == arrived, "a telegram without a network"
+    assert telegrams.count == arrived, "a telegram without a network"
     cell.on()
-    gateway.wait_for_readout(missed, timeout=11 * minutes)
+    telegrams.wait_for_readout(missed - timedelta(minutes=way.utc_offset), timeout=11 * minutes)
 
 
 # -- on which moments
@@ -93,11 +92,11 @@ def test_what_an_outage_held_back_is_sent_at_a_later_transmission(unit, cell, ga
     pytest.param(100, 50, 30, id="100-min", marks=[req("SCH-07"), device_time("31 h")]),
     pytest.param(1440, 1440, 60, id="a-day", marks=[req("SCH-05", "SCH-26", "OTC-T11-05"), device_time("61 h")])])
 @req("SCH-07", "SCH-08", "SCH-25", "OTC-T11-03", "LWM2M-33906.0.0", "LWM2M-33906.0.18")
-@needs("nfc", "meter.optical")
+@needs("meter.optical")
 @in_regression
-def test_readouts_and_transmissions_are_on_the_grid_from_midnight(history, interval, transmit, hours_passed):
+def test_readouts_and_transmissions_are_on_the_grid_from_midnight(history, way, interval, transmit, hours_passed):
     history.begin(EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": transmit,
-                           "transmit_offset": 1, "transmit_delay": 2})
+                           "transmit_offset": 1, "transmit_delay": 2}, way)
     history.pass_time(hours_passed * hours)
     history.check()
     moments = [stamp.hour * 60 + stamp.minute for stamp in history.stamps]
@@ -105,15 +104,37 @@ def test_readouts_and_transmissions_are_on_the_grid_from_midnight(history, inter
     assert all(moment % interval == 0 for moment in moments), "a readout is not on the grid from 00:00"
 
 
+@beginning({
+    "new-year": "2026-12-31 19:20", "another-new-year": "2027-12-31 19:20", "end-of-february": "2027-02-28 19:20",
+    "leap-day": "2028-02-28 19:20", "after-leap-day": "2028-02-29 19:20", "summer-time-begins": "2027-03-27 19:20",
+    "summer-time-ends": "2027-10-30 19:20", "first-of-a-month": "2027-08-31 19:20", "spring": "2028-04-30 19:20"})
+@req("SCH-07", "SCH-08", "SCH-23", "RETX-02", "RETX-18", "TIME-09", "TIME-19", "STO-04")
+@device_time("16 h")
+@needs("meter.optical", "cell.outage")
+@in_regression
+def test_the_schedule_goes_over_an_edge_of_the_calendar_with_and_without_a_network(history, way):
+    """Without one from nine to a quarter past midnight, and with one from then on, over the hours of summer time."""
+    history.begin(EVERY | {"readout_interval": 30, "report_interval": 30, "transmit_interval": 60, "transmit_offset": 5,
+                           "transmit_delay": 20, "auto_upload_order": "Oldest first", "search_period": 60,
+                           "restart_backoff": "5-5"}, way)
+    history.pass_time_until(21)
+    history.lose_network(3.25 * hours)
+    history.pass_time(11 * hours)
+    history.check()
+    moments = {stamp.hour * 60 + stamp.minute for stamp in history.stamps}
+    missing = set(range(0, 24 * 60, 30)) - set(range(10 * 60, 21 * 60, 30)) - moments
+    assert not missing, f"no readout at {sorted(missing)} min of the day"
+
+
 @req("SCH-08", "SCH-09", "SCH-10", "SCH-11", "SCH-25", "SCH-02", "OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19",
      "LWM2M-33906.0.20")
 @device_time("49 h")
-@needs("nfc", "meter.optical")
+@needs("meter.optical")
 @in_regression
-def test_48_transmissions_are_spread_at_random_over_their_window(history, measure):
+def test_48_transmissions_are_spread_at_random_over_their_window(history, way, measure):
     """A healthy unit fails it in less than one of a million runs."""
     history.begin(EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60,
-                           "transmit_offset": 15, "transmit_delay": 30})
+                           "transmit_offset": 15, "transmit_delay": 30}, way)
     history.pass_time(48 * hours)
     history.check()
     places = history.places()
@@ -124,17 +145,31 @@ def test_48_transmissions_are_spread_at_random_over_their_window(history, measur
     assert not doubts(places, slack=1 / 30), "; ".join(doubts(places, slack=1 / 30))
 
 
+@req("SCH-08", "SCH-09", "SCH-10", "SCH-11", "OTC-T11-06", "OTC-T11-07")
+@device_time("12 d")
+@needs("meter.optical")
+@in_regression
+def test_a_long_offset_and_delay_are_kept_to(history, way):
+    """Both beyond eight bits: from 5 h to 11 h 40 min after midnight and noon."""
+    history.begin(EVERY | {"readout_interval": 120, "report_interval": 120, "transmit_interval": 720,
+                           "transmit_offset": 300, "transmit_delay": 400}, way)
+    history.pass_time(12 * days)
+    history.check()
+    found = doubts(history.places(), slack=1 / 400)
+    assert not found, "; ".join(found)
+
+
 @req("SCH-12", "SCH-11")
 @device_time("3 h")
-@needs("nfc", "meter.optical", "panel.button")
+@needs("meter.optical", "panel.button")
 @in_regression
-def test_after_a_restart_the_moments_are_others(history, unit):
+def test_after_a_restart_the_moments_are_others(history, unit, way):
     """A unit that draws the same moments after each start would have them in common with all others."""
     settings = EVERY | {"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
                         "transmit_delay": 4}
     series = []
     for _ in range(2):
-        history.begin(settings)
+        history.begin(settings, way)
         history.pass_time(1 * hours)
         history.check()
         series.append(history.places())
@@ -146,24 +181,25 @@ def test_after_a_restart_the_moments_are_others(history, unit):
             "after a restart the unit transmits at the same moments again"
 
 
-@pytest.mark.parametrize("way", [pytest.param("NFC", marks=req("SCH-13")), pytest.param("DM", marks=req("SCH-14"))])
+@pytest.mark.parametrize("how", [pytest.param("NFC", marks=[req("SCH-13"), needs("settings.nfc.write")]),
+                                 pytest.param("DM", marks=req("SCH-14"))])
 @req("OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
 @device_time("13 h")
-@needs("nfc", "meter.optical")
+@needs("meter.optical")
 @in_regression
-def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way):
+def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how):
     """A window of two minutes, first from 50 on, then from 10 on: seconds would be found out (C01)."""
     settings = EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60}
     for offset in (50, 10):
         change = {"transmit_offset": offset, "transmit_delay": 2}
-        if way == "NFC" or offset == 50:
-            history.begin(settings | change)
+        if how == "NFC" or offset == 50:
+            history.begin(settings | change, way)
             assert (dm.read("/33906/0/19"), dm.read("/33906/0/20")) == (offset, 2)
         else:
             dm.write("/33906/0", {19: offset, 20: 2})
             now = unit.read_settings().values
             assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
-            history.begin_anew(settings | change)
+            history.begin_anew(way.settings | settings | change)
         history.pass_time(6 * hours)
         assert len(history.check().transmissions) >= 5
 
@@ -172,40 +208,57 @@ def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way):
                                            ("transmit_interval", "/33906/0/18")])
 @req("SCH-06", "DM-04")
 @device_time("2 min")
-@needs("nfc")
 @in_regression
 def test_an_interval_outside_5_to_1440_is_refused(joined_unit, dm, key, path):
     before = dm.read(path)
     for beyond in (0, 4, 1441, -1, 65536):
         assert dm.refusal(path, beyond).startswith("4."), f"{beyond} was not refused over DM"
         if 0 <= beyond <= 65535:
-            assert joined_unit.try_settings({key: beyond}).status is Status.RANGE, f"{beyond} was not refused over NFC"
+            assert joined_unit.try_settings({key: beyond}).status is Status.RANGE, f"{beyond} was not refused"
         assert dm.read(path) == before, f"the refused {beyond} changed the value"
 
 
 @req("SCH-21", "OTC-T11-04", "LWM2M-33906.0.17")
 @device_time("6 h")
-@needs("nfc", "meter.optical")
+@needs("meter.optical")
 @in_regression
-def test_the_report_interval_chooses_among_the_readouts(history):
-    """What the two intervals are for is unclear (C22); a report interval without any effect would be no setting."""
+def test_the_report_interval_chooses_among_the_readouts(history, way, readings):
+    """What the two intervals are for is unclear (C22)."""
     history.begin(EVERY | {"readout_interval": 5, "report_interval": 60, "transmit_interval": 60,
-                           "transmit_offset": 5, "transmit_delay": 20})
+                           "transmit_offset": 5, "transmit_delay": 20}, way)
     history.pass_time(5 * hours)
     history.check()
-    assert all(stamp.minute == 0 for stamp in history.stamps), "all readouts are sent, whatever the report interval"
+    minutes_sent = {stamp.minute for stamp in history.stamps}
+    assert minutes_sent in ({0}, set(range(0, 60, 5))), f"readouts of the minutes {sorted(minutes_sent)} are sent"
+    readings.takes("C22", "spaces what is sent" if minutes_sent == {0} else "without effect")
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+@req("SCH-27", "LWM2M-33906.0.43")
+@device_time("25 min")
+@needs("meter.simulator", "meter.optical", "supply.charge")
+@in_regression
+def test_a_silent_meter_is_not_asked_more_often_than_is_set(unit, power, meter_simulator, history, retries):
+    """Each attempt draws a little current."""
+    unit.make_joined({"readout_interval": 5, "report_interval": 5, "max_meter_retries": retries, "t3324_timer": 10})
+    history.begin_anew({"readout_interval": 5})
+    history.pass_time_until_minute(4.5, of=5)
+    meter_simulator.disconnect()
+    attempts = share(find_phases(power.capture(90 * s, period=0.01 * s)), Kind.READOUT).count
+    meter_simulator.connect()
+    assert 1 <= attempts <= 1 + retries, f"{attempts} attempts to read the meter, {retries} retries are set"
 
 
 @pytest.mark.parametrize(("retries", "comes"), [(0, False), (255, True)])
 @req("SCH-27", "SCH-28", "LWM2M-33906.0.43")
 @device_time("25 min")
-@needs("nfc", "meter.simulator", "meter.optical")
+@needs("meter.simulator", "meter.optical")
 @in_regression
 def test_a_meter_that_is_silent_for_a_minute_is_read_again_as_often_as_is_set(
-        history, meter_simulator, bench, retries, comes):
+        history, way, meter_simulator, bench, retries, comes):
     """Between the retries is a time that is not printed; 255 of them last for more than a minute."""
     history.begin(EVERY | {"readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
-                           "transmit_delay": 2, "max_meter_retries": retries})
+                           "transmit_delay": 2, "max_meter_retries": retries}, way)
     silent = history.pass_time_until_minute(4, of=5)
     meter_simulator.disconnect()
     bench.clock.sleep(2 * minutes)
@@ -217,6 +270,17 @@ def test_a_meter_that_is_silent_for_a_minute_is_read_again_as_often_as_is_set(
     assert bool(late) is comes, f"with {retries} retries the readout of {missed:%H:%M} " + (
         "was not made when the meter was back" if comes else "came, though the meter was silent")
     assert missed + timedelta(minutes=5) in stamps, "the readouts have ended"
+
+
+@pytest.mark.parametrize("interval", [10, 60, 240])
+@req("SCH-17", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
+@device_time("1 min")
+@in_regression
+def test_a_transmit_interval_that_becomes_too_short_sets_offset_and_delay(joined_unit, dm, interval):
+    dm.write("/33906/0", {18: 1440, 19: 30, 20: 240})
+    dm.write("/33906/0/18", interval)
+    found = (dm.read("/33906/0/19"), dm.read("/33906/0/20"))
+    assert found == (0, interval), f"offset and delay are {found} with an interval of {interval} min"
 
 
 @req("SCH-18", "SCH-16", "SCH-17", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
@@ -237,3 +301,9 @@ def test_interval_offset_and_delay_are_consistent_in_whatever_order_they_are_wri
                 dm.write(f"/33906/0/{number}", target[number])
             interval, offset, delay = stored()
             assert offset + delay <= interval, f"{interval}/{offset}/{delay} after {number} in the order {order}"
+    for number in (19, 20):    # the delay reaches to the end of the interval
+        dm.write("/33906/0", target)
+        with suppress(DmRefused):
+            dm.write(f"/33906/0/{number}", target[number] + 1)
+        interval, offset, delay = stored()
+        assert offset + delay <= interval, f"{interval}/{offset}/{delay} after a minute more in {number}"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fixtures.words import device_time, in_regression, minutes, needs, req, s
+from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
 
 @req("PWR-01", "PWR-16", "PWR-07", "ACT-19")
@@ -50,9 +50,9 @@ def _activate_by_button(unit, volts: float) -> None:
 
 def _reports(gateway, bench, dm) -> None:
     """It joins, its first telegram arrives, and it has not started anew since."""
-    began = bench.clock.time()
+    began, count = bench.clock.time(), gateway.count
     dm.wait_for_registration(5 * minutes, after=began)
-    gateway.wait_for_telegram(15 * minutes, after=0)
+    gateway.wait_for_telegram(15 * minutes, after=count)
     uptime_s = dm.read("/33907/0/0")
     bench.clock.sleep(5 * s)
     later_s = dm.read("/33907/0/0")
@@ -70,23 +70,36 @@ def test_a_unit_starts_on_a_meter_that_runs_already(unit, supply, meter, gateway
     assert gateway.count >= 1
 
 
-@req("PWR-14", "STO-04")
-@device_time("10 min")
-@needs("supply.voltage", "nfc")
+KEPT = {"readout_interval": 30, "message_format": "Extended", "utc_offset": 345, "mdm_communication_timeout": 33,
+        "auto_upload_order": "Oldest first"}
+
+
+@req("PWR-14", "STO-04", "NET-38")
+@device_time("2 h")
+@needs("supply.voltage")
 @in_regression
-def test_a_power_cut_loses_neither_settings_nor_the_active_state(joined_unit, supply, dm, bench):
-    joined_unit.write_settings({"readout_interval": 30})
-    before = bench.clock.time()
-    supply.output_off()
-    bench.clock.sleep(10 * s)
-    supply.output_on()
+@pytest.mark.parametrize("cuts", [(1 * s,), (10 * s,), (1 * minutes,), (10 * minutes,), (2 * hours,), (5 * s, 5 * s)],
+                         ids=lambda cuts: "-".join(f"{cut:g}-s" for cut in cuts))
+def test_a_power_cut_loses_neither_settings_nor_the_active_state(unit, supply, dm, telegrams, bench, cuts):
+    unit.make_joined(KEPT)
+    dm.write("/33906/0/48", 1)
+    for cut in cuts:
+        supply.output_off()
+        bench.clock.sleep(cut)
+        before, arrived = bench.clock.time(), telegrams.count
+        supply.output_on()
+        bench.clock.sleep(20 * s)
     dm.wait_for_registration(timeout=5 * minutes, after=before)
-    assert dm.read("/33906/0/0") == 30
+    assert dm.read("/33906/0/48") == 1, "meter data go by MQTT-SN after the power cut"
+    settings = unit.read_settings().values
+    assert {key: settings[key] for key in KEPT} == KEPT
+    telegrams.wait_for_telegram(timeout=15 * minutes, after=arrived)
+    assert unit.power_mode == "Active"
 
 
 @req("PWR-19")
 @device_time("35 min")
-@needs("supply.voltage", "supply.battery", "nfc")
+@needs("supply.voltage", "supply.battery")
 @in_regression
 def test_a_unit_comes_back_after_its_battery_has_sunk_to_2_v(unit, supply, gateway, dm, bench):
     unit.make_joined({"readout_interval": 30}, volts=3.0)
@@ -95,6 +108,5 @@ def test_a_unit_comes_back_after_its_battery_has_sunk_to_2_v(unit, supply, gatew
     supply.ramp(3.0, 15 * minutes)
     dm.wait_for_registration(timeout=10 * minutes, after=before)
     gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    settings = unit.read_settings().values
-    assert settings["power_mode"] == "Active"
-    assert settings["readout_interval"] == 30
+    assert unit.power_mode == "Active"
+    assert unit.read_settings().values["readout_interval"] == 30

@@ -24,7 +24,7 @@ ENCODINGS = [
 
 
 @device_time("2 min")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @profile("acceptance")
 @pytest.mark.parametrize(("setting", "encoding"), ENCODINGS)
 def test_a_standard_telegram_says_what_the_meter_says(uploads, subtests, setting, encoding):
@@ -39,7 +39,6 @@ def test_a_standard_telegram_says_what_the_meter_says(uploads, subtests, setting
 
 @req("OTC-T11-02")
 @device_time("2 min")
-@needs("nfc")
 @in_regression
 @pytest.mark.parametrize(("setting", "encoding"), [("M-Bus", "mbus"), ("JSON", "json"), ("SenML/CBOR", "senml-cbor")])
 def test_the_encoding_set_over_nfc_is_used(uploads, setting, encoding):
@@ -49,7 +48,6 @@ def test_the_encoding_set_over_nfc_is_used(uploads, setting, encoding):
 
 @req("PAY-MBUS-19", "OTC-T11-01")
 @device_time("2 min")
-@needs("nfc")
 @everywhere
 @pytest.mark.parametrize(("setting", "tariffs"), [
     pytest.param("Standard", False, id="Standard"), pytest.param("Extended", True, id="Extended")])
@@ -62,7 +60,7 @@ def test_the_message_format_chooses_the_registers(uploads, setting, tariffs):
 
 @req("TIME-03", "TIME-05", "OTC-T8-05")
 @device_time("2 min")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @everywhere
 @pytest.mark.parametrize("offset", [0, 60])
 def test_the_utc_offset_is_subtracted_from_the_meters_time(uploads, offset):
@@ -72,10 +70,9 @@ def test_the_utc_offset_is_subtracted_from_the_meters_time(uploads, offset):
 
 @req("PAY-SENML-41")
 @device_time("2 min")
-@needs("nfc")
 @everywhere
-def test_a_unit_as_delivered_sends_senml_and_there_are_three_encodings(joined_unit, gateway, dm):
+def test_a_unit_as_delivered_sends_senml_and_there_are_three_encodings(joined_unit, uploads, dm):
     assert joined_unit.delivered.values["message_encoding"] == "SenML/CBOR"
-    assert detect(gateway.arrivals()[-1].payload) == "senml-cbor"
+    assert detect(uploads.arrival().payload) == "senml-cbor"
     assert [dm.refusal("/33906/0/1", number) for number in (0, 1, 2)] == ["", "", ""]
     assert dm.refusal("/33906/0/1", 3)

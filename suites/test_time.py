@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bench.analysis.clocks import difference_s
-from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req, s
+from fixtures.words import beginning, days, device_time, hours, in_regression, minutes, needs, req, s
 
 HOURLY = {"utc_offset": 0, "time_sync_source": "Manual", "message_encoding": "M-Bus", "readout_interval": 60,
           "report_interval": 60, "transmit_interval": 60, "transmit_offset": 2, "transmit_delay": 10,
-          "auto_upload_order": "Oldest first", "max_uploads_per_transmission": 20, "t3324_timer": 11160}
+          "auto_upload_order": "Oldest first", "max_uploads_per_transmission": 20, "power_saving_mode": "Disabled"}
 """Each readout comes within minutes in a telegram of its own; the DM server reaches the unit at any time."""
 
 
@@ -49,6 +49,7 @@ def begin_at(history, clock_is_set, hour, minute):
     clock_is_set(datetime(tomorrow.year, tomorrow.month, tomorrow.day, hour, minute))  # noqa: DTZ001 - the meter's
     history.pass_time(45 * s)
     history.begin_anew(HOURLY)
+    history.may_read("the time that the test began with", within=60)    # it may wait for a window (U04)
     return history.meter_time
 
 
@@ -58,10 +59,16 @@ def on(moment, hour, minute=0, *, day=0):
 
 # -- who sets the clock
 
+in_all_seasons = beginning({
+    "winter": "2027-01-14 12:00", "summer": "2027-07-15 12:00", "summer-time-begins": "2027-03-28 01:50",
+    "summer-time-ends": "2028-10-29 01:50", "new-year": "2027-12-31 23:50", "leap-day": "2028-02-28 23:50"})
+"""Standard time is shown in all of them."""
+
 
 @req("TIME-02", "TIME-10", "OTC-T10-09")
 @device_time("10 min")
 @needs("meter.simulator", "meter.optical", "cell.detach")
+@in_all_seasons
 @in_regression
 def test_network_time_sets_the_meter_to_local_standard_time(joined_unit, cell, meter, meter_simulator, bench, measure,
                                                             local_time):
@@ -74,7 +81,7 @@ def test_network_time_sets_the_meter_to_local_standard_time(joined_unit, cell, m
 
 @req("TIME-11", "OTC-T10-09", "LWM2M-33906.0.46")
 @device_time("130 min")
-@needs("meter.simulator", "meter.optical", "cell.detach", "nfc")
+@needs("meter.simulator", "meter.optical", "cell.detach")
 @in_regression
 def test_with_manual_time_the_network_does_not_set_the_clock(unit, cell, meter, meter_simulator, bench, measure,
                                                              local_time):
@@ -87,21 +94,44 @@ def test_with_manual_time_the_network_does_not_set_the_clock(unit, cell, meter, 
     measure("time.left_alone", difference_s(meter.read().meter_time, before, local_time() - timedelta(minutes=10)))
 
 
-@pytest.mark.parametrize("seconds", [90, -90])
+@pytest.mark.parametrize("seconds", [1, 90, 3604, 40_000, 70_001, 30 * 86_400])
 @req("TIME-13", "LWM2M-33906.0.6")
 @device_time("2 min")
 @needs("meter.optical")
 @in_regression
-def test_adjust_time_moves_the_clock_by_seconds(joined_unit, dm, meter, bench, measure, seconds):
-    before, read_at = meter.read().meter_time, bench.clock.time()
-    dm.write("/33906/0/6", seconds)
-    moved = (meter.read().meter_time - before).total_seconds() - (bench.clock.time() - read_at)
-    measure("time.adjusted", moved - seconds)
+def test_adjust_time_moves_the_clock_by_seconds(unit, dm, meter, bench, measure, seconds):
+    """Forth and back again, by little and by much: no width of a number shows."""
+    unit.make_joined({"time_sync_source": "Manual", "power_saving_mode": "Disabled"})
+    for adjustment in (seconds, -seconds):
+        before, read_at = meter.read().meter_time, bench.clock.time()
+        dm.write("/33906/0/6", adjustment)
+        moved = (meter.read().meter_time - before).total_seconds() - (bench.clock.time() - read_at)
+        measure("time.adjusted", moved - adjustment)
+
+
+@pytest.mark.parametrize("offset", [60, -300, 345, -720, 720, -37])
+@req("TIME-12", "TIME-02", "LWM2M-3.0.13")
+@device_time("4 min")
+@needs("meter.optical")
+@in_all_seasons
+@in_regression
+def test_a_time_written_over_dm_is_utc_and_the_meter_shows_standard_time(unit, dm, meter, bench, measure, offset):
+    """U18: 3/0/13 is UTC, the UTC offset makes local standard time of it."""
+    unit.make_joined({"time_sync_source": "Manual", "power_saving_mode": "Disabled", "utc_offset": offset})
+    for ahead in (timedelta(hours=1), timedelta(0)):
+        sent = bench.clock.utc().replace(microsecond=0) + ahead
+        dm.write("/3/0/13", sent)
+        local = (sent + timedelta(minutes=offset)).replace(tzinfo=None)
+        measure("time.synchronized", difference_s(meter.read().meter_time, local, local + timedelta(seconds=5)))
+        measure("time.dm_difference", (dm.read("/3/0/13") - bench.clock.utc() - ahead).total_seconds())
+    dm.write("/3/0/13", (bench.clock.utc() + bench.local_standard_offset - timedelta(minutes=offset)
+                         ).replace(microsecond=0))    # the meter shows the time of its place again
 
 
 @req("TIME-14", "OTC-T8-04", "TIME-02")
 @device_time("3 min")
-@needs("meter.optical", "meter.simulator", "nfc")
+@needs("meter.optical", "meter.simulator", "settings.nfc.write")
+@in_all_seasons
 @in_regression
 def test_a_phone_sets_the_meter_to_local_standard_time(unit, meter, meter_simulator, measure, local_time):
     unit.make_joined({"time_sync_source": "Manual"})
@@ -113,7 +143,6 @@ def test_a_phone_sets_the_meter_to_local_standard_time(unit, meter, meter_simula
 
 @req("TIME-22")
 @device_time("1 min")
-@needs("nfc")
 @in_regression
 def test_there_are_two_sources_of_time_network_and_manual(joined_unit, dm, bench):
     """A time server, which 7.3.1 names too, can't be chosen (C29)."""
@@ -126,27 +155,27 @@ def test_there_are_two_sources_of_time_network_and_manual(joined_unit, dm, bench
 # -- what a new time does
 
 
-@pytest.mark.parametrize("way", ["DM", "adjusting", "NFC"])
+@pytest.mark.parametrize("way", ["DM", "adjusting", pytest.param("NFC", marks=needs("settings.nfc.write"))])
 @req("TIME-15", "TIME-18", "LWM2M-33906.0.6", "LWM2M-3.0.13", "OTC-T8-04")
 @device_time("3 h")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @in_regression
 def test_a_new_time_is_followed_by_one_readout_and_a_new_plan(history, clock_is_set, gateway, way):
     """From 10:10 to 10:50: the next readout on the hour comes ten minutes later."""
     start = begin_at(history, clock_is_set, 10, 10)
     arrived = gateway.count
     clock_is_set(on(start, 10, 50), way)
-    gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
+    gateway.wait_for_telegram(timeout=30 * minutes, after=arrived)    # at once, or in the window after 11:00 (U04)
     history.pass_time_until(12, 30)
     history.check()
-    stamps = history.stamps
-    assert stamps[1:] == [on(start, 11), on(start, 12)]
+    stamps = sorted(stamp for stamp in history.stamps if stamp > start + timedelta(minutes=5))
+    assert stamps[1:] == [on(start, 11), on(start, 12)], f"readouts of {[f'{stamp:%H:%M}' for stamp in stamps]}"
     assert abs(stamps[0] - on(start, 10, 50)) <= timedelta(minutes=1), "no readout at the new time"
 
 
 @req("TIME-15", "TIME-10")
 @device_time("2 h")
-@needs("meter.optical", "meter.simulator", "cell.detach", "nfc")
+@needs("meter.optical", "meter.simulator", "cell.detach")
 @in_regression
 def test_a_correction_by_the_network_is_followed_by_one_readout(history, cell, meter_simulator, local_time):
     history.begin(HOURLY | {"time_sync_source": "Network"})
@@ -164,7 +193,7 @@ def test_a_correction_by_the_network_is_followed_by_one_readout(history, cell, m
 
 @req("TIME-16", "TIME-15", "TIME-17", "SCH-07")
 @device_time("4 h")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @in_regression
 def test_a_jump_over_midnight_still_gives_a_value_and_one_back_does_no_harm(history, clock_is_set, dm):
     """From 23:58 to 00:02, and back; 00:00 is skipped first and then read."""
@@ -173,21 +202,19 @@ def test_a_jump_over_midnight_still_gives_a_value_and_one_back_does_no_harm(hist
     history.pass_time_until(23, 57)    # a unit that sleeps hears of it a minute later
     clock_is_set(on(start, 0, 2, day=1))
     history.pass_time(25 * minutes)
-    over = list(history.stamps)
-    assert [stamp for stamp in over if stamp > on(start, 23, 59)][:1] == [on(start, 0, 2, day=1)], \
-        "no value for what the jump went past"
-
     clock_is_set(on(start, 23, 58))
     history.pass_time(100 * minutes)
     history.check()
-    back = history.stamps[len(over):]
-    assert back[:3] == [on(start, 23, 58), on(start, 0, day=1), on(start, 1, day=1)]
+    stamps = [stamp for stamp in history.stamps if stamp >= on(start, 23, 58)]
+    assert on(start, 0, 2, day=1) in stamps, "no value for what the jump went past"
+    for due in (on(start, 23, 58), on(start, 0, day=1), on(start, 1, day=1)):
+        assert due in stamps, f"no readout of {due:%H:%M} after the clock was set back"
     assert dm.read("/33907/0/0") > booted, "the unit has started anew"
 
 
 @req("TIME-16", "TIME-17", "TIME-18")
 @device_time("10 h")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @in_regression
 def test_the_schedule_follows_a_clock_that_goes_back_and_forth(history, clock_is_set):
     start = begin_at(history, clock_is_set, 9, 30)
@@ -199,7 +226,7 @@ def test_the_schedule_follows_a_clock_that_goes_back_and_forth(history, clock_is
 
 @req("TIME-23", "TIME-15")
 @device_time("25 h")
-@needs("meter.optical", "nfc")
+@needs("meter.optical")
 @in_regression
 def test_what_is_read_after_three_new_times_is_told_by_its_stamp(history, clock_is_set):
     """All that is off the grid is extra: 24 h, three new times a few minutes ahead."""
@@ -226,4 +253,4 @@ def test_the_network_brings_no_extra_readouts_where_the_clock_is_right(history, 
     judged = history.judge()
     extra = [stamp for stamp in history.stamps if stamp.minute and stamp > begin]
     measure("time.extra_readouts_in_3_days", len(extra))
-    assert len(judged.transmissions) == 3
+    assert len(judged.transmissions) >= 2, "a day without a transmission"

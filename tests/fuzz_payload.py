@@ -18,7 +18,7 @@ from pathlib import Path
 import cbor2
 
 from bench.payload.decode import decode
-from bench.payload.mbus import decode_long_frame
+from bench.payload.mbus import decode_long_frame, wired_telegram
 from bench.payload.optical import parse_optical
 from bench.payload.readout import PayloadError
 from bench.payload.table import to_json
@@ -82,7 +82,7 @@ def run_one(kind: str, data: bytes) -> str:
     """What became of one input; any exception but PayloadError goes up."""
     try:
         if kind == "frame":
-            decode_long_frame(data).readout()
+            wired_telegram([decode_long_frame(data)])
             return "frame"
         telegram = parse_optical(data) if kind == "optical" else decode(data, kind or None)
         shown = to_json(telegram)

@@ -129,6 +129,12 @@ def share(phases: Sequence[Phase], *kinds: Kind) -> Share:
     return Share(len(chosen), sum(phase.duration_s for phase in chosen), sum(phase.charge_c for phase in chosen))
 
 
+def listening(capture: CurrentCapture) -> list[float]:
+    """The moments (bench time, s) at which a receiver was on. Without a network these are those of its searches."""
+    heard, = np.nonzero(capture.maximum_a > RECEIVE_A)
+    return [capture.start_bench_s + int(number) * capture.period_s for number in heard]
+
+
 def sessions(phases: Sequence[Phase]) -> list[Sequence[Phase]]:
     """The phases of each radio session, from the wake before it to the release."""
     found: list[list[Phase]] = [[]]

@@ -24,7 +24,7 @@ from bench.errors import BenchError
 FORMAT = "mcm-bench current capture 1"
 
 _SIGNALS = {"average": "mean_a", "minimum": "minimum_a", "maximum": "maximum_a", "uncertainty": "uncertainty_a"}
-_FACTS = ("start_s", "period_s", "gap_free", "limit_a", "voltage_v", "instrument", "test")
+_FACTS = ("start_bench_s", "period_s", "gap_free", "limit_a", "voltage_v", "instrument", "test")
 _CHUNK = 1
 _JLS_EPOCH = datetime(2018, 1, 1, tzinfo=UTC)
 _TICKS_PER_S = 1 << 30
@@ -33,7 +33,7 @@ _TICKS_PER_S = 1 << 30
 def write_jls(capture: CurrentCapture, path: Path, *, epoch: datetime, phases: Sequence[Phase] = ()) -> Path:
     """Write ``capture`` to ``path``, which is replaced. ``epoch`` is the moment of bench time 0. Raises
     ``BenchError`` when it can't be written."""
-    begin = (epoch - _JLS_EPOCH).total_seconds() + capture.start_s
+    begin = (epoch - _JLS_EPOCH).total_seconds() + capture.start_bench_s
     facts = {"format": FORMAT, **{name: _json(getattr(capture, name)) for name in _FACTS}}
     try:
         with Writer(str(path)) as file:
@@ -65,7 +65,8 @@ def read_jls(path: Path) -> CurrentCapture:
             arrays = {attribute: np.asarray(file.fsr(signals[name].signal_id, 0, signals[name].length), np.float64)
                       for name, attribute in _SIGNALS.items()}
         return CurrentCapture(
-            start_s=float(facts["start_s"]), period_s=float(facts["period_s"]), gap_free=facts["gap_free"] is True,
+            start_bench_s=float(facts["start_bench_s"]), period_s=float(facts["period_s"]),
+            gap_free=facts["gap_free"] is True,
             limit_a=_number(facts["limit_a"], float("inf")), voltage_v=_number(facts["voltage_v"], float("nan")),
             instrument=str(facts["instrument"]), test=str(facts["test"]), **arrays)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:

@@ -114,6 +114,11 @@ class Match:
     def found(self) -> bool:
         return not self.problem
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What could be measured."""
+        return tuple(measured.name for measured in self.measured)
+
     def value(self, name: str) -> float:
         """The measured value called ``name``; raises ``KeyError`` when the step was not found."""
         return {measured.name: measured.value for measured in self.measured}[name]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+QUARTZ_PPM = 25.0
+"""How wrong a good meter's clock may go: some 2 s a day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -47,6 +50,10 @@ class MeterClock:
     def at(self, time_s: float) -> datetime:
         index = max(bisect_right(self._times, time_s) - 1, 0)
         return self._shows[index] + timedelta(seconds=time_s - self._times[index])
+
+    def off_by_s(self, time_s: float) -> float:
+        """By how much it may be off at a bench time: a quartz that nobody has looked at since it was set."""
+        return QUARTZ_PPM * 1e-6 * max(time_s - self._times[max(bisect_right(self._times, time_s) - 1, 0)], 0.0)
 
     @property
     def changes_s(self) -> list[float]:

@@ -1,7 +1,7 @@
 """Whether moments are random in their windows (manual 7.3.3), with a false-alarm rate that is known.
 
 Each question is a test with a proven bound, no approximation for many samples: a healthy unit is blamed by one of them
-in at most ``FALSE_ALARMS`` of the cases, by all three together in less than one of a million.
+in at most ``FALSE_ALARMS`` of the cases, by all of them together in less than one of a million.
 """
 
 from __future__ import annotations
@@ -28,6 +28,15 @@ def doubts(places: Sequence[float], slack: float = 0.0) -> list[str]:
     if len(places) > 1 and (chance := chance_of_spread(max(places) - min(places) - slack, len(places))) < FALSE_ALARMS:
         found.append(f"{len(places)} moments lie within {max(places) - min(places):.3f} of a window; by chance "
                      f"{chance:.1g} of all units would")
+    half = len(places) // 2    # a unit may begin, or cease, to be random
+    for name, some in (("first", places[:half]), ("last", places[-half:])):
+        if half > 3 and (chance := 2 * chance_of_spread(max(some) - min(some) + slack, half)) < FALSE_ALARMS:
+            found.append(f"the {name} {half} of {len(places)} moments lie within {max(some) - min(some):.3f} of a "
+                         f"window; by chance {chance:.1g} of all units would")
+    gap = max((later - earlier for earlier, later in pairwise([0.0, *sorted(places), 1.0])), default=0.0)
+    if places and (chance := chance_of_gap(gap - 2 * slack, len(places))) < FALSE_ALARMS:
+        found.append(f"none of {len(places)} moments lies in a part of {gap:.2f} of the window; by chance {chance:.1g} "
+                     "of all units would leave such a gap")
     return found
 
 
@@ -48,6 +57,12 @@ def chance_of_spread(spread: float, count: int) -> float:
     """How probable it is that ``count`` uniform places lie within ``spread`` of each other (exact)."""
     width = min(max(spread, 0.0), 1.0)
     return count * width ** (count - 1) - (count - 1) * width ** count
+
+
+def chance_of_gap(gap: float, count: int) -> float:
+    """How probable it is at most that ``count`` uniform places leave a gap of that size between two of them or at an
+    end: each of the ``count`` + 1 spacings is as long with (1 - gap) ** count."""
+    return min((count + 1) * (1.0 - min(max(gap, 0.0), 1.0)) ** count, 1.0)
 
 
 def chance_of_coincidences(first: Sequence[float], second: Sequence[float], tolerance: float) -> float:

@@ -128,14 +128,17 @@ class Replay:
     def _window_of(self, arrival: Arrived, last: _Burst | None) -> Window | None:
         time_s, allowed = arrival.time_s, self._allowed
         fits = [window for window in self._planned
-                if window.opens_s - allowed.early <= time_s <= window.closes_s + allowed.latency]
-        exact = [window for window in fits if time_s <= window.closes_s + allowed.early]
+                if window.opens_s - self._early_s(time_s) <= time_s <= window.closes_s + allowed.latency]
+        exact = [window for window in fits if time_s <= window.closes_s + self._early_s(time_s)]
         unused = [window for window in exact if last is None or last.window is not window]
         if last is not None and last.window in fits and time_s - last.telegrams[-1].time_s <= (
                 allowed.step if unused else allowed.latency):
             return last.window
         choice = unused or exact or fits
         return min(choice, key=lambda window: (not window.certain, window.opens_s), default=None)
+
+    def _early_s(self, time_s: float) -> float:
+        return self._allowed.early + self._seen.clock.off_by_s(time_s)
 
     def _spread(self, bursts: Sequence[_Burst], window: Window | None, arrival: Arrived) -> _Burst | None:
         """The transmission of the same window that a later telegram belongs to, if it is not for an extra readout."""
@@ -294,7 +297,7 @@ class Replay:
             if due.time_s > last_s:
                 return Standing.YOUNG
             began = first_s - allowed.latency if window is None else max(first_s - allowed.latency, window.opens_s)
-            certain = certain and due.time_s <= began - allowed.early
+            certain = certain and due.time_s <= began - self._early_s(began)
         # How old it is; what the unit saw when it began is up to the latency ago.
         now = window.planned if self._age_at_plan and window is not None else self._seen.clock.at(first_s)
         slack = timedelta(seconds=allowed.age)

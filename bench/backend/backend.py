@@ -11,6 +11,7 @@ from bench.backend.bootstrap_contents import PSK_MODE
 from bench.backend.dm import DmServer
 from bench.backend.dtls_port import Random
 from bench.backend.files import FileServer
+from bench.backend.loss import Loss
 from bench.backend.masks import KnownKeys
 from bench.backend.mqttsn_gateway import MqttSnGateway
 from bench.backend.psk import Psk, Psks
@@ -46,6 +47,8 @@ class Backend:
     in between translates them, as the twin's cell does, and equal seeds give equal datagrams. Without it they are told
     where the servers really listen. ``known`` endpoints: the bootstrap server refuses all others.
 
+    ``usual_contents`` are the bootstrap server's own, complete after ``start``: tests give others for a while.
+
     ``start`` and ``stop`` run in the loop: ``clock.run(backend.start())``.
     """
 
@@ -62,16 +65,20 @@ class Backend:
         self._known_keys: KnownKeys = {key.octets: None for keys in (psks or {}).values()
                                         for key in keys.values()}
 
+        self.loss = Loss(random)
+
         def socket(source: Source) -> ServerSocket:
             explain = explain_mqttsn if source.startswith("mdm") else explain_coap
             # A bootstrap server writes keys: who could read its capture would have them.
             return ServerSocket(Tap(timeline, clock, source, pcap, explain, self._known_keys), clock,
-                                (psks or {}).get(source), random, keeps_secrets=source != "bootstrap")
+                                (psks or {}).get(source), random, keeps_secrets=source != "bootstrap",
+                                loses=self.loss.takes)
 
         self.sockets: dict[Source, ServerSocket] = {source: socket(source) for source in ADVERTISED}
         self.bootstrap = BootstrapServer(clock, self.sockets["bootstrap"], contents or BootstrapContents(), type_of,
                                          known=known)
         self.dm = DmServer(clock, self.sockets["dm"], type_of)
+        self.usual_contents = self.bootstrap.contents
         self.gateway = MqttSnGateway(clock, self.sockets["mdm"], predefined_topics)
         self.files = FileServer(clock, self.sockets["files"])
         self.second_dm = DmServer(clock, self.sockets["dm-2"], type_of)
@@ -90,8 +97,8 @@ class Backend:
         contents = self.bootstrap.contents
         dm = self.secure_uris if contents.dm_security_mode == PSK_MODE else self.uris
         mdm = self.secure_uris if contents.mdm_security_mode == PSK_MODE else self.uris
-        self.bootstrap.contents = replace(contents, dm_uri=contents.dm_uri or dm.dm,
-                                          mdm_uri=contents.mdm_uri or mdm.mdm)
+        self.bootstrap.contents = self.usual_contents = replace(contents, dm_uri=contents.dm_uri or dm.dm,
+                                                                mdm_uri=contents.mdm_uri or mdm.mdm)
 
     async def start_second(self) -> None:
         """The second device management server and gateway, on any free ports. Raises BenchError."""
@@ -109,6 +116,11 @@ class Backend:
     def know_key(self, key: Psk) -> None:
         """``key`` may pass from now on: it is written down nowhere."""
         self._known_keys[key.octets] = None
+
+    @property
+    def known_keys(self) -> list[bytes]:
+        """Those of units that have passed, or may pass."""
+        return list(self._known_keys)
 
     @property
     def ports(self) -> tuple[int, int, int]:

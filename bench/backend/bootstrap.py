@@ -32,6 +32,7 @@ from bench.backend.identity import EndpointCheck, identity_fits
 from bench.backend.masks import is_secret, secrets_in
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
+from bench.journal import Journal
 from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint
 from bench.protocols.lwm2m import ContentFormat, Link, Lwm2mError, Path, TypeOf, Value
@@ -81,7 +82,8 @@ class BootstrapStep:
 class BootstrapSequence:
     """One bootstrap of one unit. Times in seconds since the timeline began.
 
-    ``preferred`` is the content format that the unit asked for (pct), None if it did not.
+    ``preferred`` is the content format that the unit asked for (pct), None if it did not. ``contents`` is what was
+    written; None where it was a script's doing.
     """
 
     endpoint: str
@@ -90,6 +92,7 @@ class BootstrapSequence:
     steps: list[BootstrapStep] = field(default_factory=list)
     outcome: BootstrapOutcome = BootstrapOutcome.RUNNING
     preferred: ContentFormat | None = None
+    contents: BootstrapContents | None = None
 
 
 class BootstrapServer:
@@ -111,7 +114,7 @@ class BootstrapServer:
         self.script: Script | None = None
         self.known = known
         self.endpoint_check: EndpointCheck = identity_fits
-        self.sequences: list[BootstrapSequence] = []
+        self.sequences: Journal[BootstrapSequence] = Journal(newest=MAX_RUNNING)
         self._clock = clock
         self._socket = socket
         self._type_of = type_of
@@ -191,6 +194,7 @@ class BootstrapServer:
             # Else the request under way would be repeated, and a new one queued behind it.
             self._endpoint.peer_gone(abandoned, "the unit bootstraps anew")
         contents, script = self.contents, self.script
+        sequence.contents = contents if script is None else None
         if script is not None:
             steps = list(script(sequence.endpoint))
         else:

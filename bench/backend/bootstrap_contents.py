@@ -29,7 +29,8 @@ class BootstrapContents:
 
     Security modes as in the manual: 0 PSK, 3 none. With PSK the identity is the endpoint's name; a key that is None
     isn't written, so the unit keeps the one it was provisioned with. ``dm_lifetime_s`` in seconds; ``dm_binding`` "U"
-    or "UQ" (with queue mode); ``mdm_connection_config`` 0 optimized, 1 compliant; None leaves a resource out.
+    or "UQ" (with queue mode); ``dm_stores_notifications`` is 1/x/6, which OMA makes mandatory: strict clients refuse an
+    account without it; ``mdm_connection_config`` 0 optimized, 1 compliant; None leaves a resource out.
 
     ``dm_instance`` is the instance of objects 0 and 1 that gets the DM account. With ``discover`` the unit is asked
     first, and another one is taken if its bootstrap account sits there. ``read_servers`` reads object 1 (LwM2M 1.1).
@@ -42,6 +43,7 @@ class BootstrapContents:
     dm_key_resource: int = OMA_KEY_RESOURCE
     dm_short_server_id: int = 2
     dm_lifetime_s: int = 86400
+    dm_stores_notifications: bool = True
     dm_binding: str = "UQ"
     dm_instance: int = 1
     mdm_uri: str = ""
@@ -69,7 +71,7 @@ class BootstrapContents:
             security[account / self.dm_key_resource] = self.dm_key
         server: dict[Path, Value] = {
             server_account / 0: self.dm_short_server_id, server_account / 1: self.dm_lifetime_s,
-            server_account / 7: self.dm_binding}
+            server_account / 6: self.dm_stores_notifications, server_account / 7: self.dm_binding}
         mdm: dict[Path, Value] = {
             MDM_SERVER / 0: self.mdm_uri, MDM_SERVER / 1: 0, MDM_SERVER / 2: self.mdm_security_mode}
         if self.mdm_key is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiocoap import resource
+from aiocoap.blockwise import Block1Spool, IncompleteException
 from aiocoap.message import Message
 from aiocoap.numbers.codes import REQUEST_ENTITY_TOO_LARGE, Code
 from aiocoap.numbers.constants import TransportTuning
@@ -36,11 +37,22 @@ MAX_BODY = 64 * 1024
 """Octets of a request that comes in blocks. The longest that a unit sends is a Send of some days of readouts."""
 
 
+class _Blocks(Block1Spool):  # type: ignore[misc,unused-ignore]
+    """The blocks of requests, put together. One that is missing is the client's error (RFC 7959, 2.9.2: 4.08)."""
+
+    def feed_and_take(self, req: Any) -> Any:
+        try:
+            return super().feed_and_take(req)  # type: ignore[no-untyped-call,unused-ignore]
+        except ValueError:
+            raise IncompleteException from None
+
+
 class _EveryPath(resource.Resource, resource.PathCapable):  # type: ignore[misc,unused-ignore]
     """Hands every request to one function. A ``Site`` of aiocoap can't route "/"."""
 
     def __init__(self, answer: Answer, note: Note) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
+        self._block1 = _Blocks()  # type: ignore[no-untyped-call,unused-ignore]
         self._answer = answer
         self._note = note
 

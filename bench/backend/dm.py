@@ -49,7 +49,8 @@ from bench.backend.registrations import (
 from bench.backend.sends import ReceivedSend, read_send
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
-from bench.errors import BenchError
+from bench.errors import BenchError, UnitError
+from bench.journal import Journal
 from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint
 from bench.protocols.lwm2m import ContentFormat, Link, Lwm2mError, Path, TypeOf, Value
@@ -60,6 +61,8 @@ __all__ = ["DmMalformed", "DmNotRegistered", "DmObservation", "DmRefused", "DmSe
 AWAKE_S = 93.0
 """How long a unit in queue mode listens after its last message: MAX_TRANSMIT_WAIT of RFC 7252, which LwM2M 1.1 names as
 the default."""
+
+FIRMWARE = Path(3, 0, 3)
 
 _SENML = (ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR)
 
@@ -75,14 +78,15 @@ class DmServer:
     Values are read and written by path: ``/3/0/0``; an object or object instance gives several, by their full paths.
     A resource nobody knows has the type that its answer gives it.
 
-    ``sends`` has what units sent by themselves (LwM2M Send). ``endpoint_check`` decides whether a peer may register
-    under a name. On the timeline: ``registration`` (endpoint, event, location), ``send`` (endpoint, text), ``refused``
-    (peer, text).
+    ``sends`` has what units sent by themselves (LwM2M Send), ``firmware`` the last version that was read (3/0/3).
+    ``endpoint_check`` decides whether a peer may register under a name. On the timeline: ``registration`` (endpoint,
+    event, location), ``send`` (endpoint, text), ``refused`` (peer, text).
     """
 
     def __init__(self, clock: Clock, socket: ServerSocket, type_of: TypeOf) -> None:
-        self.sends: list[ReceivedSend] = []
+        self.sends: Journal[ReceivedSend] = Journal()
         self.endpoint_check: EndpointCheck = identity_fits
+        self.refuses_sends = False
         self._clock = clock
         self._socket = socket
         self._type_of = type_of
@@ -91,6 +95,7 @@ class DmServer:
         self._contacts = Contacts()
         self._turns: dict[str, asyncio.Lock] = {}
         self._observations: list[DmObservation] = []
+        self.firmware = ""
 
     def silence(self, on: bool) -> None:
         """Be a black hole: all that comes is written down, and nothing is answered."""
@@ -112,7 +117,7 @@ class DmServer:
         return self._registrations.current
 
     @property
-    def history(self) -> list[RegistrationEvent]:
+    def history(self) -> Journal[RegistrationEvent]:
         """Every register, update, deregister, expiry, replacement and forgetting, in order."""
         return self._registrations.history
 
@@ -139,12 +144,18 @@ class DmServer:
         """All values of an object, an object instance or a multiple resource, by their full paths."""
         wanted = Path.parse(path)
         message = request(GET, str(wanted), **_accepting(accept))
-        return self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message))
+        values = self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message))
+        self.firmware = str(values.get(FIRMWARE, self.firmware))
+        return values
 
     async def read_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
-                             content_format: ContentFormat = ContentFormat.SENML_CBOR) -> dict[Path, Value]:
-        """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML). What the unit hasn't got is missing."""
+                             content_format: ContentFormat = ContentFormat.SENML_CBOR,
+                             unsaid: bool = False) -> dict[Path, Value]:
+        """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML). What the unit hasn't got is missing.
+        ``unsaid``: the request does not say which format it is in."""
         message = _composite(paths, content_format)
+        if unsaid:
+            message.opt.content_format = None
         return self._values("FETCH /", Path(), await self._ask(endpoint, message))
 
     async def discover(self, path: str, *, endpoint: str | None = None) -> list[Link]:
@@ -242,7 +253,7 @@ class DmServer:
                 try:
                     values = self._values(f"GET {wanted}", wanted, notification)
                     note = Notification(self._clock.time(), values, confirmable=confirmable)
-                except AssertionError as problem:
+                except UnitError as problem:
                     note = Notification(self._clock.time(), {}, str(problem), confirmable)
                 observation.notifications.append(note)
                 self._in_contact(observation.endpoint)
@@ -252,7 +263,7 @@ class DmServer:
         if running.first.opt.observe is None:
             raise DmRefused("2.05", what, "answered, but not observed")
         observation.began(running, self._values(f"GET {wanted}", wanted, running.first))
-        self._observations.append(observation)
+        self._observations = [one for one in self._observations if one.active] + [observation]
         return observation
 
     # -- one request --------------------------------------------------------------------------------------------------
@@ -347,6 +358,7 @@ class DmServer:
             return self._refusal(BAD_REQUEST, peer, "a registration without a name")
         if not self.endpoint_check(self._socket.identity_of(peer), name):
             return self._refusal(FORBIDDEN, peer, f"endpoint {name[:80]!r} does not fit the identity it comes with")
+        self._note_format(peer, asked)
         if len(self.registrations) >= MAX_REGISTRATIONS and name not in self.registrations:
             return self._refusal(SERVICE_UNAVAILABLE, peer, f"{MAX_REGISTRATIONS} units are registered")
         binding = query.get("b", "U")
@@ -355,6 +367,12 @@ class DmServer:
             lwm2m_version=query.get("lwm2m", "1.0"), queue_mode="Q" in binding or "Q" in query, objects=objects)
         return response(CREATED, location_path=registration.location.strip("/").split("/"))
 
+    def _note_format(self, peer: int, asked: Message) -> None:
+        """The objects must come in the CoRE link format (LwM2M core 1.1.1, 6.2.1); they are taken in any."""
+        if asked.payload and asked.opt.content_format != ContentFormat.LINK_FORMAT:
+            self._socket.note("deviation", peer=peer, text=f"the objects have Content-Format "
+                                                           f"{asked.opt.content_format}, not 40 (link format)")
+
     def _update(self, peer: int, registration: Registration, asked: Message) -> Message:
         query = query_of(asked)
         try:
@@ -362,6 +380,7 @@ class DmServer:
             lifetime_s = _lifetime(query)
         except ValueError as malformed:
             return self._refusal(BAD_REQUEST, peer, f"an update that can't be read: {malformed}")
+        self._note_format(peer, asked)
         self._registrations.update(registration, peer, lifetime_s=lifetime_s, binding=query.get("b"), objects=objects)
         return response(CHANGED)
 
@@ -369,6 +388,8 @@ class DmServer:
         registration = self._registrations.of_peer(peer)
         if registration is None or not self.endpoint_check(self._socket.identity_of(peer), registration.endpoint):
             return self._refusal(NOT_FOUND, peer, "a Send of a unit that is not registered")
+        if self.refuses_sends:
+            return self._refusal(SERVICE_UNAVAILABLE, peer, "a Send, as the test asks for it")
         if asked.opt.content_format not in _SENML:
             return self._refusal(UNSUPPORTED_CONTENT_FORMAT, peer, "a Send that is no SenML")
         try:

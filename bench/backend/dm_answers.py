@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from aiocoap import error
 
 from bench.backend.coap_server import SEPARATE_RESPONSE_S, succeeded
-from bench.errors import NotObserved
+from bench.errors import NotObserved, UnitError
 
 T = TypeVar("T")
 
 
-class DmRefused(AssertionError):  # noqa: N818 - reads as a sentence: the unit refused
+class DmRefused(UnitError):  # noqa: N818 - reads as a sentence: the unit refused
     """The unit answered with an error. ``code`` such as "4.05", or "RST" when it rejected the message."""
 
     def __init__(self, code: str, request: str, diagnostic: str = "") -> None:
@@ -37,7 +37,7 @@ class DmNotRegistered(NotObserved):
     """The unit isn't registered, so it can't be asked."""
 
 
-class DmMalformed(AssertionError):  # noqa: N818 - reads as a sentence: the answer was malformed
+class DmMalformed(UnitError):  # noqa: N818 - reads as a sentence: the answer was malformed
     """The unit's answer can't be read."""
 
 

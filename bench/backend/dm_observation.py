@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.backend.dm_answers import answered, check
+from bench.journal import Journal
 from bench.protocols import coap_pipe
 from bench.protocols.lwm2m import Path, Value
 
@@ -32,7 +33,7 @@ class DmObservation:
         self.path = path
         self.endpoint = endpoint
         self.first: dict[Path, Value] = {}
-        self.notifications: list[Notification] = []
+        self.notifications: Journal[Notification] = Journal()
         self._running: coap_pipe.Observation | None = None
 
     def began(self, running: coap_pipe.Observation, first: dict[Path, Value]) -> None:

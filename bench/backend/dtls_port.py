@@ -57,9 +57,11 @@ class DtlsPort:
         self._secrets: dict[str, Secrets] = {}
         self._sent: list[tuple[int, bytes]] | None = None
 
-    async def open(self, host: str, port: int, on_datagram: Callable[[Address, bytes], None]) -> None:
-        """Bind; ``on_datagram`` decides what is handed to ``take``. Raises BenchError when it's impossible."""
-        self._endpoint = await UdpEndpoint.open(host, port, on_datagram)
+    async def open(self, host: str, port: int, on_datagram: Callable[[Address, bytes], None],
+                   loses: Callable[[], bool]) -> None:
+        """Bind; ``on_datagram`` decides what is handed to ``take``, ``loses`` what is lost. Raises BenchError when it's
+        impossible."""
+        self._endpoint = await UdpEndpoint.open(host, port, on_datagram, loses=loses)
         self._pipe = DtlsServerPipe(self, self.server, on_event=self._seen,
                                     on_datagram=lambda session, data: self.on_data(session, data))
 

@@ -7,7 +7,6 @@ sleep, come back from another port and go on where it was. Nothing is kept of an
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,14 +29,13 @@ from aiocoap.numbers.types import ACK, CON, NON, RST
 
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
+from bench.journal import Journal
 from bench.protocols import coap_message
 from bench.protocols.coap_message import CoapError
 from bench.protocols.lwm2m import ContentFormat
 
 BLOCK_SIZE = 512
 """Octets of a block, unless the unit asks for others: what fits an NB-IoT transport block with room for DTLS."""
-
-REQUESTS_KEPT = 100_000
 
 _Message: Any = Message    # its constructor has no types
 _UNDERSTOOD = {OptionNumber.URI_HOST, OptionNumber.URI_PORT, OptionNumber.URI_PATH, OptionNumber.URI_QUERY,
@@ -101,7 +99,7 @@ class BlockRequest:
 class FileServer:
     """Serves ``files`` by name, ``coap://HOST:PORT/NAME``, from memory. A name it doesn't have is 4.04.
 
-    ``requests`` are the last blocks asked for, in order. ::
+    ``requests`` are the blocks asked for, in order. ::
 
         server.files["good.bin"] = ServedFile(image)
         server.files["bad.bin"] = ServedFile(image).corrupted()
@@ -110,7 +108,7 @@ class FileServer:
 
     def __init__(self, clock: Clock, socket: ServerSocket) -> None:
         self.files: dict[str, ServedFile] = {}
-        self.requests: deque[BlockRequest] = deque(maxlen=REQUESTS_KEPT)
+        self.requests: Journal[BlockRequest] = Journal()
         self._clock = clock
         self._socket = socket
         self._message_id = 0

@@ -13,6 +13,7 @@ from typing import Any
 from aiocoap.message import Message
 from aiocoap.numbers.codes import GET
 
+from bench.key_forms import SHORTEST_KEY, without_keys
 from bench.protocols.lwm2m import Lwm2mError, Path, Value
 
 SECRET_RESOURCES = frozenset({(0, 4), (0, 5), (11, 6), (33905, 5)})
@@ -23,9 +24,6 @@ KnownKeys = dict[bytes, None]
 """Keys, in the order in which they became known."""
 
 _REMEMBERED = 1000
-_SHORTEST_KEY = 8
-"""Octets; what is shorter would be found in many an answer by chance."""
-
 
 def is_secret(path: Path) -> bool:
     """Whether ``path`` is that of a key; a path of fewer than three ids is not."""
@@ -48,7 +46,7 @@ class Masks:
 
     def __init__(self, keys: KnownKeys | None = None) -> None:
         self._shown: dict[bytes, bytes] = {}
-        self._keys: KnownKeys = {} if keys is None else keys
+        self.keys: KnownKeys = {} if keys is None else keys
         self._reads: dict[tuple[int, bytes], None] = {}
 
     def hide(self, payload: bytes, secrets: Iterable[bytes] | None = None) -> None:
@@ -58,9 +56,9 @@ class Masks:
         for secret in [payload] if secrets is None else [one for one in secrets if one]:
             without = _without(payload, secret)
             shown = _both(shown, without if without != payload else bytes(len(payload)))
-            if secrets is not None and len(secret) >= _SHORTEST_KEY:
-                self._keys[secret] = None
-                _forget_oldest(self._keys)
+            if secrets is not None and len(secret) >= SHORTEST_KEY:
+                self.keys[secret] = None
+                _forget_oldest(self.keys)
         if shown != payload:
             self._shown[payload] = shown
             _forget_oldest(self._shown)
@@ -81,25 +79,20 @@ class Masks:
         return data
 
     def received(self, peer: int, data: bytes, message: Message) -> bytes:
-        """How the datagram ``data`` of ``peer`` is written down."""
+        """How the datagram ``data`` of ``peer`` is written down: a unit may put a key into an option, too."""
         payload: bytes = message.payload
-        if not payload:
-            return data
-        if (peer, message.token) in self._reads:
+        if payload and (peer, message.token) in self._reads:
             return data[:-len(payload)] + bytes(len(payload))
-        return data[:-len(payload)] + self.without_keys(payload)
+        return self.without_keys(data)
 
     def without_keys(self, octets: bytes) -> bytes:
         """Any octets, with zeros for the keys that are known."""
-        shown = octets
-        for key in self._keys:
-            shown = _both(shown, _without(octets, key))
-        return shown
+        return without_keys(octets, self.keys)
 
 
 def _without(payload: bytes, secret: bytes) -> bytes:
-    """``payload`` with zeros for ``secret`` in each of its encodings."""
-    shown = bytearray(payload)
+    """``payload`` with zeros for ``secret`` in each of its encodings, however short it is."""
+    shown = bytearray(without_keys(payload, [secret]))
     for form in {secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret).rstrip(b"=")}:
         at = payload.find(form)
         while at >= 0:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WAITING_AT_MOST = 10_000
 """Telegrams kept while the broker is away."""
 
+PROBLEMS_KEPT = 100
+"""The first ones: more of them say nothing new."""
+
 
 class MqttForwarder:
     """Publishes each telegram under its topic, with QoS 1 at least, as the unit has been told that it arrived::
@@ -70,12 +73,16 @@ class MqttForwarder:
                 sent = self._client.publish(telegram.topic, telegram.payload, qos=max(telegram.qos, 1),
                                             retain=telegram.retain)
             except ValueError as error:    # a wildcard or an empty name, and what is longer than MQTT allows
-                self.problems.append(f"{self._broker}: the topic {telegram.topic!r} was not handed on: {error}")
+                self._note(f"the topic {telegram.topic!r} was not handed on: {error}")
                 return
             if sent.rc == _QUEUE_FULL:
-                self.problems.append(f"{self._broker}: more than {WAITING_AT_MOST} telegrams wait; one was given up")
+                self._note(f"more than {WAITING_AT_MOST} telegrams wait; one was given up")
             else:
                 self._waiting.add(sent.mid)
+
+    def _note(self, problem: str) -> None:
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(f"{self._broker}: {problem}")
 
     def stop(self, patience_s: float = 5.0) -> list[str]:
         """Wait until the broker has all, for so many real seconds at most; ``problems``, and what it has not got."""

@@ -11,6 +11,7 @@ from bench.backend.mqttsn_session import Place, ReceivedTelegram, Session
 from bench.backend.mqttsn_sessions import MqttSnSessions
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
+from bench.journal import Journal
 from bench.protocols.mqttsn import (
     Connack,
     Connect,
@@ -66,15 +67,15 @@ class MqttSnGateway:
         self._expire()
 
     @property
-    def telegrams(self) -> list[ReceivedTelegram]:
+    def telegrams(self) -> Journal[ReceivedTelegram]:
         return self._sessions.telegrams
 
     @property
-    def repetitions(self) -> list[ReceivedTelegram]:
+    def repetitions(self) -> Journal[ReceivedTelegram]:
         return self._sessions.repetitions
 
     @property
-    def wills(self) -> list[ReceivedTelegram]:
+    def wills(self) -> Journal[ReceivedTelegram]:
         """What was published for clients that were lost."""
         return self._sessions.wills
 

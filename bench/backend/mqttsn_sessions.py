@@ -28,6 +28,7 @@ from bench.backend.mqttsn_session import (
     Will,
     matches,
 )
+from bench.journal import Journal
 from bench.protocols.mqttsn import (
     Connack,
     Connect,
@@ -81,9 +82,9 @@ class MqttSnSessions:
                  host_of: Callable[[Place], Hashable] = lambda place: place) -> None:
         self.predefined_topics = dict(predefined_topics or {})
         self.sessions: dict[str, Session] = {}
-        self.telegrams: list[ReceivedTelegram] = []
-        self.repetitions: list[ReceivedTelegram] = []
-        self.wills: list[ReceivedTelegram] = []
+        self.telegrams: Journal[ReceivedTelegram] = Journal()
+        self.repetitions: Journal[ReceivedTelegram] = Journal()
+        self.wills: Journal[ReceivedTelegram] = Journal()
         self.outbox: list[tuple[Place, Message]] = []
         self.on_telegram: Callable[[ReceivedTelegram], None] = lambda telegram: None
         self._policy = policy
@@ -349,7 +350,7 @@ class MqttSnSessions:
                 time_s, session.client_id if session else None, topic, QoS.MINUS_ONE, publish.flags.dup,
                 publish.message_id, publish.data, publish.flags.retain), self.telegrams)
 
-    def _published(self, telegram: ReceivedTelegram, kept: list[ReceivedTelegram]) -> None:
+    def _published(self, telegram: ReceivedTelegram, kept: Journal[ReceivedTelegram]) -> None:
         kept.append(telegram)
         self.on_telegram(telegram)
         for session in self.sessions.values():

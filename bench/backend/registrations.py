@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bench.clock import Clock
+from bench.journal import Journal
 from bench.protocols.lwm2m_links import Link
 
 DEFAULT_LIFETIME_S = 86400
@@ -70,7 +71,7 @@ class Registrations:
 
     def __init__(self, clock: Clock, on_event: Callable[[RegistrationEvent], None]) -> None:
         self.current: dict[str, Registration] = {}
-        self.history: list[RegistrationEvent] = []
+        self.history: Journal[RegistrationEvent] = Journal()
         self._clock = clock
         self._on_event = on_event
         self._expiries: dict[str, asyncio.TimerHandle] = {}

@@ -28,11 +28,12 @@ class ServerSocket:
 
     A flood is dropped, and noted once when it begins and once when it is over. ``refuses_plain``: what comes to the
     plain port is noted (``refused``) and dropped. ``silent``: all that comes is written down, and nothing else happens
-    (a black hole). ``keeps_secrets`` is for captures: see ``DtlsPort``.
+    (a black hole). A datagram for which ``loses()`` is true is lost, either way: of those that come nothing is written
+    down. ``keeps_secrets`` is for captures: see ``DtlsPort``.
     """
 
     def __init__(self, tap: Tap, clock: Clock, psks: Psks | None = None, random: Random | None = None, *,
-                 keeps_secrets: bool = True) -> None:
+                 keeps_secrets: bool = True, loses: Callable[[], bool] = lambda: False) -> None:
         self.on_datagram: Callable[[int, bytes], None] = lambda peer, data: None
         self.on_gone: Callable[[int, str], None] = lambda peer, reason: None
         self.gate = FloodGate()
@@ -41,6 +42,7 @@ class ServerSocket:
         self.secure: DtlsPort | None = None
         self._tap = tap
         self._clock = clock
+        self._loses = loses
         self._endpoint: UdpEndpoint | None = None
         self._count = 0
         self._numbers: dict[tuple[Address, bool], int] = {}
@@ -58,9 +60,9 @@ class ServerSocket:
 
     async def open(self, host: str, port: int, secure_port: int = 0) -> None:
         """Bind an IP address and its ports (0: any free one). Raises BenchError when that's impossible."""
-        self._endpoint = await UdpEndpoint.open(host, port, self._received)
+        self._endpoint = await UdpEndpoint.open(host, port, self._received, loses=self._loses)
         if self.secure is not None:
-            await self.secure.open(host, secure_port, self._received_secure)
+            await self.secure.open(host, secure_port, self._received_secure, self._loses)
 
     @property
     def port(self) -> int:
@@ -147,17 +149,23 @@ class ServerSocket:
         if over:
             self.note("flood", text=f"over: {over} datagram(s) were dropped")
         if self.gate.admits(peer):
-            self._heard[peer] = now
+            self._hear(peer, now)
             return True
         if self.gate.refused == 1:
             self.note("flood", peer=peer, text=f"more than {self.gate.per_peer} datagrams of one peer or "
                       f"{self.gate.in_all} in all within {self.gate.window_s:g} s: the rest is dropped")
         return False
 
+    def _hear(self, peer: int, now: float) -> None:
+        self._heard.pop(peer, None)
+        self._heard[peer] = now    # the last heard stands last
+        if len(self._heard) > 2 * PEERS_REMEMBERED:    # senders, and sessions with numbers of their own
+            del self._heard[next(iter(self._heard))]
+
     def _received_inside(self, session: ServerAssociation, data: bytes) -> None:
         assert self.secure is not None
         peer = self._peers[session]
-        self._heard[peer] = self._clock.time()
+        self._hear(peer, self._clock.time())
         if self._tap.saw_inside("in", peer, data):
             self.secure.forget_secrets(session)
         self.on_datagram(peer, data)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from bench.backend.masks import KnownKeys, Masks
 from bench.clock import Clock
+from bench.key_forms import without_keys_in_text
 from bench.protocols import coap_message, mqttsn
 from bench.protocols.pcapng import PcapngWriter, Secrets
 from bench.timeline import Timeline
@@ -58,15 +59,17 @@ def explain_coap(direction: Direction, peer: int, data: bytes, masks: Masks) -> 
     """Raises CoapError, a ValueError."""
     message = coap_message.parse(data)
     shown = masks.sent(peer, data, message) if direction == "out" else masks.received(peer, data, message)
-    return shown, coap_message.describe(message), coap_message.fields_of(message)
+    told = message if shown == data else coap_message.parse(shown)
+    return shown, coap_message.describe(told), coap_message.fields_of(told)
 
 
 def explain_mqttsn(direction: Direction, peer: int, data: bytes, masks: Masks) -> tuple[bytes, str, dict[str, Any]]:
     """What the specification forbids is listed as ``deviations``. Raises MqttSnError, a ValueError."""
     message = mqttsn.decode(data)
-    fields = mqttsn.fields(message)
+    shown = masks.without_keys(data)
+    told = message if shown == data else mqttsn.decode(shown)
     found = mqttsn.deviations(message)
-    return data, mqttsn.describe(message), fields | ({"deviations": found} if found else {})
+    return shown, mqttsn.describe(told), mqttsn.fields(told) | ({"deviations": found} if found else {})
 
 
 class Tap:
@@ -115,7 +118,8 @@ class Tap:
         try:
             shown, text, fields = self._explain(direction, peer, data, self.masks)
         except ValueError as malformed:
-            return self.masks.without_keys(data), "malformed", {**common, "text": str(malformed)}
+            text = without_keys_in_text(str(malformed), self.masks.keys)
+            return self.masks.without_keys(data), "malformed", {**common, "text": text}
         return shown, "message", {**fields, **common, "text": text}
 
     # -- the capture

@@ -3,43 +3,92 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from bench.measure import Measurement, Verdict, worst
-from bench.record import TestResult
-from fixtures.plugin import RESULT, declared_device_time, ets_ids, is_suite_test, requirement_ids
+from bench.commands.order import TEST_TIMEOUT_S
+from bench.commands.progress import Progress
+from bench.manifest import LeftOut
+from bench.measure import Measurement, Verdict, of_a_test
+from bench.record import Stage, TestResult
+from fixtures.plan import PLAN, Plan
+from fixtures.plugin import (
+    BY_A_MARK,
+    PLAN_OF_RUN,
+    RESULT,
+    declared_device_time,
+    ets_ids,
+    is_suite_test,
+    needs_of,
+    requirement_ids,
+)
+from fixtures.words import STRICT_PROFILES
 
 
 class Collector:
-    """A pytest plugin. ``on_result`` is told of each finished test.
+    """A pytest plugin. ``progress`` is told of each test that begins and ends, ``on_result`` of the latter, too;
+    ``on_event`` is told what happens on the line.
 
-    ``results`` by test id; ``order`` the number of each test in the order of collection; ``collected`` the
-    requirement ids, ETS cases and declared device time of each collected test; ``fault`` why the run could not go on.
+    ``results`` by test id; ``order`` the number of each test in the order of collection, from 1; ``collected`` the
+    requirement ids, ETS cases, declared device time and needs of each collected test; ``fault`` why the run could not
+    go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by itself, and
+    ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
+    ``plan``: what was to run, once that is known; ``evidence``: the names of the files that each test left;
+    ``scrubbed``: those in which a key had to be overwritten;
+    ``firmware``: the versions of the unit's firmware that tests have seen.
     """
 
-    def __init__(self, on_result: Callable[[TestResult], None] = lambda result: None) -> None:
+    def __init__(self, on_result: Callable[[TestResult], None] = lambda result: None,
+                 progress: Progress | None = None,
+                 on_event: Callable[[Mapping[str, Any]], None] = lambda event: None) -> None:
         self.results: dict[str, TestResult] = {}
         self.order: dict[str, int] = {}
         self.collected: dict[str, tuple[str, ...]] = {}
         self.ets: dict[str, tuple[str, ...]] = {}
         self.device_times: dict[str, float] = {}
+        self.needs: dict[str, tuple[str, ...]] = {}
+        self.plan: Plan | None = None
+        self.evidence: dict[str, list[str]] = {}
+        self.scrubbed: list[str] = []
+        self.firmware: dict[str, None] = {}
         self.fault = ""
+        self.labs = 0
+        self.power_cycles: list[str] = []
+        self.not_delivered: list[str] = []
+        self.stages: list[Stage] = []
         self._on_result = on_result
+        self._on_event = on_event
+        self._progress = progress or Progress()
+        self._limits: dict[str, float] = {}
         self._phases: dict[str, list[dict[str, Any]]] = {}
         self._begun: dict[str, float] = {}
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
         self._begun[nodeid] = time.monotonic()
+        self._progress.began(nodeid, self.collected.get(nodeid, ()), self._limits.get(nodeid, TEST_TIMEOUT_S))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in session.items:
+        for number, item in enumerate(session.items, start=1):
             if is_suite_test(item):
+                self.order[item.nodeid] = number
                 self.collected[item.nodeid] = requirement_ids(item)
                 self.ets[item.nodeid] = ets_ids(item)
                 self.device_times[item.nodeid] = declared_device_time(item)
+                self.needs[item.nodeid] = needs_of(item)
+            self._limits[item.nodeid] = _time_limit(item)
+        self.plan = session.config.stash[PLAN_OF_RUN]
+
+    @pytest.hookimpl(optionalhook=True)    # xdist's
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        travelled = getattr(node, "workeroutput", {}).get(PLAN)
+        if travelled is not None:
+            self.plan = Plan.of(travelled)
+
+    @pytest.hookimpl(tryfirst=True)    # before the unit is restored
+    def pytest_sessionfinish(self) -> None:
+        self._progress.finishing()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and not self.fault:
@@ -59,7 +108,21 @@ class Collector:
         if report.when == "teardown" and report.nodeid in self._phases:
             result = self._combine(report.nodeid, self._phases.pop(report.nodeid))
             self.results[report.nodeid] = result
+            self._progress.finished(result)
             self._on_result(result)
+
+    def pytest_bench_life(self, power_cycles: list[str]) -> None:
+        self.labs += 1
+        self.power_cycles += power_cycles
+
+    def pytest_bench_event(self, event: Mapping[str, Any]) -> None:
+        self._on_event(event)
+
+    def pytest_bench_stages(self, stages: list[Stage]) -> None:
+        self.stages = stages
+
+    def pytest_bench_left_unit(self, not_delivered: list[str]) -> None:
+        self.not_delivered += not_delivered
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.fault = self.fault or f"the run was {str(excinfo.value) or 'interrupted'}"
@@ -75,18 +138,46 @@ class Collector:
     def _cut_off(self, test_id: str) -> TestResult:
         return TestResult(
             id=test_id, verdict=Verdict.ERROR, requirements=self.collected[test_id], device_time_s=0.0,
-            wall_time_s=time.monotonic() - self._begun[test_id], message="the run ended before this test did")
+            wall_time_s=time.monotonic() - self._begun[test_id], message="the run ended before this test did",
+            number=self.order[test_id])
 
     def _combine(self, test_id: str, phases: list[dict[str, Any]]) -> TestResult:
         """One result of the reports on set-up, call and tear-down."""
         last = phases[-1]
         self.order[test_id] = last["number"]
-        verdicts = [Verdict(phase["verdict"]) for phase in phases]
-        skipped = Verdict.SKIPPED in verdicts and not {Verdict.FAIL, Verdict.ERROR} & set(verdicts)
+        self.evidence[test_id] = last["evidence"]
+        self.scrubbed += last["scrubbed"]
+        self.firmware |= dict.fromkeys(last["firmware"])
+        verdict = of_a_test([Verdict(phase["verdict"]) for phase in phases], refused=last["refused"])
         return TestResult(
-            id=test_id, verdict=Verdict.SKIPPED if skipped else worst(verdicts),
+            id=test_id, verdict=verdict,
             requirements=tuple(last["requirements"]), device_time_s=last["device_time_s"],
             wall_time_s=last["wall_time_s"], message="\n".join(p["message"] for p in phases if p["message"]),
-            title=last["title"], steps=tuple(last["steps"]), ets=tuple(last["ets"]),
+            title=last["title"], steps=tuple(last["steps"]), ets=tuple(last["ets"]), heard=last["heard"],
+            number=last["number"], readings=last["readings"],
             measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict), guard)
                                for name, value, unit, low, high, verdict, guard in last["measurements"]))
+
+
+def left_out(collector: Collector, profile: str) -> list[LeftOut]:
+    """What is missing in the results: of the tests of the profile, those that were not chosen, that skipped themselves,
+    and that were to run and did not."""
+    plan = collector.plan
+    if plan is None:
+        return [LeftOut("the suites", "nobody said which tests there are")]
+    rows = list(plan.left_out)
+    for test_id, requirements in plan.collected.items():
+        result = collector.results.get(test_id)
+        if result is None:
+            rows.append(LeftOut(test_id, "did not run", requirements))
+        elif result.verdict is Verdict.SKIPPED:
+            excused = profile not in STRICT_PROFILES and not result.message.startswith(BY_A_MARK)
+            rows.append(LeftOut(test_id, result.message, requirements, excused))
+    return rows
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """Real seconds after which pytest-timeout ends ``item``."""
+    marker = item.get_closest_marker("timeout")
+    limit = marker.args[0] if marker is not None and marker.args else item.config.getoption("timeout", None)
+    return float(limit or TEST_TIMEOUT_S)

@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.errors import BenchError
 from bench.payload import table
 from bench.payload.decode import decode as decode_telegram
-from bench.payload.mbus import decode_long_frame
+from bench.payload.mbus import LongFrame, decode_long_frame, wired_telegram
 from bench.payload.optical import OpticalReadout, parse_optical
 from bench.payload.readout import PayloadError, Telegram
 from bench.protocols import mqttsn
@@ -95,17 +95,24 @@ def _looks_wired(octets: bytes) -> bool:
 
 
 def _wired(octets: bytes) -> tuple[str, Telegram]:
-    """A meter's answer on the wired bus (RSP_UD)."""
-    frame = decode_long_frame(octets)
-    header = frame.header
+    """A meter's answers on the wired bus (RSP_UD), one after the other: parts of a readout are joined."""
+    frames = []
+    while octets:
+        length = octets[1] + 6 if _looks_wired(octets) else len(octets)
+        frames.append(decode_long_frame(octets[:length]))
+        octets = octets[length:]
+    return "; ".join(_describe(frame) for frame in frames), wired_telegram(frames)
+
+
+def _describe(frame: LongFrame) -> str:
     text = f"RSP_UD from address {frame.address}, CI {frame.ci:02X}"
+    if frame.application_error is not None:
+        return f"{text}, {frame.error_text}"
+    header = frame.header
     if header is None:
-        return text, Telegram("mbus", (frame.readout(tariff_numbers=(1, 2, 3)),), frame.findings, octets)
-    text += (f", meter {header.manufacturer} {header.identification}, version {header.version}, "
-             f"medium {header.medium:02X}, status {header.status:02X}")
-    # Landis+Gyr's heat meters call their tariff registers 2, 3 and 4.
-    numbers = (2, 3, 4) if header.manufacturer == "LUG" else (1, 2, 3)
-    return text, Telegram("mbus", (frame.readout(tariff_numbers=numbers),), frame.findings, octets)
+        return text
+    return (f"{text}, meter {header.manufacturer} {header.identification}, version {header.version}, "
+            f"medium {header.medium:02X}, status {header.status:02X}")
 
 
 def _looks_optical(octets: bytes) -> bool:

@@ -7,37 +7,51 @@ instruments has not been tested.
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.first_contact import Line, check_writable, from_memory, show, write
+from bench.commands.lock import StationLock
 from bench.errors import BenchError
-from bench.measure import Limits
-from bench.station import Station
-from bench.station_file import CalibrationTable, ReferenceTable, StationFile
+from bench.interruption import end_in_order
+from bench.manifest import Instrument, software
+from bench.measure import Limits, Verdict
+from bench.station import WATCHDOG_S, Station
+from bench.station_file import CalibrationTable, StationFile
+from drivers.nfc.tag_session import TagIdentity
 from drivers.panel import Panel
 from drivers.panel.sigrok import SigrokAnalyser
-from drivers.supply import MeasuringSupply
+from drivers.recorder import recording
 from fixtures.bench import Bench
-from fixtures.plugin import end_in_order
+from fixtures.blame import sentence_of, verdict_of
+from fixtures.cross_checks import (
+    NOMINAL_V,
+    OFF_V,
+    check_button,
+    check_dark_cell,
+    check_load,
+    check_meter,
+    check_network_time,
+    check_path,
+    check_reference,
+    check_simulator,
+    check_zero,
+)
 
 LIMITS = Path(__file__).resolve().parents[2] / "suites" / "limits"
 
-NOMINAL_V = 3.6
 SECOND_SENSOR_S = 3.0
 """Real seconds for which a second light sensor looks."""
-
-ZERO_S = 1.0
-ZERO_UNCERTAINTY_A = 1e-6
-"""An ammeter that knows its zero no better than this can't tell 6 uA."""
 
 WARN_DAYS = 14
 """So long before it is due a calibration is spoken of."""
@@ -59,42 +73,82 @@ class Finding:
         return f"{self.name}: {self.seen}" + (f"; {self.do}" if self.do else "")
 
 
-def doctor(station: Path | None, console: Console, *, as_json: bool = False, reference_load: bool = False) -> int:
-    """Check a station, or without one the twin. Exit code 0 when all is well, 2 when not.
+def doctor(station: Path | None, console: Console, lock: StationLock | None = None, *, as_json: bool = False,
+           reference_load: bool = False, first_contact: Path | None = None) -> int:
+    """Check a station, or without one the twin. Exit code 0 when all is well, 2 when not. ``lock``: that of the station
+    file. ``first_contact``: the file for what the instruments say, and what that makes of the lines from memory.
 
     ``reference_load``: the station's reference load is in the place of the unit, and is measured; the checks that need
     a unit are left out.
     """
     file = StationFile.load(station) if station is not None else None
+    if first_contact is not None:
+        check_writable(first_contact)
+    if file is not None and lock is not None:
+        lock.hold(file)
     with tempfile.TemporaryDirectory() as folder:
         pcap = Path(folder) / "doctor.pcapng"
         bench = Bench.on_station(file, pcap) if file is not None else Bench.on_twin(1, pcap=pcap)
         end_in_order()
+        lines: list[Line] = []
         try:
-            findings = examine(bench, {**quick_checks(bench), **(
-                _with_reference_load(bench) if reference_load else _with_a_unit(bench)), **_servers(bench)})
+            if first_contact is not None:
+                findings, lines = meet(bench, first_contact, reference_load=reference_load)
+            else:
+                findings = examine(bench, all_checks(bench, reference_load=reference_load))
         except KeyboardInterrupt as error:    # the station is safe and closed by now
             raise BenchError("doctor", expected="to look at every instrument", seen=f"that it was {error}",
                              do="begin again when there is time") from None
     if as_json:
         print(json.dumps({"station": bench.station.file.name, "simulated": bench.station.file.simulated,
                           "well": all(finding.well for finding in findings),
-                          "checks": [asdict(finding) for finding in findings]}, indent=1))
+                          "checks": [asdict(finding) for finding in findings],
+                          **({} if first_contact is None else {"from_memory": [asdict(line) for line in lines]})},
+                         indent=1))
     else:
         _print(bench.station.file, findings, console)
+        if first_contact is not None:
+            show(lines, first_contact, console)
     return 0 if all(finding.well for finding in findings) else 2
 
 
-def quick_look(station: Path | None, seed: int = 1, faults: Collection[str] = ()) -> list[Finding]:
-    """What comes before each run: the quick checks of a station, or of the twin with these faults."""
+def meet(bench: Bench, out: Path, *, reference_load: bool = False) -> tuple[list[Finding], list[Line]]:
+    """Make all checks while everything on the wires is recorded, and write ``out``, the file to send home. The lines
+    from memory come back with what became of them."""
+    told: list[Instrument] = []
+    tag: list[TagIdentity] = []
+
+    def look_at_tag() -> str:
+        tag.append(bench.station.otc.identify())
+        return f"{tag[0].product}, UID {tag[0].uid}, room for {tag[0].ndef_capacity} bytes of NDEF"
+
+    of_tag = {} if reference_load else {"NFC reader, tag": look_at_tag}
+    with recording() as recorder:
+        findings = examine(bench, {**all_checks(bench, reference_load=reference_load), **of_tag}, told.append)
+    lines = write(out, bench.station.file, recorder.exchanges, told, map(asdict, findings),
+                  asdict(tag[0]) if tag else None, software(), bench.keys.secrets)
+    return findings, lines
+
+
+def all_checks(bench: Bench, *, reference_load: bool = False) -> dict[str, Check]:
+    """The quick checks, those with a unit (or with the reference load in its place), and the servers."""
+    return {**quick_checks(bench), **(_with_reference_load(bench) if reference_load else _with_a_unit(bench)),
+            **_servers(bench), "from memory": lambda: _from_memory(bench.station)}
+
+
+def quick_look(file: StationFile | None, seed: int = 1, faults: Collection[str] = (),
+               on_instrument: Callable[[Instrument], None] = lambda instrument: None) -> list[Finding]:
+    """What comes before each run: the quick checks of a station, or of the twin with these faults. ``on_instrument`` is
+    told of each instrument that answers."""
     with tempfile.TemporaryDirectory() as folder:
         pcap = Path(folder) / "doctor.pcapng"
-        bench = (Bench.on_station(StationFile.load(station), pcap) if station is not None
+        bench = (Bench.on_station(file, pcap) if file is not None
                  else Bench.on_twin(seed, pcap=pcap, faults=faults))
-        return examine(bench, quick_checks(bench))
+        return examine(bench, quick_checks(bench), on_instrument)
 
 
-def examine(bench: Bench, checks: Mapping[str, Check]) -> list[Finding]:
+def examine(bench: Bench, checks: Mapping[str, Check],
+            on_instrument: Callable[[Instrument], None] = lambda instrument: None) -> list[Finding]:
     """Make each check, whatever the others find; then make the station safe and close it, which is a check, too.
 
     Where an instrument itself (the name before the comma) is not well, its other checks are left out.
@@ -105,10 +159,32 @@ def examine(bench: Bench, checks: Mapping[str, Check]) -> list[Finding]:
             instrument = name.partition(",")[0]
             if not any(finding.name == instrument and not finding.well for finding in findings):
                 findings.append(_finding(name, check))
+        for seen in instruments_of(bench.station):
+            on_instrument(seen)
     finally:
         problems = bench.close()
     return [*findings, Finding("safe state", not problems, "; ".join(problems) or "supply off, button released",
                                "switch the supply off by hand" if problems else "")]
+
+
+def instruments_of(station: Station) -> Iterator[Instrument]:
+    """What the instruments that were looked at say of themselves; those that don't answer are found elsewhere."""
+    due = station.file.calibration.due
+    asked: dict[str, Callable[[], str]] = {
+        "supply": lambda: station.supply.identity, "panel": lambda: station.panel.identity,
+        "otc": lambda: station.otc.identify_reader(), "cell": lambda: station.cell.identity}
+    for name, ask in asked.items():
+        table = "nfc" if name == "otc" else name
+        if name not in station.__dict__:
+            continue
+        try:
+            calibrated = station.supply.calibrated_on() if name == "supply" else None
+            day = due.get(table) or (calibrated and calibrated + timedelta(
+                days=station.file.calibration.interval_days))
+            yield Instrument.told(table, ask(), calibrated.isoformat() if calibrated else "",
+                                  day.isoformat() if day else "")
+        except BenchError:
+            continue
 
 
 def _finding(name: str, check: Check) -> Finding:
@@ -118,8 +194,10 @@ def _finding(name: str, check: Check) -> Finding:
     except BenchError as error:
         return Finding(name, False, f"{error.subject}: expected {error.expected}, saw {error.seen}",
                        error.do.rstrip("."))
-    except AssertionError as error:
-        return Finding(name, False, f"the unit: {error}", "try another unit")
+    except Exception as error:    # of any class, from any library: the other checks go on
+        if verdict_of(error) is Verdict.FAIL:
+            return Finding(name, False, f"the unit: {error}", "try another unit")
+        return Finding(name, False, sentence_of(error), "report this as a fault of the bench")
 
 
 _DO = " -> "
@@ -137,7 +215,18 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
     def supply() -> str:
         station.supply.make_safe()
         station.supply.check()
-        return f"{station.supply.identity}; {station.supply.voltage():.3f} V with its output off"
+        left_v = station.supply.voltage()
+        if left_v > OFF_V:
+            raise BenchError("supply", expected="no voltage with its output off", seen=f"{left_v:.3f} V",
+                             do="switch it off by hand, and look what else feeds the unit")
+        return f"{station.supply.identity}; {left_v:.3f} V with its output off"
+
+    def reference() -> str:
+        table = station.file.reference
+        if table is None or table.switched_ohm is None:
+            return (f"nothing in the unit's place says that the ammeter is right{_DO}add reference resistors: "
+                    "docs/edge-box.md")
+        return check_reference(station)
 
     def light_sensors() -> str:
         station.panel.check()
@@ -146,6 +235,11 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
     def second_sensor() -> str:
         table = station.file.panel
         return check_second_sensor(SigrokAnalyser(table.second_sensor or "", table.second_sensor_wires), station.panel)
+
+    def darkness() -> str:
+        found = station.watchdogs
+        return f"{' and '.join(found)}, within {WATCHDOG_S} s" if found else (
+            f"nothing switches the unit off when the bench is killed{_DO}see docs/kill-9.md")
 
     def panel() -> str:
         station.panel.check()
@@ -166,26 +260,47 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
     def calibration() -> str:
         return check_calibration(station, today)
 
+    head, bus = cache(lambda: station.optical.read()), cache(lambda: station.mbus.read())    # once: it takes 10 s
+
+    def optical() -> str:
+        return f"{head().ident} {head().fabrication_number}, clock {head().meter_time}"
+
+    def mbus() -> str:
+        return f"meter {bus().meter_id}, {bus().energy}"
+
+    def simulator() -> str:
+        if "meter.optical" not in station.abilities:
+            return station.meter_simulator.identity
+        return check_simulator(station.meter_simulator, station.optical, head())
+
+    def path() -> str:
+        host = urlsplit(bench.backend.uris.dm).hostname or ""
+        return check_path(station.cell, host)
+
+    found = station.abilities
+    network: dict[str, Check] = {}
+    if {"cell.state", "cell.outage"} <= found:
+        network["cell, dark unit"] = lambda: check_dark_cell(station.cell)
+    if "cell.state" in found:
+        network["cell, way to the servers"] = path
+    meter: dict[str, Check] = {}
+    if "meter.optical" in found:    # that of a battery meter is spared
+        meter["meter, optical"] = optical
+    if "meter.mbus" in found:
+        meter["meter, M-Bus"] = mbus
+    if {"meter.optical", "meter.mbus"} <= found:
+        meter["meter, both ports"] = lambda: check_meter(head(), bus())
+    if "meter.simulator" in found:
+        meter["meter simulator"] = simulator
     second = {"panel, second sensor": second_sensor} if station.file.panel.second_sensor else {}
-    measures = {"supply, zero": lambda: check_zero(station.supply)} if "supply.current" in station.abilities else {}
-    return {"supply": supply, **measures,
-            "supply, calibration": calibration, "panel": panel, "panel, light sensors": light_sensors,
+    measures: dict[str, Check] = {} if "supply.current" not in found else {
+        "supply, zero": lambda: check_zero(station.supply), "supply, reference load": reference}
+    return {"supply": supply, "panel": panel, **measures,
+            "supply, calibration": calibration, "panel, light sensors": light_sensors,
+            "panel, button": lambda: check_button(station.panel, bench.clock), "panel, watchdogs": darkness,
             **second, "NFC reader": lambda: station.otc.identify_reader(), "cell": lambda: _cell(station),
-            "keys": keys, "limits": limits}
-
-
-def check_zero(supply: MeasuringSupply) -> str:
-    """What the ammeter shows while the output is off: nothing, as well as it can tell."""
-    supply.output_off()
-    reading = supply.mean_current(ZERO_S)
-    if reading.uncertainty_a > ZERO_UNCERTAINTY_A:
-        raise BenchError("zero of the ammeter", expected=f"to be known within {_ua(ZERO_UNCERTAINTY_A)}",
-                         seen=f"an uncertainty of {_ua(reading.uncertainty_a)}",
-                         do="let the ammeter choose its range, or take one with a finer range")
-    if abs(reading.mean_a) > reading.uncertainty_a:
-        raise BenchError("zero of the ammeter", expected=f"0 within {_ua(reading.uncertainty_a)}",
-                         seen=_ua(reading.mean_a), do="let it warm up, clean the fixture, and have it calibrated")
-    return f"{_ua(reading.mean_a)}, within its {_ua(reading.uncertainty_a)}"
+            "cell, clock": lambda: check_network_time(station.cell, bench.clock, station.file.utc_offset_minutes),
+            **network, **meter, "keys": keys, "limits": limits}
 
 
 def check_second_sensor(analyser: SigrokAnalyser, panel: Panel, look_s: float = SECOND_SENSOR_S) -> str:
@@ -224,32 +339,15 @@ def check_calibration(station: Station, today: date) -> str:
     return seen if due else f"{seen}{_DO}write the dates into the station file, [calibration] due"
 
 
-def check_reference_load(supply: MeasuringSupply, reference: ReferenceTable) -> str:
-    """Supply the reference load, and measure what it draws: Ohm's law knows the right answer."""
-    supply.set_voltage(NOMINAL_V)
-    supply.output_on()
-    try:
-        reading = supply.mean_current(ZERO_S)
-    finally:
-        supply.output_off()
-    voltage_v = NOMINAL_V if math.isnan(reading.voltage_v) else reading.voltage_v
-    expected_a = voltage_v / reference.load_ohm
-    allowed_a = expected_a * reference.load_tolerance_percent / 100 + reading.uncertainty_a
-    if abs(reading.mean_a - expected_a) > allowed_a:
-        raise BenchError("reference load", expected=f"{_ua(expected_a)} within {_ua(allowed_a)}",
-                         seen=_ua(reading.mean_a),
-                         do="check that the load and not a unit is connected, then the wiring and the ammeter")
-    return f"{_ua(reading.mean_a)} through {reference.load_ohm:g} ohm, within {_ua(allowed_a)}"
-
-
 def _with_reference_load(bench: Bench) -> dict[str, Check]:
     station = bench.station
 
     def load() -> str:
-        if station.file.reference is None:
+        reference = station.file.reference
+        if reference is None or reference.load_ohm is None:
             raise BenchError(f"station {station.file.name}", expected="[reference] with load_ohm", seen="nothing",
                              do="add the reference load to the station file")
-        return check_reference_load(station.supply, station.file.reference)
+        return check_load(station.supply, reference.load_ohm, reference.load_tolerance_percent)
 
     return {"supply, self-test": lambda: _self_test(station), "supply, reference load": load}
 
@@ -269,27 +367,17 @@ def _with_a_unit(bench: Bench) -> dict[str, Check]:
                              do="put the right unit in, or correct the station file")
         return f"{identity.model} {identity.deveui}, firmware {identity.firmware}; codec {note.name} ({note.note})"
 
-    def optical() -> str:
-        readout = station.optical.read()
-        return f"{readout.ident} {readout.fabrication_number}, clock {readout.meter_time}"
-
-    def mbus() -> str:
-        readout = station.mbus.read()
-        return f"meter {readout.meter_id}, {readout.energy}"
-
-    checks: dict[str, Check] = {"supply, self-test": lambda: _self_test(station), "NFC reader, unit": unit}
-    if file.meter.optical:
-        checks["meter, optical"] = optical
-    if file.meter.mbus:
-        checks["meter, M-Bus"] = mbus
-    if file.meter.simulator:
-        checks["meter simulator"] = lambda: station.meter_simulator.identity
-    return checks
+    return {"supply, self-test": lambda: _self_test(station), "NFC reader, unit": unit}
 
 
 def _servers(bench: Bench) -> dict[str, Check]:
     uris = bench.backend.uris
     return {"servers": lambda: f"{uris.bootstrap}, {uris.dm}, {uris.mdm}, {uris.files}"}
+
+
+def _from_memory(station: Station) -> str:
+    source = station.__dict__.get("source")      # asked for nothing when it could not be opened
+    return from_memory(station.file, source.identity if source is not None else "")
 
 
 def _self_test(station: Station) -> str:
@@ -300,10 +388,6 @@ def _self_test(station: Station) -> str:
 def _cell(station: Station) -> str:
     state = str(station.cell.state()) if "cell.state" in station.abilities else "its units are not seen"
     return f"{station.cell.identity}; {state}"
-
-
-def _ua(amps: float) -> str:
-    return f"{amps * 1e6:.3g} uA"
 
 
 # -- what it looks like

@@ -4,126 +4,198 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from bench.commands.collect import Collector
+from bench.commands.collect import Collector, left_out
 from bench.commands.doctor import quick_look
+from bench.commands.order import Order, evidence_in, prepare
+from bench.commands.progress import Progress
+from bench.commands.time_limit import TimeLimit
 from bench.errors import BenchError
+from bench.interruption import end_in_order, uninterrupted
+from bench.keys import Keys
+from bench.manifest import PROJECT, LeftOut, begin, fingerprints
 from bench.manual import requirements
 from bench.measure import Verdict
 from bench.record import Record, TestResult
+from bench.scrub import scrub
 from bench.station_file import StationFile
-from bench.twin.defects import find
+from bench.twin.defects import DEFECTS
 from bench.twin.lab import DEVEUI
-from fixtures.plugin import end_in_order
+from bench.twin.variants import VARIANTS
+from drivers.nfc.otc import load_codec
+from fixtures.bench import KEYS_OF_TWIN
+from fixtures.plugin import STATION
+from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
-from reports.arrivals_picture import arrivals_pictures
+from reports import timeline_file
 from reports.page import write_page
 from reports.run import Run
-from reports.run_picture import run_picture
 from reports.summary import summary
-from reports.vcd_view import write_vcd
+from reports.views import Views
+from suites import FILES
 
-PROJECT = Path(__file__).resolve().parents[2]
 SUITES = PROJECT / "suites"
-
-TEST_TIMEOUT_S = 3600
-"""Real seconds after which a test counts as hung: the bench's fault, and the supply still goes off."""
 
 _MARKS = {Verdict.PASS: ("✔", "green"), Verdict.FAIL: ("✘", "bold red"), Verdict.ERROR: ("▲", "bold magenta"),
           Verdict.SKIPPED: ("○", "yellow")}
 
 
-@dataclass(frozen=True)
-class Order:
-    """What to run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only.
-    ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
-    test nothing with sick ones. ``until_failure``: leave out what comes after the first failure.
+def run(order: Order, console: Console, progress: Progress | None = None) -> Record:
+    """Run ``order`` in this process and write record, timeline, evidence, page and Allure results into its run
+    directory. ``progress`` is told how it goes.
+
+    What the bench could not do makes the verdict ``error``. Only a run directory that holds another run's record is
+    left alone: then ``BenchError`` is raised. A record that can't be written is an ``OSError``: see ``supervise``,
+    which has this in a process of its own and outlives it.
     """
-
-    profile: str
-    run_dir: Path
-    station: Path | None = None
-    unit: str | None = None
-    seed: int = 1
-    defects: Sequence[str] = ()
-    faults: Sequence[str] = ()
-    expression: str = ""
-    requirements: Sequence[str] = ()
-    files: Sequence[str] = ()
-    max_device_time_s: float | None = None
-    jobs: int = 1
-    report: bool = True
-    until_failure: bool = False
-    doctor: bool = True
+    prepare(order.run_dir)
+    if order.station is not None and order.file is None:
+        order = replace(order, file=StationFile.load(order.station))
+    return conduct(order, console, progress or Progress())
 
 
-def default_run_dir(profile: str) -> Path:
-    return Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{profile}"
-
-
-def run(order: Order, console: Console) -> Record:
-    """Run ``order`` and write record, timeline, evidence, page and Allure results into its run directory.
-
-    Whatever happens, the record is written; what the bench could not do makes its verdict ``error``. Only a run
-    directory that holds another run's record is left alone: then ``BenchError`` is raised.
-    """
+def conduct(order: Order, console: Console, progress: Progress) -> Record:
+    """As ``run``, with the run directory prepared."""
     started = time.monotonic()
-    record = Record(profile=order.profile, unit=order.unit or DEVEUI, seed=order.seed, simulated=order.station is None,
-                    station="twin", defects=(*order.defects, *order.faults))
-    _prepare(order)
-    collector = Collector(on_result=lambda result: _say(console, result))
+    record = order.record()
+    record.manifest = begin(order.inputs, order.chosen_by)
+    collector = Collector(lambda result: _say(console, result), progress, lambda event: _say_stage(console, event))
     end_in_order()
     try:
-        find(order.defects)
-        if order.station is not None:
-            file = StationFile.load(order.station)
-            record.station, record.simulated = file.name, file.simulated
-            record.unit = order.unit or file.unit.deveui
-        record.fault = _doctor(order) if order.doctor else ""
+        record.unit = record.unit or DEVEUI
+        progress.record(record)
+        DEFECTS.find(order.defects)
+        VARIANTS.find(order.variants)
+        if order.codec is not None:
+            load_codec(order.codec)
+        record.fault = _doctor(order, record) if order.doctor else ""
         if not record.fault:
-            code = pytest.main(_arguments(order), plugins=[collector])
-            record.tests = collector.in_order()
-            record.fault = collector.fault or _fault_of(code, record)
+            code = pytest.main(_arguments(order), plugins=[collector, TimeLimit(), *_read_before(order)])
+            record.labs, record.power_cycles = collector.labs, collector.power_cycles
+            record.not_delivered, record.stages = collector.not_delivered, collector.stages
+            record.fault = collector.fault or _fault_of(code, collector)
     except BenchError as error:
-        record.tests = collector.in_order()
         record.fault = collector.fault or str(error)
     except KeyboardInterrupt as error:    # in the look at the instruments; pytest keeps those in a test to itself
-        record.fault = f"the run was {error}"
-    record.wall_time_s = time.monotonic() - started
-    _write(record, order, console)
+        record.fault = collector.fault or f"the run was {error}"
+    except BaseException as error:    # of any class, from any library: there must be a record
+        record.fault = collector.fault or f"the bench failed: {_described(error)}"
+    with suppress(KeyboardInterrupt), uninterrupted():    # who ends it now is too late: all has been written
+        progress.finishing()
+        record.tests = collector.in_order()
+        record.wall_time_s = time.monotonic() - started
+        _complete(record, order, collector)
+        progress.record(record)
+        _write(record, order, console)
     return record
 
 
-def _doctor(order: Order) -> str:
-    """What a quick look at the instruments finds wrong; empty when all are well."""
-    findings = quick_look(order.station, order.seed, order.faults)
+class _Read:
+    """A pytest plugin that hands over the station file as it was read for this run: who changes it now changes the next
+    run."""
+
+    def __init__(self, file: StationFile) -> None:
+        self._file = file
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[STATION] = self._file
+
+
+def _read_before(order: Order) -> list[_Read]:
+    return [_Read(order.file)] if order.file is not None else []
+
+
+def _described(error: BaseException) -> str:
+    """What and where, without the values of a traceback: keys may be among them."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _doctor(order: Order, record: Record) -> str:
+    """What a quick look at the instruments finds wrong; empty when all are well. Notes which they are."""
+    findings = quick_look(order.file, order.seed, order.faults, on_instrument=record.manifest.instruments.append)
     return "; ".join(str(finding) for finding in findings if not finding.well)
 
 
-def _prepare(order: Order) -> None:
-    """A run directory is of one run: old results in it would be taken for new ones."""
-    if (order.run_dir / "record.json").exists():
-        raise BenchError(f"run directory {order.run_dir}", expected="an empty directory", seen="another run's record",
-                         do="choose another one with --run-dir")
-    evidence = order.run_dir / "evidence"
+def _complete(record: Record, order: Order, collector: Collector) -> None:
+    """Write down what was to run and what is missing. What was changed under the run is the bench's fault."""
+    manifest = record.manifest
+    manifest.ended = datetime.now(UTC)
+    manifest.unit_firmware = list(collector.firmware)
+    manifest.findings += [_KEY_FOUND.format(f"evidence/{name}") for name in collector.scrubbed]
+    if collector.plan is not None:
+        manifest.chosen = list(collector.plan.collected)
+        manifest.collected = len(manifest.chosen) + sum("::" in one.what for one in collector.plan.left_out)
+    manifest.left_out = [*left_out(collector, order.profile), *_missing_files(order, collector),
+                         *_missing_evidence(order, collector)]
+    manifest.left_out += [LeftOut("the unit as it was delivered", reason, excused=order.profile not in STRICT_PROFILES)
+                          for reason in collector.not_delivered]
+    if not order.doctor:
+        manifest.left_out.append(LeftOut("the look at the instruments", "--no-doctor"))
+    now = fingerprints(order.inputs)
+    changed = [name for name, digest in manifest.inputs.items() if now[name] != digest]
+    if changed:
+        record.fault = record.fault or str(BenchError(
+            " and ".join(changed), expected="to stay as they were at the start of the run", seen="others at its end",
+            do="leave them alone while a run goes on, and run it again"))
+
+
+def _scrub(record: Record, order: Order, files: Iterable[Path]) -> bool:
+    """Overwrite the unit's keys in what was written; whether there were any, which becomes a finding. Tests have done
+    so with the keys that they wrote themselves.
+    """
     try:
-        order.run_dir.mkdir(parents=True, exist_ok=True)
-        evidence.mkdir()    # whoever makes it has the directory
+        found = scrub(sorted(files, key=str), _secrets(order))
     except OSError as error:
-        if evidence.is_dir():
-            raise BenchError(f"run directory {order.run_dir}", expected="an empty directory",
-                             seen="the evidence of a run that goes on or was killed",
-                             do="choose another one with --run-dir") from error
-        raise BenchError(f"run directory {order.run_dir}", expected="to make it", seen=error.strerror or str(error),
-                         do="choose another one with --run-dir") from error
+        raise BenchError(f"run directory {order.run_dir}", expected="to look through it for keys",
+                         seen=(error.strerror or str(error)).lower(), do="don't give its files to anybody") from error
+    record.manifest.findings += [_KEY_FOUND.format(path.relative_to(order.run_dir)) for path in found]
+    return bool(found)
+
+
+_KEY_FOUND = "a key of the unit stood in {} and was overwritten"
+
+
+def _secrets(order: Order) -> list[bytes]:
+    file = order.file
+    if file is None:
+        return KEYS_OF_TWIN.secrets
+    try:
+        return Keys.load(file.unit.keys, order.unit or file.unit.deveui).secrets if file.unit.keys is not None else []
+    except BenchError:    # then no test has had them
+        return []
+
+
+def _missing_files(order: Order, collector: Collector) -> list[LeftOut]:
+    """The files of the suites of which nothing was collected."""
+    if order.files:
+        return [LeftOut("the other files of the suites", f"only {', '.join(order.files)} were looked at")]
+    if collector.plan is None:
+        return []
+    told = {*collector.plan.files, *(one.what for one in collector.plan.left_out)}
+    return [LeftOut(f"suites/{name}", "gave no test" if (SUITES / name).exists() else "is missing")
+            for name in FILES if f"suites/{name}" not in told]
+
+
+def _missing_evidence(order: Order, collector: Collector) -> list[LeftOut]:
+    """The files that a test has left and that are not there any more."""
+    evidence = order.run_dir / "evidence"
+    there = {path.name for path in evidence.iterdir()} if evidence.is_dir() else set()
+    return [LeftOut(test_id, f"its evidence is gone: {', '.join(gone)}", collector.results[test_id].requirements)
+            for test_id, names in collector.evidence.items() if (gone := sorted(set(names) - there))]
 
 
 def _arguments(order: Order) -> list[str]:
@@ -131,24 +203,34 @@ def _arguments(order: Order) -> list[str]:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest",
                  "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
-                 "-p", "no:cacheprovider", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
+                 "-p", "no:cacheprovider", "-p", "no:faulthandler",
+                 "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
                  *(str(PROJECT / file) for file in order.files or ["suites"]), "--seed", str(order.seed),
-                 "--run-dir", str(order.run_dir.resolve()), "--alluredir", str(order.run_dir / "allure-results"),
-                 "--timeout", str(TEST_TIMEOUT_S)]
+                 "--run-dir", str(order.run_dir.resolve()), "--alluredir", str(order.run_dir / "allure-results")]
+    if order.test_timeout_s is not None:
+        arguments += ["--timeout", str(order.test_timeout_s)]
     if order.profile != "all":
         arguments += ["--profile", order.profile]
-    if order.station is not None:
-        arguments += ["--station", str(order.station.resolve())]
     if order.unit is not None:
         arguments += ["--unit", order.unit]
     for defect in order.defects:
         arguments += ["--defect", defect]
+    for variant in order.variants:
+        arguments += ["--variant", variant]
     for fault in order.faults:
         arguments += ["--fault", fault]
     for requirement in order.requirements:
         arguments += ["--requirement", requirement]
     if order.expression:
         arguments += ["-k", order.expression]
+    if order.lab is not None:
+        arguments += ["--lab", order.lab]
+    if order.over != "nfc":
+        arguments += ["--over", order.over]
+    if order.codec is not None:
+        arguments += ["--codec", order.codec]
+    if order.shuffle is not None:
+        arguments += ["--shuffle", str(order.shuffle)]
     if order.until_failure:
         arguments.append("--exitfirst")
     if order.max_device_time_s is not None:
@@ -158,8 +240,8 @@ def _arguments(order: Order) -> list[str]:
     return arguments
 
 
-def _fault_of(code: int, record: Record) -> str:
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED or (code == pytest.ExitCode.OK and not record.tests):
+def _fault_of(code: int, collector: Collector) -> str:
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED or (code == pytest.ExitCode.OK and not collector.results):
         return "no test was chosen: nothing has been tested; widen the profile or the expression"
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         return "pytest could not run the suites; run pytest by hand to see why"
@@ -174,24 +256,37 @@ def _say(console: Console, result: TestResult) -> None:
     console.print(line, soft_wrap=True)
 
 
+def _say_stage(console: Console, event: Mapping[str, Any]) -> None:
+    """What a unit on the line goes through now, and for how long it will at least."""
+    if event["event"] == "stage":
+        console.print(Text(f" … {event['name']}: {event['physics_s']:g} s; to the end {event['left_s']:.0f} s", "dim"),
+                      soft_wrap=True)
+    elif event["event"] == "stage ended" and event["verdict"] != Verdict.PASS:
+        mark, style = _MARKS[Verdict(event["verdict"])]
+        console.print(Text(f" {mark} {event['name']}: {event['message'].splitlines()[0]}", style), soft_wrap=True)
+
+
 def _write(record: Record, order: Order, console: Console) -> None:
     run_dir = order.run_dir
     run_dir.mkdir(parents=True, exist_ok=True)
     try:
-        _merge_timelines(record, run_dir)
+        timeline_file.join(run_dir)
         record.write(run_dir)
         if order.report:
             kept = Run.load(run_dir)
-            _draw(kept, run_dir)
-            _finish(record, run_dir)
+            views = Views.of(kept)
+            views.write(kept)
+            _finish(record, order)
             allure = run_dir / "allure-results"
             allure_report.write_side_files(kept, allure)
             kept = Run.load(run_dir, kept.timeline)    # now with all evidence
-            console.print(summary(kept, write_page(kept, list(requirements.load().values()))))
+            console.print(summary(kept, write_page(kept, list(requirements.load().values()), views)))
             if not record.fault:
                 allure_report.check_counts(kept, allure)
         else:
-            _finish(record, run_dir)
+            _finish(record, order)
+        if _scrub(record, order, (run_dir / name for name in ("record.json", "report.html"))):
+            record.write(run_dir)
     except BenchError as error:
         record.fault = record.fault or str(error)
         record.write(run_dir)
@@ -199,37 +294,8 @@ def _write(record: Record, order: Order, console: Console) -> None:
         console.print(Text(f"BENCH FAULT  {record.fault}", "bold magenta"), soft_wrap=True)
 
 
-def _finish(record: Record, run_dir: Path) -> None:
+def _finish(record: Record, order: Order) -> None:
     """Name all evidence, with its hash, and write the record for good."""
-    record.artifacts = [path for path in run_dir.rglob("*")
-                        if path.is_file() and "allure-results" not in path.parts
-                        and path.name not in ("record.json", "report.html")]
-    record.write(run_dir)
-
-
-def _merge_timelines(record: Record, run_dir: Path) -> None:
-    """One ``timeline.jsonl`` in the order of the tests, whichever process ran them."""
-    parts = sorted((run_dir / "evidence").glob("*.jsonl"))
-    with (run_dir / "timeline.jsonl").open("wb") as whole:
-        for part in parts:
-            whole.write(part.read_bytes())
-    for part in parts:
-        part.unlink()
-
-
-def _draw(kept: Run, run_dir: Path) -> None:
-    evidence = run_dir / "evidence"
-    evidence.mkdir(exist_ok=True)
-    for number, (test_id, observations) in enumerate(kept.timeline.items()):
-        if any(seen.source == "panel" for seen in observations):
-            write_vcd(observations, evidence / f"{number:04d}_{_safe(test_id)}.vcd")
-    (evidence / "run.png").write_bytes(run_picture(kept).png())
-    arrivals = {test_id: picture.png(dots_per_inch=110) for test_id, picture in arrivals_pictures(kept).items()}
-    for test_id, png in arrivals.items():
-        (evidence / f"arrivals_{_safe(test_id)}.png").write_bytes(png)
-    allure_report.attach_pictures(arrivals, "readouts and arrivals", run_dir / "allure-results")
-
-
-def _safe(test_id: str) -> str:
-    """The name of a test as a part of a file's name."""
-    return "".join(letter if letter.isalnum() else "_" for letter in test_id.rpartition("::")[2])
+    _scrub(record, order, order.run_dir.rglob("*"))
+    record.artifacts = evidence_in(order.run_dir)
+    record.write(order.run_dir)

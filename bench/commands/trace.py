@@ -12,19 +12,34 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.abilities import ABILITIES
+from bench.clock import WallClock
 from bench.commands.collect import Collector
-from bench.commands.run import PROJECT, SUITES
+from bench.commands.run import SUITES
 from bench.errors import BenchError
+from bench.manifest import PROJECT
 from bench.manual import requirements
+from bench.station import Station
+from bench.station_file import StationFile
+from bench.timeline import Timeline
 from reports import ets_matrix, matrix
 from reports.run import Run
 
 
-def trace(run_dirs: Sequence[Path], as_json: bool, console: Console) -> int:
-    """Print the matrix; verdicts come from ``run_dirs``, or else from the newest run under runs/."""
+def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Path | None = None) -> int:
+    """Print the matrix; verdicts come from ``run_dirs``, or else from the newest run under runs/. With ``station`` also
+    what that station can prove: no instrument is opened for it.
+    """
     runs = [Run.load(folder) for folder in run_dirs or _newest()]
+    file = StationFile.load(station) if station is not None else None
     collected = _collect()
-    rows = matrix.trace(runs, collected.collected, requirements.closed())
+    clock = WallClock()
+    try:
+        abilities = Station(file, clock, Timeline(clock.time)).abilities if file is not None else frozenset(ABILITIES)
+    finally:
+        clock.close()
+    on_station = {test for test, needs in collected.needs.items() if abilities.issuperset(needs)}
+    rows = matrix.trace(runs, collected.collected, requirements.closed(), on_station=on_station)
     cases = ets_matrix.ets_rows(runs, collected.ets)
     if as_json:
         print(json.dumps(matrix.to_json(rows) | {"ets": ets_matrix.to_json(cases)}, indent=1))
@@ -33,6 +48,8 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console) -> int:
         console.print(ets_matrix.table(cases))
         console.print(matrix.summary_line(rows))
         console.print(ets_matrix.summary_line(cases))
+        if file is not None:
+            console.print(matrix.station_line(rows, file.name))
     return 0
 
 

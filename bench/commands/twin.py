@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import threading
@@ -11,31 +12,40 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.clock import WallClock
+from bench.clock import Clock, WallClock
 from bench.errors import BenchError
 from bench.station_file import BackendTable
-from bench.twin.defects import find
+from bench.twin.defects import DEFECTS
 from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
+from bench.twin.variants import VARIANTS
 from fixtures.bench import CellDriverName, station_file_of_twin
 
 
-def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: Console, *,
-         cell: CellDriverName = "cmw500", supply: str = "n6705") -> None:
+def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out: Path | None, console: Console, *,
+         cell: CellDriverName = "cmw500", supply: str = "n6705", log: Path | None = None,
+         codec: str | None = None) -> None:
     """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
 
     With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody
-    else's server, can be pointed at the twin from another process.
+    else's server, can be pointed at the twin from another process. ``log``: see ``_Log``.
     """
+    for path in (station_out, log):
+        if path is not None and path.exists() and not path.is_file():
+            raise BenchError(f"{path}", expected="a file, or a new one", seen="a directory, a device or a pipe",
+                             do="choose another path")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    spoils = [defect.spoil for defect in find(defects)]
+    changes = [*DEFECTS.find(defects), *VARIANTS.find(variants)]
     with WallClock() as clock:
-        lab = Lab.start(clock, seed, spoils=spoils, supply=supply)
+        lab = Lab.start(clock, seed, changes=changes, supply=supply)
         try:
+            if log is not None:
+                witness = _Log(log, clock)
+                clock.call(lambda: witness.follow(lab))
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
             backend = BackendTable.model_validate(_free_ports())
-            text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell).dump()
+            text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell, codec=codec).dump()
             console.print(text, markup=False, soft_wrap=True)
             if station_out is not None and keys is not None:
                 _write_keys(keys)
@@ -47,6 +57,30 @@ def twin(seed: int, defects: Sequence[str], station_out: Path | None, console: C
                 pass
         finally:
             lab.stop()
+
+
+class _Log:
+    """What the lab knows of the unit's supply and button, whatever the bench believes: a line of JSON for each change,
+    with the time (s) since the twin began, ``supply_v`` at the unit's terminals, and whether the button is ``pressed``.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        try:
+            self._file = path.open("w", encoding="ascii", buffering=1)    # who reads it sees each line at once
+        except OSError as error:
+            raise BenchError(f"log {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
+                             do="choose another path") from error
+
+    def follow(self, lab: Lab) -> None:
+        """Write the present state, and from now on each change; call it in the loop's thread."""
+        def note(_: object = None) -> None:
+            self._file.write(json.dumps({"t": round(self._clock.time(), 6), "supply_v": lab.unit.supply.value,
+                                         "pressed": lab.unit.front.button.value}) + "\n")
+
+        note()
+        lab.unit.supply.follow(note)
+        lab.unit.front.button.follow(note)
 
 
 def _free_ports() -> dict[str, int]:

@@ -18,12 +18,22 @@ _FLOATS = {25: ">e", 26: ">f", 27: ">d"}
 _INDEFINITE = 31
 
 
-@dataclass(frozen=True, slots=True)
+_TAGS = {0: "date/time text", 1: "epoch-based date/time", 2: "bignum", 3: "negative bignum", 4: "decimal fraction",
+         5: "bigfloat"}
+"""What RFC 8949 3.4 calls them."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Tag:
     """A tagged item, not acted upon."""
 
     number: int
     value: CborValue
+
+    def __repr__(self) -> str:
+        """In the words of the standard, for findings."""
+        name = f" ({_TAGS[self.number]})" if self.number in _TAGS else ""
+        return f"tag {self.number}{name} of {self.value!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def differences(
 
     Energy, volume, tariffs and missing time: ``before <= sent <= after``, exactly; one step (of the VIF that was sent,
     or of the meter's display) is allowed only where the two resolutions differ. Power, flow and temperatures: within
-    one step of the reference, between the two when they differ.
+    one step of the reference, between the two when they differ; exactly, where the meter stood still.
 
     Time: sent time + ``utc_offset_min`` lies between the meter's clock before and after, in whole minutes. A reference
     ``Readout`` holds the meter's clock in ``time`` as if it were UTC, as a wired M-Bus answer has it.
@@ -65,7 +65,7 @@ def differences(
         else:
             value: Quantity | None = getattr(sent, field)
             low, high = _reference(before, field), _reference(later, field)
-            found += _quantity(sent, field, field.replace("_", " "), value, low, high)
+            found += _quantity(sent, field, field.replace("_", " "), value, low, high, still=after is None)
     return found
 
 
@@ -114,7 +114,8 @@ def _equal(one: Quantity, other: Quantity) -> bool:
 
 
 def _quantity(
-    sent: Readout, field: str, name: str, value: Quantity | None, low: Quantity | None, high: Quantity | None
+    sent: Readout, field: str, name: str, value: Quantity | None, low: Quantity | None, high: Quantity | None, *,
+    still: bool = False
 ) -> list[str]:
     if value is None:
         return [f"{name}: not sent, the meter shows {high}" if high is not None else f"{name}: not sent"]
@@ -131,7 +132,8 @@ def _quantity(
     bottom, top = first.value, last.value
     if field in _INSTANTANEOUS:
         bottom, top = min(bottom, top), max(bottom, top)
-        margin = max(step, display)
+        # A single read is exact, but for what a coarser VIF rounds away or a finer one shows besides.
+        margin = Decimal(0) if still and step == display else max(step, display)
         good = bottom - margin <= exact.value <= top + margin
     elif step > display:
         # A coarser VIF cuts or rounds what the display shows.

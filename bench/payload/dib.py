@@ -222,12 +222,30 @@ def century_of(year: int, hundreds: int) -> int:
     return 1900 + 100 * hundreds + year
 
 
+_UNSET = (b"\x00\x00", b"\xff\xff")
+"""What meters send in place of a date that nobody has set (libmbus issue 123, its frames siemens_wfh21, siemens_water,
+ACW_BM+m; wmbusmeters pull requests 2004, 2034)."""
+
+
+def _recurs(day: int, month: int, year: int) -> bool:
+    """Whether it is each day, each month or each year that is meant (EN 13757-3 annex A, types F and G)."""
+    return (day == 0 and 1 <= month <= 12) or month == 15 or year == 127
+
+
+def _unset(date_part: bytes, severity: Severity) -> Finding:
+    """No fault of who passes it on: that a telegram lacks its own time is another finding."""
+    text = "no date is set" if date_part in _UNSET else "a date that comes again and again, no single moment"
+    return Finding("time-unset", severity, text, "EN 13757-3 annex A")
+
+
 def _type_f(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
     """Date and time in minutes (manual Table 6 DIB 1)."""
     minute, hour = raw[0] & 0x3F, raw[1] & 0x1F
     day, month = raw[2] & 0x1F, raw[3] & 0x0F
     year = (raw[3] & 0xF0) >> 1 | raw[2] >> 5
     hundreds = (raw[1] >> 5) & 0x03
+    if raw[2:] in _UNSET or _recurs(day, month, year) or hour == 31 or minute == 63:
+        return None, (_unset(raw[2:], "warning"),)
     findings: list[Finding] = []
     if raw[0] & 0x80:
         findings.append(
@@ -270,17 +288,21 @@ def _type_f(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
 
 def _type_g(raw: bytes) -> tuple[date | None, tuple[Finding, ...]]:
     """Date."""
-    year = (raw[1] & 0xF0) >> 1 | raw[0] >> 5
+    day, month, year = raw[0] & 0x1F, raw[1] & 0x0F, (raw[1] & 0xF0) >> 1 | raw[0] >> 5
+    if raw in _UNSET or _recurs(day, month, year):
+        return None, (_unset(raw, "info"),)
     if year > 99:
         return None, (_impossible(f"year {year}"),)
     try:
-        return date(century_of(year, 0), raw[1] & 0x0F, raw[0] & 0x1F), ()
+        return date(century_of(year, 0), month, day), ()
     except ValueError as error:
         return None, (_impossible(str(error)),)
 
 
 def _type_i(raw: bytes) -> tuple[datetime | None, tuple[Finding, ...]]:
     """Date and time in seconds."""
+    if raw[3:5] in _UNSET:
+        return None, (_unset(raw[3:5], "warning"),)
     findings: list[Finding] = []
     if raw[1] & 0x80:
         findings.append(Finding("time-invalid", "warning", "the meter marks its time as invalid", "EN 13757-3 type I"))

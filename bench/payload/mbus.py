@@ -1,10 +1,10 @@
-"""M-Bus telegrams: the naked one of manual Table 6, and the wired frame of the meter itself (EN 13757-2/-3)."""
+"""M-Bus telegrams: the naked one of manual Table 6, and the wired frames of the meter itself (EN 13757-2/-3)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,9 @@ from bench.payload.readout import (
     flags_finding,
 )
 
-__all__ = ["LongFrame", "MeterHeader", "decode_long_frame", "decode_mbus", "decode_records", "readout_of"]
+__all__ = [
+    "LongFrame", "MeterHeader", "decode_long_frame", "decode_mbus", "decode_records", "readout_of", "wired_telegram",
+]  # fmt: skip
 
 _QUANTITY_FIELDS = {
     "volume": "volume",
@@ -266,17 +268,73 @@ class LongFrame:
     records: tuple[Record, ...]
     findings: tuple[Finding, ...]
     raw: bytes
+    application_error: int | None = None
+    """The code of an answer that says why there are no data (CI 70)."""
+
+    @property
+    def error_text(self) -> str:
+        """What the meter's application error means."""
+        text = _APPLICATION_ERRORS.get(self.application_error, "reserved")
+        return f"application error {self.application_error}: {text}"
+
+    @property
+    def header_findings(self) -> tuple[Finding, ...]:
+        """The findings that are about no record."""
+        return self.findings[:len(self.findings) - sum(len(record.findings) for record in self.records)]
+
+    @property
+    def meter(self) -> tuple[int, str | None]:
+        """Whose answer it is: bus address and, where it is sent, identification."""
+        return self.address, self.header.identification if self.header is not None else None
 
     @property
     def more_follows(self) -> bool:
         """The meter has more records, in the next answer (DIF 1F)."""
         return any(r.dif == b"\x1f" for r in self.records)
 
-    def readout(self, *, tariff_numbers: Sequence[int] = (2, 3, 4)) -> Readout:
-        """The values of Tables 4 and 5; a UH50 sends its tariff registers as M-Bus tariffs 2, 3, 4."""
-        return readout_of(self.records, tariff_numbers=tariff_numbers)[0]
+
+def wired_telegram(frames: Sequence[LongFrame]) -> Telegram:
+    """What a meter's answers on the wired bus say; an answer that announces more (DIF 1F) is joined with the next.
+
+    An application error is a finding of severity error; a readout whose last part was not given has the finding
+    ``part``. Landis+Gyr's heat meters call their tariff registers 2, 3 and 4.
+    """
+    readouts: list[Readout] = []
+    findings = [finding for frame in frames for finding in frame.header_findings]
+    for parts in _in_readouts([frame for frame in frames if frame.application_error is None]):
+        header = parts[0].header
+        numbers = (2, 3, 4) if header is not None and header.manufacturer == "LUG" else (1, 2, 3)
+        readout, found = readout_of([one for part in parts for one in part.records], tariff_numbers=numbers)
+        readouts.append(readout)
+        findings += found
+        if parts[-1].more_follows:
+            text = "this is a part of a readout: more records follow in the next answer (DIF 1F)"
+            findings.append(Finding("part", "warning", text, "EN 13757-3 DIF 1F"))
+    return Telegram("mbus", tuple(readouts), tuple(findings), b"".join(frame.raw for frame in frames))
 
 
+def _in_readouts(frames: Sequence[LongFrame]) -> list[list[LongFrame]]:
+    """The answers that make one readout each: what follows an announcement, and comes from the same meter."""
+    readouts: list[list[LongFrame]] = []
+    for frame in frames:
+        last = readouts[-1][-1] if readouts else None
+        if last is not None and last.more_follows and last.meter == frame.meter:
+            readouts[-1].append(frame)
+        else:
+            readouts.append([frame])
+    return readouts
+
+
+_APPLICATION_ERRORS: dict[int | None, str] = {
+    0: "unspecified", 1: "CI field not implemented", 2: "buffer too long, truncated", 3: "too many records",
+    4: "premature end of a record", 5: "more than 10 DIFEs", 6: "more than 10 VIFEs",
+    8: "application too busy for a readout", 9: "too many readouts: the meter limits them",
+    0x10: "access denied", 0x11: "command unknown", 0x12: "parameter missing or wrong",
+    0x13: "unknown receiver address", 0x14: "decryption failed", 0x15: "encryption method not supported",
+}  # fmt: skip
+"""EN 13757-3 (2004) annex D, from 10 on OMS Volume 2, as public implementations print them."""
+
+_CI_APPLICATION_ERROR = 0x70
 _RSP_UD = frozenset((0x08, 0x18, 0x28, 0x38))
 _HEADER_LENGTHS = {0x72: 12, 0x7A: 4, 0x78: 0}
 
@@ -284,7 +342,8 @@ _HEADER_LENGTHS = {0x72: 12, 0x7A: 4, 0x78: 0}
 def decode_long_frame(data: bytes) -> LongFrame:
     """A wired long frame ``68 L L 68 C A CI ... CS 16`` (EN 13757-2) with its header and records.
 
-    Raises PayloadError when the frame is broken, is no RSP_UD, is encrypted, or has a fixed or unknown structure.
+    An application error (CI 70) is a frame without records. Raises PayloadError when the frame is broken, is no RSP_UD,
+    is encrypted, or has a fixed or unknown structure.
     """
     if len(data) < 9:
         raise PayloadError(f"a long frame has at least 9 bytes, {len(data)} came")
@@ -303,8 +362,13 @@ def decode_long_frame(data: bytes) -> LongFrame:
     control, address, ci = body[:3]
     if control not in _RSP_UD:
         raise PayloadError(f"control field {control:02X} is no answer with data (RSP_UD)")
+    if ci == _CI_APPLICATION_ERROR:
+        code = body[3] if len(body) > 3 else 0      # without data it is unspecified
+        error = LongFrame(control, address, ci, None, (), (), data, code)
+        finding = Finding("meter-error", "error", f"the meter answers with {error.error_text}", "EN 13757-3 CI 70")
+        return replace(error, findings=(finding,))
     if ci not in _HEADER_LENGTHS:
-        raise PayloadError(f"CI field {ci:02X} is not supported (72, 7A and 78 are)")
+        raise PayloadError(f"CI field {ci:02X} is not supported (70, 72, 7A and 78 are)")
     header_length = _HEADER_LENGTHS[ci]
     head, application = body[3 : 3 + header_length], body[3 + header_length :]
     if len(head) < header_length:

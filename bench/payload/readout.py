@@ -125,6 +125,13 @@ class Readout:
     records: tuple[Record, ...] = ()
     """The M-Bus records that the values come from; empty for JSON and for an optical readout."""
 
+    @property
+    def stamp(self) -> datetime:
+        """The time as sent, without a zone. Raises PayloadError when none was sent."""
+        if self.time is None:
+            raise PayloadError("the readout carries no time")
+        return self.time.replace(tzinfo=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Telegram:

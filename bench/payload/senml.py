@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
-from bench.payload.cbor import CborValue, decode_cbor
+from bench.payload.cbor import CborValue, Tag, decode_cbor
 from bench.payload.dib import decode_records
 from bench.payload.mbus import (
     NO_METER_DATA,
@@ -48,6 +49,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
 """Year 1 to year 9999, what a datetime can hold."""
 _SENML_VERSION = 10
+_LARGEST_EXPONENT = 400
+"""Of a decimal fraction: beyond it no float would go either."""
 _MAX_RECORDS = 8192
 """A unit stores 8000 readouts (manual chapter 8)."""
 
@@ -102,13 +105,32 @@ def _finding(code: str, severity: Severity, text: str, clause: str = _CLAUSE) ->
 
 
 def _integer(value: CborValue, what: str, findings: list[Finding]) -> int | None:
-    """An integer field; a real without fraction is taken with a finding."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
+    """An integer field, in any form that RFC 8428 section 6 gives to numbers: integer, float, decimal fraction. What is
+    no plain integer but has no fraction is taken with a finding."""
+    whole = _whole(value)
+    if whole is None:
+        findings.append(_finding("wrong-type", "error", f"{what} is {quoted(value)}, expected an integer"))
+    elif isinstance(value, float):
         findings.append(_finding("integer-as-real", "warning", f"{what} is sent as a real number"))
-        return int(value)
-    findings.append(_finding("wrong-type", "error", f"{what} is {quoted(value)}, expected an integer"))
+    elif isinstance(value, Tag):
+        findings.append(_finding("integer-as-decimal-fraction", "warning", f"{what} is sent as {quoted(value)}"))
+    return whole
+
+
+def _whole(value: CborValue) -> int | None:
+    """The whole number that a CBOR item stands for; None where it is no number, has a fraction or no end."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return value
+        case float() if value.is_integer():
+            return int(value)
+        case Tag(4, [int(exponent), int(mantissa)]) if (
+                not isinstance(exponent, bool) and not isinstance(mantissa, bool)
+                and abs(exponent) <= _LARGEST_EXPONENT):
+            scaled = mantissa * Fraction(10) ** exponent
+            return int(scaled) if scaled.denominator == 1 else None
     return None
 
 
@@ -116,12 +138,11 @@ def _check_versions(maps: list[_Map], findings: list[Finding]) -> None:
     """The encoder type and version: 0/0 or absent, else PayloadError, before any data is read."""
     versions = [(n, m) for n, m in enumerate(maps, 1) if m.get(_NAME) == _VERSION_NAME]
     for n, record in versions:
-        value = record.get(_VALUE)
-        if isinstance(value, float) and value.is_integer():
-            findings.append(_finding("integer-as-real", "warning", f"record {n}: the version is sent as a real number"))
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise PayloadError(f"record {n}: the encoder version has no integer value, it is {quoted(value)}")
+        found: list[Finding] = []
+        value = _integer(sent := record.get(_VALUE), "the version", found)
+        if value is None:
+            raise PayloadError(f"record {n}: the encoder version has no integer value, it is {quoted(sent)}")
+        findings += [finding.at(f"record {n}") for finding in found]
         if not 0 <= value <= 0xFFFF:
             raise PayloadError(f"record {n}: encoder version {quoted(value)} is no UINT16")
         if value:

@@ -21,7 +21,7 @@ from aiocoap import error, interfaces, messagemanager, protocol, tokenmanager
 from aiocoap.message import Message
 from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
-from aiocoap.numbers.types import NON, RST
+from aiocoap.numbers.types import ACK, NON, RST
 from aiocoap.pipe import Pipe
 from aiocoap.tokenmanager import TokenManager
 
@@ -32,7 +32,6 @@ __all__ = ["CoapEndpoint", "CoapError", "DatagramPipe", "Observation", "transpor
 # aiocoap has no type annotations to check calls against.
 _protocol: Any = protocol
 _Pipe: Any = Pipe
-_MessageManager: Any = MessageManager
 _TokenManager: Any = TokenManager
 
 _VERSION_1_CON = 0b0100
@@ -103,7 +102,7 @@ class CoapEndpoint:
         endpoint = cls(pipe, site, name, block_size=block_size, on_malformed=on_malformed)
 
         tokens = _Tokens(endpoint._context)
-        messages = _MessageManager(tokens)
+        messages = _Messages(tokens)
         messages.message_interface = endpoint._interface = _PipeInterface(endpoint, pipe, messages)
         tokens.token_interface = messages
         endpoint._context.request_interfaces.append(tokens)
@@ -137,7 +136,11 @@ class CoapEndpoint:
         elif self._interface.is_unasked(message):
             self._reset(peer, data)
             return
-        self._interface.manager.dispatch_message(message)
+        try:
+            self._interface.manager.dispatch_message(message)
+        except AssertionError as confused:    # aiocoap's of itself: an observation, not the end of a server
+            if self._on_malformed is not None:
+                self._on_malformed(peer, data, CoapError(f"aiocoap can't go on with it: {confused}"))
 
     def _reset(self, peer: Any, data: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -324,6 +327,23 @@ class _Tokens(_TokenManager):  # type: ignore[misc]
             await super().shutdown()
         except asyncio.InvalidStateError:
             await self.shutdown()
+
+
+_MessageManager: Any = MessageManager
+
+
+class _Messages(_MessageManager):  # type: ignore[misc]
+    """aiocoap's messages by id, made safe against a peer whose message id is the next one of our own.
+
+    aiocoap keeps what it answers to a message, to say it again to a repetition, and knows it by the id alone. So a
+    request of ours with that id was taken for the answer, and failed as one when the peer repeated its message
+    (``messageerror_monitor needs to be set for CONs``). An answer with the id of the peer is an ACK or an RST; CON and
+    NON have ids of our own (RFC 7252 section 4.4).
+    """
+
+    def _store_response_for_duplicates(self, message: Any) -> None:
+        if message.mtype in (ACK, RST):
+            super()._store_response_for_duplicates(message)
 
 
 class _PipeInterface(interfaces.MessageInterface):

@@ -9,6 +9,7 @@ import base64
 import datetime
 import math
 import re
+from decimal import Decimal
 
 import cbor2
 
@@ -120,6 +121,6 @@ def decode_cbor(payload: bytes, kind: Type | None) -> Value:
             return ObjLink.parse(item)
         case Type.TIME, datetime.datetime():
             return item
-        case (Type.INTEGER | Type.FLOAT | Type.TIME), (int() | float()):
+        case (Type.INTEGER | Type.FLOAT | Type.TIME), (int() | float() | Decimal()):
             return integer_or_float(item, kind)
     raise Lwm2mError(f"CBOR holds a {type(item).__name__} where {kind.value} is expected")

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import cbor2
@@ -163,13 +164,27 @@ def load_json(payload: bytes) -> Any:
 
 def number_type(number: Any) -> Type:
     """What a number is when nobody knows its resource."""
-    return Type.FLOAT if isinstance(number, float) else Type.INTEGER
+    return Type.FLOAT if isinstance(number, float | Decimal) else Type.INTEGER
+
+
+_LARGEST_EXPONENT = 400
+"""Of a decimal fraction (CBOR tag 4): beyond it lies no Float, and its digits would fill the memory."""
+
+
+def _without_tag(number: Decimal) -> int | float:
+    """A decimal fraction as the plain number that it is. Raises Lwm2mError for one beyond all floats."""
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise Lwm2mError("a decimal fraction beyond all numbers of LwM2M")
+    whole, divisor = number.as_integer_ratio()
+    return whole if divisor == 1 else float(number)
 
 
 def integer_or_float(number: Any, kind: Type) -> Value:
     """A number of JSON or CBOR as Integer, Float or Time. Raises Lwm2mError."""
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         raise Lwm2mError(f"no number where {kind.value} is expected")
+    if isinstance(number, Decimal):
+        number = _without_tag(number)
     if kind is Type.FLOAT:
         try:
             return float(number)
@@ -205,6 +220,8 @@ def _content(value: Value, *, cbor: bool) -> tuple[str, Any]:
 
 
 def _value(label: str, content: Any, kind: Type | None, *, cbor: bool) -> Value:
+    if cbor and kind in (Type.TIME, None) and isinstance(content, datetime.datetime):
+        return content    # tag 0 or 1, as LwM2M 1.1 (table C.1) writes a Time, under whichever label
     if kind is None:
         kind = number_type(content) if label == "v" else _TYPE_OF_LABEL[label]
     if label == "v":
@@ -274,8 +291,11 @@ def _text(entry: dict[str, Any], label: str, default: str) -> str:
 
 def _number(entry: dict[str, Any], label: str) -> float:
     number = entry.get(label, 0)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise Lwm2mError(f"{label} holds a {type(number).__name__}")
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        what = "date/time (tag 0 or 1)" if isinstance(number, datetime.datetime) else type(number).__name__
+        raise Lwm2mError(f"{label} holds a {what}")
+    if isinstance(number, Decimal):
+        number = _without_tag(number)
     try:
         if not math.isfinite(number):
             raise OverflowError

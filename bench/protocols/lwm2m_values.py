@@ -89,6 +89,10 @@ class Path(tuple[int, ...]):
                 raise Lwm2mError(f"id {level} is outside 0 to {MAX_ID}")
         return super().__new__(cls, ids)
 
+    def __getnewargs__(self) -> tuple[int, ...]:
+        """So that it can be pickled."""
+        return tuple(self)
+
     @classmethod
     def parse(cls, text: str) -> Path:
         """Read ``/3/0/6/0``; the first slash may be missing, a last one is ignored. Raises Lwm2mError."""

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
 from bench.clock import Clock
-from bench.twin.amarisoft import Enb, Mme
-from bench.twin.attenuator import Attenuator, HttpServer
-from bench.twin.cell import Address, Cell
+from bench.twin.cmi6110.identity import Identity
 from bench.twin.cmi6110.objects import build_objects
-from bench.twin.cmi6110.otc import OtcService
-from bench.twin.cmi6110.otc_settings import OtcSettings
 from bench.twin.cmi6110.unit import CMi6110
-from bench.twin.cmw500 import Cmw500
-from bench.twin.edge_box import EdgeBox
-from bench.twin.hislip import HislipServer
-from bench.twin.mbus_port import MBusPort
-from bench.twin.meter_simulator import MeterSimulator
-from bench.twin.optical_port import OpticalPort
-from bench.twin.pn532 import Pn532
+from bench.twin.meter.mbus_port import MBusPort
+from bench.twin.meter.meter_simulator import MeterSimulator
+from bench.twin.meter.optical_port import OpticalPort
+from bench.twin.meter.uh50 import UH50
+from bench.twin.nfc.pn532 import Pn532
+from bench.twin.panel.edge_box import EdgeBox
+from bench.twin.parts import Parts
+from bench.twin.radio.amarisoft import Enb, Mme
+from bench.twin.radio.attenuator import Attenuator, HttpServer
+from bench.twin.radio.cell import Address, Cell
+from bench.twin.radio.cmw500 import Cmw500
 from bench.twin.scpi import ScpiServer
-from bench.twin.supplies import SUPPLIES
-from bench.twin.tcp_server import TcpServer
-from bench.twin.uh50 import UH50
-from bench.twin.websocket_server import WebSocketServer
+from bench.twin.supply.line import SupplyLine, Terminals
+from bench.twin.supply.supplies import SUPPLIES, Wire, wire_of
+from bench.twin.wires.hislip import HislipServer
+from bench.twin.wires.websocket import WebSocketServer
 
 DEVEUI = "94193A0401000001"
 PAK = bytes.fromhex("00112233445566778899aabbccddeeff")
@@ -41,8 +41,16 @@ LOCAL_OFFSET_MINUTES = 60
 """The twin stands where Central European Time holds."""
 
 
-Spoil = Callable[["Lab"], None]
-"""What makes a fault in a healthy lab."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What makes the twin another one: ``parts`` replace parts of it before it is built, ``prepare`` is done to the
+    lab before it is switched on. ``text`` says in a few words what is different.
+    """
+
+    name: str
+    text: str
+    parts: tuple[type, ...] = ()
+    prepare: Callable[[Lab], None] = lambda lab: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,53 +73,60 @@ class Addresses:
 
 
 class Lab:
-    """One twin of everything. ``seed`` decides all that is chance in it.
+    """One twin of everything. ``seed`` decides all that is chance in it; it is built of ``parts``.
 
     Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires. ``supply`` names what
     supplies the unit and measures its current (``SUPPLIES``).
     """
 
     def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI, supply: str = "n6705",
-                 visa_ports: Sequence[int] = ()) -> None:
+                 visa_ports: Sequence[int] = (), parts: Parts | None = None) -> None:
         self.clock = clock
+        parts = parts or Parts()
         rng = random.Random(seed)
-        self.meter = UH50(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
-        self.cell = Cell(clock)
+        self.meter = parts.of(UH50)(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
+        self.cell = parts.of(Cell)(clock)
         self.cell.utc_offset_minutes = LOCAL_OFFSET_MINUTES
-        self.cell.power = False    # as the instrument is after power-on
-        self.unit = CMi6110(clock, random.Random(rng.getrandbits(32)), self.cell, self.meter, deveui)
-        self.unit.bootstrap_key, self.unit.dm_key, self.unit.mdm_key = BOOTSTRAP_PSK, DM_PSK, MDM_PSK
-        self.otc_store = OtcSettings(self.unit)
-        otc = OtcService(clock, self.unit.tag, self.otc_store, PAK, random.Random(rng.getrandbits(32)))
-        self.unit.fit(otc, build_objects(self.unit))
-        self.panel = EdgeBox(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
-        self.optical = OpticalPort(self.meter, clock)
-        self.mbus = MBusPort(self.meter, clock)
-        self.reader = Pn532(clock, self.unit.tag)
-        self.power = SUPPLIES[supply](clock, self.unit.supply, self.unit.current, random.Random(rng.getrandbits(32)))
-        self.cmw500 = Cmw500(clock, self.cell)
-        self.meter_simulator = MeterSimulator(self.meter)
-        instruments = (self.meter_simulator, *self.power.instruments)
-        self.enb, self.mme = Enb(clock, self.cell), Mme(clock, self.cell)
+        self.cell.power = False    # as the instrument is after power-on, and it allows neither PSM nor eDRX then
+        self.cell.psm_allowed = self.cell.edrx_allowed = False
+        unit_rng, nfc_rng = (random.Random(rng.getrandbits(32)) for _ in range(2))
+        self.unit = CMi6110(parts, clock, unit_rng, nfc_rng, self.cell, self.meter, Identity(deveui), PAK)
+        servers = self.unit.servers
+        servers.bootstrap_key, servers.dm_key, servers.mdm_key = BOOTSTRAP_PSK, DM_PSK, MDM_PSK
+        self.unit.tree.update(build_objects(self.unit))
+        self.panel = parts.of(EdgeBox)(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
+        self.optical = parts.of(OpticalPort)(self.meter, clock)
+        self.mbus = parts.of(MBusPort)(self.meter, clock)
+        self.reader = parts.of(Pn532)(clock, self.unit.tag)
+        terminals = parts.of(Terminals)()
+        self.line = parts.of(SupplyLine)(clock, terminals, self.panel.relay_closed, self.panel.load, self.unit.supply,
+                                         self.unit.current)
+        self.power = SUPPLIES[supply](clock, terminals, self.line.current, random.Random(rng.getrandbits(32)))
+        self.cmw500 = parts.of(Cmw500)(clock, self.cell)
+        self.meter_simulator = parts.of(MeterSimulator)(self.meter)
+        self.enb, self.mme = parts.of(Enb)(clock, self.cell), parts.of(Mme)(clock, self.cell)
         self.callbox = WebSocketServer(self.enb), WebSocketServer(self.mme)
-        self.attenuator = HttpServer(Attenuator(self.cell))
+        self.attenuator = HttpServer(parts.of(Attenuator)(self.cell))
+        parts.check_all_used()
         ports = chain(visa_ports, repeat(0))
-        self._servers: list[ScpiServer | HislipServer] = [HislipServer(self.cmw500, port=next(ports))]
-        self._servers += [ScpiServer(instrument, port=next(ports)) for instrument in instruments]
-        self._wires: list[TcpServer] = [*self._servers, *self.callbox, self.attenuator]
+        self._servers: list[Wire] = [HislipServer(self.cmw500, port=next(ports)),
+                                     ScpiServer(self.meter_simulator, port=next(ports))]
+        self._servers += [wire_of(instrument, next(ports)) for instrument in self.power.instruments]
+        self._wires: list[Wire] = [*self._servers, *self.callbox, self.attenuator]
 
     @classmethod
-    def start(cls, clock: Clock, seed: int, *, spoils: Iterable[Spoil] = (), deveui: str = DEVEUI,
+    def start(cls, clock: Clock, seed: int, *, changes: Collection[Change] = (), deveui: str = DEVEUI,
               supply: str = "n6705", visa_ports: Sequence[int] = ()) -> Lab:
-        """Build the lab in the clock's loop, let each of ``spoils`` make a fault in it, and open its wires."""
+        """Build the lab with ``changes`` in the clock's loop, and open its wires."""
         random.seed(seed)    # aiocoap draws message ids, tokens and time-outs from the global generator
-        lab = clock.call(lambda: cls(clock, seed, deveui=deveui, supply=supply, visa_ports=visa_ports))
-        clock.run(lab._open(spoils))
+        parts = Parts(part for change in changes for part in change.parts)
+        lab = clock.call(lambda: cls(clock, seed, deveui=deveui, supply=supply, visa_ports=visa_ports, parts=parts))
+        clock.run(lab._open(changes))
         return lab
 
-    async def _open(self, spoils: Iterable[Spoil]) -> None:
-        for spoil in spoils:
-            spoil(self)
+    async def _open(self, changes: Collection[Change]) -> None:
+        for change in changes:
+            change.prepare(self)
         for wire in self._wires:
             await wire.start()
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
+from bench.clock import Clock
 from bench.errors import BenchError
-from bench.payload.mbus import LongFrame, decode_long_frame
+from bench.payload.mbus import LongFrame, decode_long_frame, wired_telegram
 from bench.payload.readout import PayloadError, Readout, Record
 from bench.timeline import Timeline
+from drivers.assumption import Assumption
 from drivers.serial_port import SerialPort
 
 T = TypeVar("T")
@@ -27,6 +30,11 @@ LATENCY_S = 0.3
 """Allowed on top of the standard's answer window, for USB adapters and port servers."""
 MAX_TELEGRAMS = 16
 """An answer in several telegrams (DIF 1F) has an end."""
+TOO_BUSY = 8
+"""The application error (EN 13757-3, CI 70) of a meter that may answer a moment later."""
+BUSY_PAUSE_S = 1.0
+NOISE_LIMIT = 256
+"""Bytes of noise, while a bus wakes up, after which it is not waited for a frame any longer."""
 
 
 class MBusMaster:
@@ -37,16 +45,24 @@ class MBusMaster:
         meter = MBusMaster("/dev/ttyUSB1", timeline=timeline, address="70444600")
         meter.read().energy
 
-    ``port``: anything pyserial opens (/dev/ttyUSB1, rfc2217://host:port). ``address``: a primary address 0 to 250, 254
+    ``port``: /dev/ttyUSB1, rfc2217://host:port or socket://host:port. ``address``: a primary address 0 to 250, 254
     for the only meter on the bus, or a secondary one: 8 digits of the identification (F = any digit), with 8 more
     hexadecimal digits for manufacturer, version and medium in the order of the frame ("70444600A7320404").
-    Raises BenchError for a wrong address or speed, a port that can't be opened, and a meter that does not answer.
+    Level converters may echo what is sent, and put noise before an answer: both is skipped. Raises BenchError for a
+    wrong address or speed, a port that can't be opened, a meter that does not answer, and one that answers with an
+    application error, which is named.
     """
 
-    def __init__(self, port: str, *, timeline: Timeline, baudrate: int = 2400, address: int | str = TO_ANY,
-                 tries: int = 3) -> None:
+    assumptions = (
+        Assumption("set clock", "a UH50 takes the clock as EN 13757-3 has it in general (type F)",
+                   r".*\x68\x09\x09\x68.{2}\x51\x04\x6d.*", r".*\xe5"),
+        Assumption("unset date", "day 0, month 15 or year 127 stand for each day, month or year"))
+
+    def __init__(self, port: str, *, timeline: Timeline, clock: Clock | None = None, baudrate: int = 2400,
+                 address: int | str = TO_ANY, tries: int = 3) -> None:
         self._subject = f"M-Bus master at {port}"
         self.timeline = timeline
+        self._clock = clock
         if baudrate not in BAUDRATES:
             raise BenchError(self._subject, expected=f"one of the speeds {', '.join(map(str, BAUDRATES))} Bd",
                              seen=str(baudrate), do="correct baudrate in the station file")
@@ -57,7 +73,8 @@ class MBusMaster:
         self._tries = tries
         self._fcb = True
         self._selected = False
-        self._port = SerialPort(port, subject="M-Bus master", baudrate=baudrate, bytesize=8, parity="E")
+        self._port = SerialPort(port, subject="M-Bus master", baudrate=baudrate, bytesize=8, parity="E",
+                                clock=clock)
 
     def close(self) -> None:
         self._port.close()
@@ -67,13 +84,16 @@ class MBusMaster:
     def read(self) -> Readout:
         """The meter's registers now, decoded; ``time`` is the meter's own clock to the minute."""
         frames = self.request()
-        records = tuple(record for frame in frames for record in frame.records)
-        readout = frames[0].readout()
-        self.timeline.append("meter", "mbus", {"registers": {_name(record): _text(record) for record in records}})
+        readout = wired_telegram(frames).newest
+        self.timeline.append("meter", "mbus",
+                             {"registers": {_name(record): _text(record) for record in readout.records}})
         return readout
 
     def request(self) -> list[LongFrame]:
-        """The meter's answer to REQ_UD2: one telegram, or more where the meter announces that more follow (DIF 1F)."""
+        """The meter's answer to REQ_UD2: one telegram, or more where the meter announces that more follow (DIF 1F).
+
+        After an answer in several telegrams the link begins anew, so that the next one begins with its first.
+        """
         self._begin()
         frames: list[LongFrame] = []
         while not frames or frames[-1].more_follows:
@@ -81,6 +101,7 @@ class MBusMaster:
                 raise BenchError(self._subject, expected=f"at most {MAX_TELEGRAMS} telegrams for one request",
                                  seen="a meter that announces yet another one", do="look at it with another M-Bus tool")
             frames.append(self._request_one())
+        self._selected = len(frames) == 1
         return frames
 
     def initialise(self) -> None:
@@ -125,6 +146,21 @@ class MBusMaster:
             self.initialise()
 
     def _request_one(self) -> LongFrame:
+        """The next telegram. A meter that is too busy is asked again after a pause, with the FCB toggled: it has
+        answered, and would repeat its refusal to an equal one.
+        """
+        for _ in range(self._tries):
+            decoded = self._request_once()
+            if decoded.application_error is None:
+                return decoded
+            if decoded.application_error != TOO_BUSY:
+                break
+            (self._clock.sleep if self._clock is not None else time.sleep)(BUSY_PAUSE_S)
+        self._selected = False
+        raise BenchError(self._subject, expected=f"RSP_UD from {self._whom}", seen=f"the meter's {decoded.error_text}",
+                         do="read the meter less often, and look at what else reads it")
+
+    def _request_once(self) -> LongFrame:
         frame = _short(REQ_UD2 | FCV | (FCB if self._fcb else 0), self._address)
 
         def right(answer: bytes) -> LongFrame | str:
@@ -162,9 +198,9 @@ class MBusMaster:
         for _ in range(self._tries):
             self._port.discard_input()
             self._port.write(frame)
-            answer = self._receive(len(frame))
+            answer, skipped = self._receive(frame)
             if not answer:
-                seen = "silence"
+                seen = f"silence{skipped}"
                 continue
             result = right(answer)
             if not isinstance(result, str):
@@ -176,22 +212,41 @@ class MBusMaster:
                          do="check the level converter, the address and the speed of the meter's M-Bus module, and "
                          "that no second meter has the same address")
 
-    def _receive(self, sent: int) -> bytes:
-        """One frame; what came of it when the line falls silent before its end.
+    def _receive(self, sent: bytes) -> tuple[bytes, str]:
+        """One frame, or what came of it when the line fell silent before its end; and in words what came before it.
 
         The first byte comes within 330 bits + 50 ms after the request is out (EN 13757-2); a port's ``write`` may
-        return before, so the request's own time is allowed too.
+        return before, so the request's own time is allowed too. A copy of the request is the echo of a level converter:
+        the answer is still to come.
         """
         bit_s = 1 / self._baudrate
-        start = self._port.read(1, (330 + 11 * sent) * bit_s + 0.05 + LATENCY_S)
-        if not start or start[0] != START_LONG:
-            return start
-        gap_s = 22 * bit_s + LATENCY_S
-        head = start + self._port.read(3, 33 * bit_s + gap_s)
-        if len(head) < 4 or head[1] != head[2]:
-            return head
-        rest = head[1] + 2
-        return head + self._port.read(rest, 11 * rest * bit_s * 1.5 + gap_s)
+        deadline = time.monotonic() + (330 + 11 * len(sent)) * bit_s + 0.05 + LATENCY_S
+        heard, echoes, noise = b"", 0, 0
+        while noise < NOISE_LIMIT:
+            skipped, length = find_frame(heard)
+            noise += skipped
+            heard = heard[skipped:]
+            frame = heard[:length]
+            if frame and len(frame) == length:
+                if frame != sent:
+                    return frame, ""
+                echoes += 1
+                heard = heard[length:]
+                continue
+            missing = max(1, length - len(heard))
+            more = self._port.read(missing, 11 * missing * bit_s * 1.5 + 22 * bit_s + LATENCY_S if heard
+                                   else deadline - time.monotonic())
+            heard += more
+            if more:
+                continue
+            if not heard:
+                break
+            if length > 5:
+                return heard, ""        # a long frame without its end
+            heard = heard[1:]           # what looked like a beginning was noise
+            noise += 1
+        before = [*(["its own echo"] if echoes else []), *([f"{noise} bytes of noise"] if noise else [])]
+        return b"", f" after {' and '.join(before)}" if before else ""
 
     def _primary(self, address: int) -> int:
         if 0 <= address <= 250 or address == TO_ANY:
@@ -205,6 +260,27 @@ class MBusMaster:
             return bytes.fromhex(address[:8])[::-1] + bytes.fromhex(address[8:] or "FFFFFFFF")
         raise BenchError(self._subject, expected="a secondary address of 8 digits, or of 16 hexadecimal ones",
                          seen=ascii(address), do="correct address in the station file")
+
+
+def find_frame(heard: bytes) -> tuple[int, int]:
+    """How many bytes of noise stand before the first frame in ``heard``, and how long that frame is: as far as can be
+    told (a frame may have begun only), 0 when there is none.
+
+    Noise is what begins no frame: any byte but E5, 10 and 68, a short frame that does not check, 68 without two equal
+    lengths. A long frame that does not check is a frame, a broken one.
+    """
+    for at, start in enumerate(heard):
+        rest = heard[at:]
+        if start == ACKNOWLEDGE[0]:
+            return at, 1
+        if start == START_SHORT and (len(rest) < 5 or (rest[4] == STOP and sum(rest[1:3]) & 0xFF == rest[3])):
+            return at, 5
+        if start == START_LONG:
+            if len(rest) < 4:
+                return at, 4
+            if rest[1] == rest[2] and rest[3] == START_LONG:
+                return at, rest[1] + 6
+    return len(heard), 0
 
 
 def _short(control: int, address: int) -> bytes:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from bench.errors import BenchError
+from bench.payload.readout import Quantity, Readout
 from bench.timeline import Timeline
+from drivers.assumption import Assumption
 from drivers.visa import VisaInstrument
 
 REGISTERS = {
@@ -16,6 +20,16 @@ REGISTERS = {
 """What can be held, by the names of a ``Readout``: in the meter's energy unit, m3, kW, m3/h, degrees C and h."""
 
 TARIFFS = 5
+_FIELDS = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the unit was told when it read the meter. The time of ``readout`` is the meter's clock, as if it were UTC,
+    its number the fabrication number."""
+
+    readout: Readout
+    property_number: str
 
 
 class MeterSimulator:
@@ -27,10 +41,11 @@ class MeterSimulator:
         simulator = "TCPIP0::192.0.2.9::5025::SOCKET"
 
     No command set of such an instrument is public: this one is the bench's own, written down where the twin serves it
-    (bench/twin/meter_simulator.py). Every method raises ``BenchError`` when the instrument fails or refuses.
+    (bench/twin/meter/meter_simulator.py). Every method raises ``BenchError`` when the instrument fails or refuses.
     """
 
     abilities = frozenset({"meter.simulator"})
+    assumptions = (Assumption("commands", "a meter simulator has the bench's own commands: no others are public"),)
 
     def __init__(self, address: str, *, timeline: Timeline, timeout_s: float = 5.0) -> None:
         self._timeline = timeline
@@ -83,6 +98,36 @@ class MeterSimulator:
         """``local``: naive, the meter's local standard time."""
         self._set(f'MET:CLOC "{local:%Y-%m-%dT%H:%M:%S}"')
 
+    def answers(self, first: datetime, last: datetime) -> list[Answer]:
+        """What it has told the unit while its clock showed the minutes from ``first`` to ``last`` (naive), in order."""
+        return list(self._answers(f"{first:%Y-%m-%dT%H:%M}", f"{last:%Y-%m-%dT%H:%M}"))
+
+    def oldest_answer(self) -> datetime | None:
+        """Its clock (naive) at the oldest answer that it remembers; None when there was none."""
+        answer = self._visa.query("MET:LOG:OLD?")
+        try:
+            return datetime.fromisoformat(answer.strip('"')) if answer != '""' else None
+        except ValueError:
+            raise self._misread(answer) from None
+
+    def _answers(self, first: str, last: str) -> Iterator[Answer]:
+        count = 0
+        while True:
+            answer = self._visa.query(f'MET:LOG? "{first}","{last}",{count}')
+            if answer == '""':
+                return
+            rows = answer.strip('"').split('","')
+            count += len(rows)
+            for row in rows:
+                try:
+                    yield _answer(row.split(","))
+                except (ValueError, InvalidOperation):
+                    raise self._misread(row) from None
+
+    def _misread(self, answer: str) -> BenchError:
+        return BenchError(self._visa.subject, expected="an answer of its log", seen=repr(answer[:80]),
+                          do="check its firmware against bench/twin/meter/meter_simulator.py")
+
     def set_numbers(self, *, fabrication: str, customer: str) -> None:
         """Fabrication number and customer (property) number, 8 digits each."""
         self._set(f'MET:NUMB:FABR "{fabrication}"', f'MET:NUMB:PROP "{customer}"')
@@ -109,3 +154,18 @@ class MeterSimulator:
         self._visa.configure(";:".join(commands))
         for command in commands:
             self._timeline.append("meter", "simulator", {"command": command})
+
+
+def _answer(fields: list[str]) -> Answer:
+    if len(fields) != _FIELDS:
+        raise ValueError(f"{len(fields)} fields")
+    clock, fabrication, property_number, flags, unit, energy, volume, power, flow, forward, back, *rest = fields
+    tariffs = tuple(Quantity(Decimal(text), unit) if text else None for text in rest[:TARIFFS])
+    return Answer(
+        Readout(time=datetime.fromisoformat(clock).replace(tzinfo=UTC), time_valid=True, meter_id=fabrication,
+                energy=Quantity(Decimal(energy), unit), volume=Quantity(Decimal(volume), "m3"),
+                power=Quantity(Decimal(power), "kW"), flow=Quantity(Decimal(flow), "m3/h"),
+                forward_temperature=Quantity(Decimal(forward), "C"),
+                return_temperature=Quantity(Decimal(back), "C"), error_flags=int(flags),
+                tariffs=(tariffs[0], tariffs[1], tariffs[2]), missing_time=Quantity(Decimal(rest[TARIFFS]), "h")),
+        property_number)

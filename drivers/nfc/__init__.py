@@ -2,7 +2,7 @@
 
 Four layers, of which a lab replaces only the codec:
 
-* ``pn532_reader.Pn532Reader``  opens the reader, finds a tag (nfcpy only here)
+* ``nfc_reader.NfcReader``      finds a tag: ``pn532_reader.Pn532Reader``, ``pcsc_reader.PcscReader``
 * ``tag_session.TagSession``    what can be done with the tag while it is in the field
 * ``SettingsCodec``             how settings are written on the tag; Elvaco's own format is not public
 * ``otc.Otc``                   settings by their key, the face of it all
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -63,9 +63,18 @@ class Pak:
                              do="correct the key file of the units") from None
         return cls(secret)
 
+    @property
+    def octets(self) -> bytes:
+        """For who must know what not to write down."""
+        return self._secret
+
     def mac(self, message: bytes) -> bytes:
         """The first 16 bytes of HMAC-SHA-256 over ``message``."""
         return hmac.digest(self._secret, message, hashlib.sha256)[:16]
+
+    def prove(self, proof: Callable[[bytes], bytes]) -> bytes:
+        """What ``proof`` makes of the key: for a format that asks for something else than ``mac``."""
+        return proof(self._secret)
 
     def __repr__(self) -> str:
         return "Pak(redacted)"

@@ -10,9 +10,15 @@ from typing import Any
 from nfc.clf import CommunicationError
 from nfc.tag.tt2 import Type2Tag
 
+from drivers.assumption import Assumption
+
 _GET_VERSION = b"\x60"
 _VERSION_1K = bytes.fromhex("0004040502021303")
 _LAST_USER_PAGE = 0xE1
+ASSUMPTION = Assumption(
+    "type of the tag", "the unit's tag is an NXP NTAG I2C plus 1k: GET_VERSION is answered with 0004040502021303",
+    r".*(\xd4[\x40\x42].?\x60|\x95\x01\x60).*", f".*{_VERSION_1K.decode('latin-1')}.*")
+"""Elvaco does not tell it."""
 _AHEAD = 60
 """Pages for one FAST_READ: 240 bytes, so that the answer fits one normal frame of any PN53x."""
 

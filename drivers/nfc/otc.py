@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.metadata import entry_points
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
+from bench import installed
 from bench.clock import Clock, DeadlinePassed
 from bench.errors import BenchError, NotObserved
 from bench.manual import settings
@@ -12,8 +15,10 @@ from bench.manual.settings import Value
 from bench.timeline import Timeline
 from drivers.nfc import ApplyResult, Pak, SettingsCodec, Snapshot
 from drivers.nfc.bench_otc import BenchOtcCodec
-from drivers.nfc.pn532_reader import Pn532Reader
+from drivers.nfc.nfc_reader import NfcReader
 from drivers.nfc.tag_session import Recording, TagFormatError, TagIdentity, TagLostError, TagSession
+
+T = TypeVar("T")
 
 CODECS = "mcm_bench.otc_codecs"
 """The entry-point group in which a vendor's package offers its settings codec (a class without arguments)."""
@@ -25,11 +30,12 @@ def load_codec(name: str = BenchOtcCodec.info.name) -> SettingsCodec:
     """The settings codec of that name: the built-in one, or one that an installed package offers."""
     if name == BenchOtcCodec.info.name:
         return BenchOtcCodec()
-    offered = entry_points(group=CODECS)
-    if name not in offered.names:
-        raise BenchError("settings codec", expected=f"one of {', '.join({BenchOtcCodec.info.name, *offered.names})}",
-                         seen=repr(name), do="correct the station file or install the package with the codec")
-    codec: SettingsCodec = offered[name].load()()
+    offered = installed.offered(CODECS)
+    if name not in offered:
+        raise BenchError("settings codec",
+                         expected=f"one of {', '.join(sorted({BenchOtcCodec.info.name, *offered}))}",
+                         seen=repr(name), do="correct its name or install the package with the codec")
+    codec: SettingsCodec = installed.load(CODECS, name, then=lambda codec: codec())
     return codec
 
 
@@ -46,7 +52,7 @@ class Otc:
     the unit doesn't answer a write within ``timeout_s``.
     """
 
-    def __init__(self, reader: Pn532Reader, codec: SettingsCodec, clock: Clock, timeline: Timeline, *,
+    def __init__(self, reader: NfcReader, codec: SettingsCodec, clock: Clock, timeline: Timeline, *,
                  reference_tag: bool = False, timeout_s: float = 3.0) -> None:
         self.codec = codec
         self._reader = reader
@@ -72,9 +78,14 @@ class Otc:
     def read(self) -> Snapshot:
         """All settings that can be read; needs no PAK."""
         with self._reader.tap() as tag:
-            snapshot = self.codec.read(tag)
+            snapshot = self._ask(lambda: self.codec.read(tag))
         self._timeline.append("nfc", "read", snapshot.values)
         return snapshot
+
+    def memory(self) -> bytes:
+        """All that any reader can have of the unit's tag. It may hold what nobody should see: it is on no timeline."""
+        with self._reader.tap() as tag:
+            return tag.memory()
 
     def write(self, changes: Mapping[str, Value], pak: Pak | None = None) -> ApplyResult:
         """Ask the unit to apply all of ``changes`` or none, and wait for what it says.
@@ -85,9 +96,12 @@ class Otc:
             settings.find(key)
         with self._reader.tap() as tag:
             self._refuse_foreign(tag)
-            ticket = self.codec.write(tag, changes, pak)
+            before = _message_on(tag)
+            ticket = self._ask(lambda: self.codec.write(tag, changes, pak))
             self._recorded = tag.recording
             result = self._answer(tag, ticket)
+            if result is None and before is not None:
+                _refuse_unwritten(tag, before)
         self._timeline.append("nfc", "write", {**changes, "status": result.status.name if result else "no answer"})
         if result is None:
             raise NotObserved(f"no answer to a write of {', '.join(changes)} over NFC within {self._timeout_s:g} s")
@@ -103,7 +117,7 @@ class Otc:
             with self._reader.tap() as tag:
                 self._refuse_foreign(tag)
                 tag.tear_after(pages)
-                self.codec.write(tag, changes, pak)
+                self._ask(lambda: self.codec.write(tag, changes, pak))
         except TagLostError:
             return False
         return True
@@ -126,9 +140,22 @@ class Otc:
     def _answer(self, tag: TagSession, ticket: bytes) -> ApplyResult | None:
         self._clock.sleep(_POLL_S)
         try:
-            return self._clock.poll(lambda: self.codec.result(tag, ticket), self._timeout_s, _POLL_S)
+            return self._clock.poll(lambda: self._ask(lambda: self.codec.result(tag, ticket)), self._timeout_s, _POLL_S)
         except DeadlinePassed:
             return None
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """What the codec says. Whatever it raises beside ``BenchError`` is its own fault and not the unit's. The place
+        is told and not the text, for it has had the PAK."""
+        try:
+            return call()
+        except BenchError:
+            raise
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            raise BenchError(f"settings codec {self.codec.info.name}", expected="an answer, or a BenchError",
+                             seen=f"{type(error).__name__} in {Path(at.filename).name}, line {at.lineno}",
+                             do="tell who made the codec") from None
 
     def _refuse_foreign(self, tag: TagSession) -> None:
         """Write to nothing but what the codec is made for."""
@@ -137,6 +164,23 @@ class Otc:
             raise BenchError(tag.subject, expected="a settings codec in the vendor's format",
                              seen=f"{info.name}: {info.note}",
                              do="install the vendor's codec, or set reference_tag for a twin or a reference tag")
-        if not self.codec.recognises(tag):
+        if not self._ask(lambda: self.codec.recognises(tag)):
             raise TagFormatError(tag.subject, expected=f"a tag in the format {info.name}", seen="another format",
                                  do="check that the settings codec in the station file fits this unit")
+
+
+def _message_on(tag: TagSession) -> bytes | None:
+    """None where a codec's format is not NDEF."""
+    try:
+        return tag.read_ndef()
+    except TagFormatError:
+        return None
+
+
+def _refuse_unwritten(tag: TagSession, before: bytes) -> None:
+    """Before the unit is blamed for its silence: has it been told anything? Raises ``BenchError`` where the tag still
+    holds the message that was there before another one was written."""
+    wrote = any(kind == "ndef" and octets != before for kind, octets in tag.recording.sent)
+    if wrote and tag.read_ndef(again=True) == before:
+        raise BenchError(tag.subject, expected="what the reader has written to be on the tag",
+                         seen="what was there before", do="exchange the reader, or hold the unit nearer to its coil")

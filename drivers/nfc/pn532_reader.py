@@ -7,8 +7,11 @@ import errno
 import logging
 import os
 import re
+import select
+import subprocess
 import termios
-from collections.abc import Iterator
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import nfc.clf
@@ -20,87 +23,68 @@ from bench.clock import Clock, DeadlinePassed
 from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.nfc import ntag_i2c_plus
-from drivers.nfc.tag_session import NoTagError, TagLostError, TagSession
+from drivers.nfc.nfc_reader import NfcReader
+from drivers.recorder import came, sent
+from drivers.serial_port import check_port, reason_of
+from drivers.wire_account import WireAccount
 
 # At debug level nfcpy logs every frame, passwords of tags included.
 logging.getLogger("nfc").setLevel(logging.INFO)
 
-# nfcpy's driver puts the port's name into a shell command.
-_SAFE_PORT = re.compile(r"/dev/[A-Za-z0-9._/:-]+")
+
+def _call(command: str) -> int:
+    """nfcpy's ``stty -F PORT SPEED 2> /dev/null``, without a shell."""
+    return subprocess.call(command.split()[:4], stderr=subprocess.DEVNULL)
+
+
+# While system(3) runs a command this process ignores SIGINT and SIGQUIT: who ends a run just then is not heard.
+vars(pn532)["os"] = SimpleNamespace(**{**vars(os), "system": _call})
+
 _PATIENCE_MS = 500
+_LOOK_S = 0.02
 _SPEEDS = (921600, 460800, 230400)
 _WAKE_UP = bytes(10)
 _GET_FIRMWARE_VERSION = bytes.fromhex("0000ff02fed4022a00")
+_NO_SETTINGS = re.compile(rb"\x00*\xff..\xd4(\x02|\x4a.*|[\x40\x42].?\x60)..", re.DOTALL)
+"""Frames whose answers may be shown to others: firmware version, search for a tag, the tag's GET_VERSION."""
 _SET_115200_BAUD = bytes.fromhex("0000ff03fdd410041800")
-_READER_ERRORS = (OSError, serial.SerialException, termios.error, IndexError, pn532.Chipset.Error)
-"""What escapes from nfcpy when the port dies or the chip answers nonsense; termios.error is no OSError."""
 
 
-class Pn532Reader:
+class Pn532Reader(NfcReader):
     """A PN532 board on ``port`` (for example /dev/serial/by-id/usb-...); any path below /dev, no root needed.
 
-    The port is opened at the first tap, and again after an error. Everything blocks, in real time. Raises
-    ``BenchError`` when the reader is dead, ``NoTagError`` when no tag comes within the time-out, ``TagLostError`` when
-    it goes away too early. What goes wrong is on the timeline as ("nfc", "mute").
+    ::
+
+        [nfc]
+        driver = "pn532"
+        port = "/dev/ttyUSB0"
     """
 
+    ports = {"port": False}
+    assumptions = (ntag_i2c_plus.ASSUMPTION,)
+    expected = "an answering PN532"
+    do = "check cable and power of the reader, then the port in the station file"
+    no_tag_do = (f"{NfcReader.no_tag_do}; a tag of ISO 15693 (Type 5) can't be read with this reader, but with an "
+                 "ACR1552U (driver pcsc)")
+
     def __init__(self, port: str, clock: Clock, timeline: Timeline) -> None:
-        self.subject = f"NFC reader at {port}"
-        if not _SAFE_PORT.fullmatch(port):
-            raise BenchError("NFC reader", expected="a port such as /dev/ttyUSB0", seen=repr(port),
-                             do="correct the port in the station file")
-        self._port = port
-        self._clock = clock
-        self._timeline = timeline
+        # nfcpy's driver puts the port's name into a command.
+        self._port = check_port("NFC reader", port, remote=False)
+        super().__init__(f"NFC reader at {port}", clock, timeline)
         self._frontend: Any = None          # nfcpy has no types
 
-    @contextlib.contextmanager
-    def tap(self, timeout_s: float = 1.0) -> Iterator[TagSession]:
-        """Hold the reader's field on, wait up to ``timeout_s`` for a tag, and end with the field off.
-
-        Don't tap again inside a tap.
-        """
-        session = TagSession(self._find(timeout_s), _READER_ERRORS, self._failed, self._field_off)
-        try:
-            yield session
-        except TagLostError as error:
-            self._note(error)
-            raise
-        finally:
-            self._field_off()
-
-    def identify(self) -> str:
-        """The reader's chip and firmware, for example PN532v1.6."""
-        try:
-            return str(self._open().device.chipset_name)
-        except _READER_ERRORS as error:
-            raise self._failed(error) from error
-
     def close(self) -> None:
-        """Idempotent; never fails."""
         if self._frontend is not None:
             self._frontend.shut()
             self._frontend = None
 
+    def _identify(self) -> str:
+        return str(self._open().device.chipset_name)
+
     def _open(self) -> Any:
         if self._frontend is None:
-            self._frontend = _PortFrontend(self._port)
+            self._frontend = _PortFrontend(self._port, self._clock)
         return self._frontend
-
-    def _find(self, timeout_s: float) -> Any:
-        """nfcpy's tag, activated."""
-        try:
-            return self._search(timeout_s)
-        except DeadlinePassed:
-            self._field_off()
-            error = NoTagError(self.subject, expected="a tag of ISO 14443 (Type 2 or 4) in the field",
-                               seen=f"no ISO 14443 tag found in {timeout_s:g} s",
-                               do="place the unit on the coil and check that NFC is enabled in it; a tag of ISO 15693 "
-                                  "(Type 5) can't be read with this reader")
-            self._note(error)
-            raise error from None
-        except _READER_ERRORS as error:
-            raise self._failed(error) from error
 
     def _search(self, timeout_s: float) -> Any:
         """Look for a tag. A garbled or late frame is no dead reader yet: the port gets one more try, opened anew."""
@@ -108,33 +92,30 @@ class Pn532Reader:
         try:
             frontend = self._open()
             return self._clock.poll(lambda: _activate(frontend), timeout_s, every=0.1)
-        except _READER_ERRORS:
-            if self._frontend is not None:
-                self._frontend.drop()
-                self._frontend = None
+        except (BenchError, DeadlinePassed):
+            raise
+        except Exception:
+            self._drop()
         frontend = self._open()
         return self._clock.poll(lambda: _activate(frontend), deadline - self._clock.time(), every=0.1)
 
-    def _failed(self, error: BaseException) -> BenchError:
-        """The reader doesn't answer as it should: forget it without another word to the chip."""
+    def _drop(self) -> None:
         if self._frontend is not None:
             self._frontend.drop()
             self._frontend = None
-        failure = BenchError(self.subject, expected="an answering PN532", seen=_reason(error),
-                             do="check cable and power of the reader, then the port in the station file")
-        self._note(failure)
-        return failure
 
-    def _note(self, error: BenchError) -> None:
-        self._timeline.append("nfc", "mute", {"expected": error.expected, "seen": error.seen})
-
-    def _field_off(self) -> None:
+    def _switch_field_off(self) -> None:
         if self._frontend is not None:
-            try:
-                self._frontend.sense()          # with no targets this only switches the field off
-            except _READER_ERRORS:
-                self._frontend.drop()           # the next tap opens it anew, or says what is wrong
-                self._frontend = None
+            self._frontend.sense()          # with no targets this only switches the field off
+
+    def _reason(self, error: Exception) -> str:
+        code = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
+        if code in (errno.ENODEV, errno.ETIMEDOUT):
+            return "no answer"
+        if isinstance(error, OSError | termios.error):
+            return reason_of(error)
+        text = os.strerror(code).lower() if isinstance(code, int) else str(error) or type(error).__name__
+        return f"{type(error).__name__}: {text}"
 
 
 class _PortFrontend(nfc.clf.ContactlessFrontend):
@@ -142,11 +123,11 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
 
     device: Any
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, clock: Clock) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         tty: Any = None
         try:
-            tty = _PatientTty(port)  # type: ignore[no-untyped-call]
+            tty = _PatientTty(port, clock)
             try:
                 self.device = _init(tty)
             except OSError as error:
@@ -162,7 +143,7 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
     def shut(self) -> None:
         """Send the chip to sleep and close the port, dead or alive."""
         tty = self.device.chipset.transport
-        with contextlib.suppress(*_READER_ERRORS):
+        with contextlib.suppress(Exception):
             self.close()  # type: ignore[no-untyped-call]
         self.device = None
         _close_quietly(tty)
@@ -175,11 +156,50 @@ class _PortFrontend(nfc.clf.ContactlessFrontend):
 
 
 class _PatientTty(transport.TTY):
-    """nfcpy waits 100 ms for an acknowledgement; USB adapters and busy machines may need more."""
+    """nfcpy waits 100 ms for an acknowledgement; USB adapters and busy machines may need more. Nobody else may open
+    the port meanwhile.
+    """
+
+    def __init__(self, port: str, clock: Clock) -> None:
+        self._clock, self._port = clock, port
+        self._shown = False                 # whether the answer to come has no settings in it
+        super().__init__(port)  # type: ignore[no-untyped-call]
+
+    def open(self, port: str, baudrate: int = 115200) -> None:
+        self.close()
+        self.tty = serial.Serial(port, baudrate, timeout=0.05, exclusive=True)
+        self._account = WireAccount(port, self._clock)
+
+    def close(self) -> None:
+        if self.tty is not None:
+            self.wait_until_taken()
+        super().close()  # type: ignore[no-untyped-call]
+
+    def wait_until_taken(self) -> None:
+        """Closing a pty throws away what its other end has not read yet, such as nfcpy's last ACK; so not before."""
+        self._account.wait_until_taken()
+
+    def write(self, frame: Any) -> None:
+        self._account.discarded()       # super throws away what had come before
+        self._account.written(len(frame))
+        self._shown = _NO_SETTINGS.fullmatch(bytes(frame)) is not None
+        if self._shown:
+            sent(self._port, bytes(frame))
+        super().write(frame)  # type: ignore[no-untyped-call]
 
     def read(self, timeout: int) -> Any:
         """One frame, within ``timeout`` (ms) or our own patience."""
-        return super().read(max(timeout, _PATIENCE_MS))  # type: ignore[no-untyped-call]
+        patience_ms = max(timeout, _PATIENCE_MS)
+        deadline = time.monotonic() + patience_ms / 1000
+        tty: Any = self.tty
+        while not select.select([tty.fd], [], [], _LOOK_S)[0]:
+            if self._account.is_over(deadline):
+                raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        frame = super().read(patience_ms)  # type: ignore[no-untyped-call]
+        self._account.read(len(frame))
+        if self._shown:
+            came(self._port, bytes(frame))
+        return frame
 
 
 def _init(tty: Any) -> Any:
@@ -217,10 +237,10 @@ def _asked(tty: Any, command: bytes) -> bool:
     """Whether the chip acknowledged and answered ``command``."""
     try:
         tty.write(_WAKE_UP + command)
-        if transport.TTY.read(tty, timeout=100) != pn532.Chipset.ACK:
+        if tty.read(100) != pn532.Chipset.ACK:
             return False
-        transport.TTY.read(tty, timeout=100)
-    except _READER_ERRORS:                  # nothing, or noise
+        tty.read(100)
+    except Exception:                       # nothing, or noise
         return False
     return True
 
@@ -229,12 +249,7 @@ def _close_quietly(tty: Any) -> None:
     port = tty.tty
     tty.tty = None
     if port is not None:
-        with contextlib.suppress(*_READER_ERRORS):
+        with contextlib.suppress(Exception):
+            tty.wait_until_taken()
+        with contextlib.suppress(Exception):
             port.close()
-
-
-def _reason(error: BaseException) -> str:
-    code = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
-    if code in (errno.ENODEV, errno.ETIMEDOUT):
-        return "no answer"
-    return os.strerror(code).lower() if isinstance(code, int) else str(error) or type(error).__name__

@@ -15,6 +15,7 @@ from bench.errors import BenchError
 T = TypeVar("T")
 
 
+_READ = 0x30
 _WRITE = b"\xa2"
 """The Type 2 Tag's command that writes one page."""
 
@@ -51,19 +52,19 @@ class Recording:
 
 
 class TagSession:
-    """One contact with one tag; made by ``Pn532Reader.tap``, valid inside its ``with``.
+    """One contact with one tag; made by ``NfcReader.tap``, valid inside its ``with``.
 
-    After a refused command a Type 2 Tag is mute until the next tap. Raises ``TagLostError`` when the tag goes away,
-    and what ``reader_failed`` makes of ``reader_errors`` when the reader does.
+    ``tag`` is one of nfcpy's, or has the same face. After a refused command a Type 2 Tag is mute until the next tap.
+    Raises ``TagLostError`` when the tag goes away, and what ``reader_failed`` makes of any other exception: a library
+    that is confused by what a reader or a tag answers is not the unit's fault.
     """
 
-    def __init__(self, tag: Any, reader_errors: tuple[type[BaseException], ...],
-                 reader_failed: Callable[[BaseException], BenchError], field_off: Callable[[], None]) -> None:
+    def __init__(self, tag: Any, reader_failed: Callable[[Exception], BenchError],
+                 field_off: Callable[[], None]) -> None:
         self._tag = tag
         self._field_off = field_off
         self._sent: list[tuple[Literal["ndef", "command"], bytes]] = []
         self._pages_left: int | None = None     # until the field is switched off; None: it stays on
-        self._reader_errors = reader_errors
         self._reader_failed = reader_failed
         self.subject = f"NFC tag {tag.identifier.hex().upper()}"
 
@@ -80,6 +81,19 @@ class TagSession:
             self._guarded(lambda: ndef.has_changed)         # nfcpy keeps what it read; this reads again
             ndef = self._ndef()
         return bytes(ndef.octets)
+
+    def memory(self) -> bytes:
+        """All that a reader can have of the tag: of a Type 2 Tag page by page (NFC Forum, READ) until it refuses, of
+        another its NDEF message."""
+        if not hasattr(self._tag, "transceive"):
+            return self.read_ndef()
+        found = bytearray()
+        for page in range(0, 256, 4):
+            pages = self.transceive(bytes((_READ, page)))
+            if len(pages) < 16:
+                break
+            found += pages
+        return bytes(found)
 
     def write_ndef(self, message: bytes) -> None:
         """Write an NDEF message: length 0, then the data, then the length, which commits it."""
@@ -153,7 +167,7 @@ class TagSession:
             if not self._guarded(lambda: self._tag.is_present):
                 raise self._lost("no answer")
             raise TagFormatError(self.subject, expected="an NDEF message", seen="a tag without NDEF",
-                                 do="check that this is the unit's tag")
+                                 do="check that this is the unit's tag, and that the settings codec fits it")
         return ndef
 
     def _guarded(self, call: Callable[[], T]) -> T:
@@ -163,7 +177,9 @@ class TagSession:
             raise self._lost(str(error)) from error
         except nfc.clf.CommunicationError as error:
             raise self._lost(str(error) or type(error).__name__) from error
-        except self._reader_errors as error:
+        except BenchError:
+            raise
+        except Exception as error:
             raise self._reader_failed(error) from error
 
     def _lost(self, seen: str) -> TagLostError:

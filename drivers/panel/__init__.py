@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Panel(Protocol):
@@ -51,3 +51,35 @@ class Panel(Protocol):
 
     def close(self) -> None:
         """Let the button go and give the port back. Never raises."""
+
+    def raise_if_gone(self) -> None:
+        """Raise ``BenchError`` when nothing more will come from the instrument. Asks nothing of it: callable from any
+        thread."""
+
+
+@runtime_checkable
+class SupplyRelay(Protocol):
+    """A panel whose relay stands between the supply's output and the unit, and opens when the bench is silent."""
+
+    @property
+    def has_relay(self) -> bool: ...
+
+    def connect_supply(self) -> None:
+        """Close the relay, its watchdog off. Harmless where there is none."""
+
+    def arm_watchdog(self, after_s: float) -> None:
+        """Close the relay; it opens when the bench has been silent for ``after_s`` real seconds."""
+
+    def cut_supply(self) -> None:
+        """Open the relay now. Raises ``BenchError`` where there is none."""
+
+
+@runtime_checkable
+class ReferenceLoads(Protocol):
+    """A panel that can put one of two reference resistors in the place of the unit."""
+
+    @property
+    def has_loads(self) -> bool: ...
+
+    def connect_load(self, number: int) -> None:
+        """Disconnect the unit and connect resistor ``number`` (1 or 2) in its place; 0 disconnects that, too."""

@@ -14,12 +14,15 @@ SEQUENCE = 65536
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """``H <firmware> <crystal_ppm> [lamps]``: who the box is, how far its crystal may be off (parts per million), and
-    whether it has a test lamp beside each of its light sensors."""
+    """``H <firmware> <crystal_ppm> [lamps] [relay] [loads]``: who the box is, how far its crystal may be off (parts per
+    million), and whether it has a test lamp beside each of its light sensors, an output for a supply relay, and two for
+    reference resistors."""
 
     firmware: str
     crystal_ppm: int
     lamps: bool = False
+    relay: bool = False
+    loads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,29 @@ class PressDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """``R <0|1>``: the supply relay is open or closed now."""
+
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``D <0|1|2>``: this reference resistor is in the unit's place now; 0 is none."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """``L <t_us> <channel> <0|1>``: the test lamp of ``channel`` was switched at ``stamp_us`` of box time."""
+
+    stamp_us: int
+    channel: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """``X <text>``: the box reports an error."""
 
@@ -61,7 +87,11 @@ class Garbage:
     line: bytes
 
 
-Message = Hello | Edge | Stamp | PressDone | Trouble | Garbage
+Message = Hello | Edge | Stamp | PressDone | Relay | Load | Lamp | Trouble | Garbage
+
+
+_FITTINGS = ("lamps", "relay", "loads")
+"""In this order, each of them or not."""
 
 
 def read_line(line: bytes) -> Message:
@@ -69,16 +99,21 @@ def read_line(line: bytes) -> Message:
     try:
         word, *fields = line.decode("ascii").split(" ")
         match word, fields:
-            case "H", [firmware, ppm] if firmware:
-                return Hello(firmware, _number(ppm, 1_000_000))
-            case "H", [firmware, ppm, "lamps"] if firmware:
-                return Hello(firmware, _number(ppm, 1_000_000), lamps=True)
+            case "H", [firmware, ppm, *fittings] if firmware and fittings == [one for one in _FITTINGS
+                                                                               if one in fittings]:
+                return Hello(firmware, _number(ppm, 1_000_000), **dict.fromkeys(fittings, True))
             case "E", [sequence, stamp, channel, ("0" | "1") as level] if channel in CHANNELS:
                 return Edge(_number(sequence, SEQUENCE), _number(stamp, 1 << 64), channel, level == "1")
             case "T", [stamp]:
                 return Stamp(_number(stamp, 1 << 64))
             case "P", [sequence, hold]:
                 return PressDone(_number(sequence, SEQUENCE), _number(hold, 100_000))
+            case "R", [("0" | "1") as level]:
+                return Relay(level == "1")
+            case "D", [("0" | "1" | "2") as number]:
+                return Load(int(number))
+            case "L", [stamp, ("green" | "red") as channel, ("0" | "1") as level]:
+                return Lamp(_number(stamp, 1 << 64), channel, level == "1")
             case "X", [*words] if words and line.isascii() and all(byte >= 0x20 for byte in line):
                 return Trouble(" ".join(words))
     except ValueError:   # also UnicodeDecodeError

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
 
 from bench.clock import Clock, DeadlinePassed
 from bench.errors import BenchError
@@ -15,6 +18,17 @@ _POLL_S = 0.5
 
 STANDARD_LEVEL_DBM = -85.0
 """Good coverage, level 0."""
+
+POOR_LEVEL_DBM = -105.0
+"""Below it a unit repeats what it sends (coverage levels 1 and 2; where exactly is up to the network)."""
+PINGS = 10
+
+EARFCNS = {3: range(1200, 1950), 8: range(3450, 3800), 20: range(6150, 6450)}
+"""The downlink channel numbers of the bands that the module is certified for (3GPP TS 36.101, table 5.7.3-1)."""
+Band = Literal[3, 8, 20]
+"""Option of a cell: one of the bands that the module is certified for."""
+Level = Annotated[float, Field(ge=-140.0, le=-40.0)]
+"""Option of a cell: NRSRP at the unit (dBm)."""
 
 
 class CellState(StrEnum):
@@ -44,7 +58,7 @@ class NetworkEvent(StrEnum):
     UPDATE_ACCEPT = "tracking area update accept"
     DETACH_REQUEST = "detach request"
     DATA_TRANSPORT = "esm data transport"
-    """Only those that carry release assistance."""
+    """A datagram of the unit, as user data of the control plane."""
     RRC_REQUEST = "rrc connection request"
     RRC_RELEASE = "rrc connection release"
 
@@ -53,7 +67,8 @@ class NetworkEvent(StrEnum):
 class RadioEvent:
     """One message between unit and network; ``time`` is bench time (s). None: the element is not in the message.
 
-    Timers in seconds; ``edrx`` is the octet of the extended DRX parameters; ``release_assistance`` the indication.
+    Timers in seconds; ``edrx`` is the octet of the extended DRX parameters; ``release_assistance`` the indication;
+    ``destination`` is where a datagram goes, "192.0.2.1:5683" (None: that can't be told).
     """
 
     time: float
@@ -63,10 +78,21 @@ class RadioEvent:
     edrx: int | None = None
     cause: int | None = None
     release_assistance: int | None = None
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTime:
+    """The time that the network tells units: ``utc`` (aware), and how far its zone is ahead of it; None: not known."""
+
+    utc: datetime
+    utc_offset_minutes: int | None = None
 
 
 class Cell(Protocol):
     """A test cell. Every method raises ``BenchError`` when the instrument fails, or can't do what it is asked for.
+
+    Datagrams are lost on the servers' side (``bench.backend.loss``): no instrument loses them both ways.
 
     ``abilities`` names what it can do, in the words that tests ask for:
 
@@ -81,12 +107,15 @@ class Cell(Protocol):
     cell.noise          ``set_noise``
     cell.timers         ``grant``
     cell.nas            ``events``
-    cell.loss           ``set_loss``
     ==================  ============================================================
     """
 
     abilities: frozenset[str]
     identity: str
+
+    @property
+    def level_dbm(self) -> float:
+        """The level that is set now; asks nothing of the instrument."""
 
     def on(self) -> None:
         """The cell transmits when this returns."""
@@ -96,7 +125,7 @@ class Cell(Protocol):
     def state(self) -> CellState: ...
 
     def detach(self) -> None:
-        """The network detaches the unit."""
+        """The network detaches the unit, or forgets it: a unit that is awake attaches again."""
 
     def release_rrc(self) -> None:
         """The network releases the RRC connection now, not only after its inactivity timer."""
@@ -116,11 +145,15 @@ class Cell(Protocol):
     def events(self, since: float) -> list[RadioEvent]:
         """What the network's log tells of the time after ``since`` (bench time), oldest first."""
 
-    def set_loss(self, percent: int) -> None:
-        """Lose so many of the datagrams, each way."""
+    def network_time(self) -> NetworkTime | None:
+        """What the network has for the time; None for an instrument that does not tell."""
+
+    def pings_lost(self, host: str) -> int | None:
+        """How many of ``PINGS`` echo requests from the network to ``host``, an IP address, are not answered; None for
+        an instrument that sends none."""
 
     def restore(self) -> None:
-        """Take back what tests have changed: level, noise, bands, timers, loss."""
+        """Take back what tests have changed: level, noise, bands, timers."""
 
     def close(self) -> None: ...
 
@@ -138,6 +171,11 @@ class CellDriver:
         self._clock = clock
         self._timeline = timeline
         self._state: CellState | None = None
+        self._level_dbm = STANDARD_LEVEL_DBM
+
+    @property
+    def level_dbm(self) -> float:
+        return self._level_dbm
 
     def state(self) -> CellState:
         raise self._cannot("cell.state")
@@ -160,8 +198,11 @@ class CellDriver:
     def events(self, since: float) -> list[RadioEvent]:
         raise self._cannot("cell.nas")
 
-    def set_loss(self, percent: int) -> None:
-        raise self._cannot("cell.loss")
+    def network_time(self) -> NetworkTime | None:
+        return None
+
+    def pings_lost(self, host: str) -> int | None:
+        return None
 
     def _cannot(self, ability: str) -> BenchError:
         return BenchError(self.subject, expected=ability, seen="an instrument without",

@@ -1,4 +1,4 @@
-"""What a NAS message says of PSM, eDRX and release assistance.
+"""What a NAS message says of PSM, eDRX and release assistance, and where the datagram goes that it carries.
 
 Source: 3GPP TS 24.301, chapters 8.2 and 8.3 (messages) and 9.9 (elements); TS 24.008, 10.5.7.4, 10.5.7.4a (timers) and
 10.5.5.32 (extended DRX parameters).
@@ -6,6 +6,7 @@ Source: 3GPP TS 24.301, chapters 8.2 and 8.3 (messages) and 9.9 (elements); TS 2
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 ATTACH_REQUEST, ATTACH_ACCEPT, ATTACH_REJECT, DETACH_REQUEST = 0x41, 0x42, 0x44, 0x45
@@ -17,6 +18,7 @@ _SECURITY_HEADER = 6
 
 _T3324, _T3412_EXTENDED, _EDRX = 0x6A, 0x5E, 0x6E
 _RELEASE_ASSISTANCE = 0xF
+_IPV4_HEADER, _UDP = 20, 17
 
 _FIXED = {0x19: 4, 0x52: 6, 0x5C: 3, 0x13: 6, 0x55: 5, 0x56: 5, 0x5A: 2, 0x53: 2, 0x17: 2, 0x59: 2}
 """Optional elements without a length octet: how long they are, with their identifier."""
@@ -32,7 +34,11 @@ _TIMER_3_UNITS_S = {0: 600, 1: 3600, 2: 36000, 3: 2, 4: 30, 5: 60, 6: 1152000}
 
 @dataclass(frozen=True, slots=True)
 class NasPdu:
-    """``kind`` is the message type. None: the element is not in the message, or it says "deactivated"."""
+    """``kind`` is the message type. None: the element is not in the message, or it says "deactivated".
+
+    ``destination`` is that of the UDP datagram which the message carries, "192.0.2.1:5683"; None: it carries another
+    packet, or one whose header is compressed.
+    """
 
     kind: int
     t3324_s: int | None = None
@@ -40,6 +46,7 @@ class NasPdu:
     edrx: int | None = None
     cause: int | None = None
     release_assistance: int | None = None
+    destination: str | None = None
 
 
 def decode(pdu: bytes) -> NasPdu | None:
@@ -55,6 +62,7 @@ def decode(pdu: bytes) -> NasPdu | None:
     if not at or kind not in _MANDATORY:
         return None
     first = pdu[at] if at < len(pdu) else None
+    carried = at + 2
     for form in _MANDATORY[kind]:
         at += _length(pdu, at, form)
     if at > len(pdu):
@@ -63,7 +71,16 @@ def decode(pdu: bytes) -> NasPdu | None:
     return NasPdu(
         kind, _timer(elements.get(_T3324), _TIMER_2_UNITS_S), _timer(elements.get(_T3412_EXTENDED), _TIMER_3_UNITS_S),
         _octet(elements.get(_EDRX)), cause=first if kind == ATTACH_REJECT else None,
-        release_assistance=_octet(elements.get(_RELEASE_ASSISTANCE)))
+        release_assistance=_octet(elements.get(_RELEASE_ASSISTANCE)),
+        destination=_destination(pdu[carried:at]) if kind == ESM_DATA_TRANSPORT else None)
+
+
+def _destination(packet: bytes) -> str | None:
+    """Of a UDP datagram in IPv4 (RFC 791, RFC 768)."""
+    header = (packet[0] & 0x0F) * 4 if packet else 0
+    if len(packet) < header + 8 or header < _IPV4_HEADER or packet[0] >> 4 != 4 or packet[9] != _UDP:
+        return None
+    return f"{ipaddress.IPv4Address(packet[16:20])}:{int.from_bytes(packet[header + 2:header + 4], 'big')}"
 
 
 def _length(pdu: bytes, at: int, form: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
@@ -10,15 +11,20 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from bench.errors import BenchError
+from drivers.recorder import came, sent
 
 Json = dict[str, Any]
 
 _ADDRESS = "check the address in the station file, and com_addr in the component's configuration"
 _PASSWORD = "take com_auth out of the component's configuration: the bench does not log in"
 
+_LONGEST = 1 << 24
+"""Octets of an answer. A thousand logs of long messages have some millions."""
+
 
 class RemoteApi:
-    """``kind`` is what the component calls itself: ENB, MME. Every method raises ``BenchError`` naming the address.
+    """``kind`` is what the component calls itself: ENB, MME. Every method raises ``BenchError`` naming the address, at
+    the latest when ``timeout_s`` has passed since it was called, whatever else the component tells meanwhile.
 
     After a failure the connection is closed, and the next message opens it anew. Logs are read per connection: after
     that the box may repeat what it has told before.
@@ -40,13 +46,16 @@ class RemoteApi:
 
     def ask(self, message: str, **fields: object) -> Json:
         """The answer to ``message``. What the component answers with ``error`` is a ``BenchError``."""
+        until = time.monotonic() + self._timeout_s
         connection = self._open()
         self._asked += 1
         try:
-            connection.send(json.dumps({"message": message, "message_id": self._asked, **fields}))
-            answer = self._receive(connection)
+            text = json.dumps({"message": message, "message_id": self._asked, **fields})
+            sent(self._address, text.encode())
+            connection.send(text)
+            answer = self._receive(connection, until)
             while answer.get("message_id") != self._asked:      # an event, or a late answer
-                answer = self._receive(connection)
+                answer = self._receive(connection, until)
         except (OSError, WebSocketException, TimeoutError) as error:
             self.close()
             raise self._failed(f"an answer to {message}", error) from error
@@ -75,9 +84,11 @@ class RemoteApi:
     def _open(self) -> ClientConnection:
         if self._connection is not None:
             return self._connection
+        until = time.monotonic() + self._timeout_s
         try:
             connection = connect(self._address, origin=Origin("mcm-bench"), open_timeout=self._timeout_s,
-                                 close_timeout=self._timeout_s, ping_interval=None, compression=None, proxy=None)
+                                 close_timeout=self._timeout_s, ping_interval=None, compression=None, proxy=None,
+                                 max_size=_LONGEST)
         except (InvalidURI, ValueError) as error:
             raise BenchError(self.subject, expected="an address like ws://192.0.2.20:9001", seen=repr(self._address),
                              do="correct it in the station file") from error
@@ -90,7 +101,7 @@ class RemoteApi:
             raise self._failed("a WebSocket", error) from error
         self._connection = connection
         try:
-            self._greet(connection)
+            self._greet(connection, until)
         except (OSError, WebSocketException, TimeoutError) as error:
             self.close()
             raise self._failed("a greeting", error) from error
@@ -99,8 +110,8 @@ class RemoteApi:
             raise
         return connection
 
-    def _greet(self, connection: ClientConnection) -> None:
-        greeting = self._receive(connection)
+    def _greet(self, connection: ClientConnection, until: float) -> None:
+        greeting = self._receive(connection, until)
         if greeting.get("message") == "authenticate":
             raise BenchError(self.subject, expected="to be let in", seen="a request for a password", do=_PASSWORD)
         if greeting.get("message") != "ready":
@@ -111,8 +122,13 @@ class RemoteApi:
                              do="correct address and core_address in the station file: eNB 9001, MME 9000")
         self.name, self.version = str(greeting.get("name", "")), str(greeting.get("version", ""))
 
-    def _receive(self, connection: ClientConnection) -> Json:
-        text = connection.recv(timeout=self._timeout_s)
+    def _receive(self, connection: ClientConnection, until: float) -> Json:
+        """The next message, if all of it is there by ``until`` (monotonic)."""
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        text = connection.recv(timeout=left_s)
+        came(self._address, text.encode() if isinstance(text, str) else text)
         try:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:

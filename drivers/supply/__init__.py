@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 SMALLEST_LIMIT_A = 0.5
 """No supply of the bench limits the current below this: the manual allows the unit 400 mA (clause 8), and a peak that
 the supply clips there would look like a pass."""
+
+
+CurrentLimit = Annotated[float, Field(ge=SMALLEST_LIMIT_A, le=3.0)]
+"""Option of a supply (A)."""
+Overvoltage = Annotated[float, Field(gt=0, le=6.0)]
+"""Option of a supply: where its protection trips (V); it refuses to be set as high."""
+
+MEASURES_CHARGE = frozenset({"supply.current", "supply.charge"})
+"""Abilities of an instrument that follows a unit from sleep to transmission without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +49,8 @@ class CurrentReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CurrentLog:
-    """The current as a row of contiguous averages: arrays of shape (n,), one value per ``period_s`` from ``start_s``
-    (bench time) on.
+    """The current as a row of contiguous averages: arrays of shape (n,), one value per ``period_s`` from
+    ``start_bench_s`` (bench time) on.
 
     ``minimum_a`` and ``maximum_a`` are extremes of the instrument's samples; an instrument that only averages gives
     its averages. ``gap_free``: nothing was missed and nothing was beyond its range (charge may only be computed
@@ -49,7 +59,7 @@ class CurrentLog:
     voltage at the terminals when the log began (nan: nobody measures it).
     """
 
-    start_s: float
+    start_bench_s: float
     period_s: float
     mean_a: NDArray[np.float64]
     minimum_a: NDArray[np.float64]
@@ -104,6 +114,21 @@ class Supply(Instrument, Protocol):
 
     def make_safe(self) -> None:
         """Output off, and checked to be off."""
+
+
+@runtime_checkable
+class OutputWatchdog(Protocol):
+    """A supply that switches its output off by itself when it has heard nothing for a time."""
+
+    supports_watchdog: bool
+    """Whether it may be armed: where others use the same instrument it may not."""
+
+    def arm_watchdog(self, seconds: int) -> None: ...
+
+    def feed_watchdog(self) -> None:
+        """Any thread may call it. Raises ``BenchError`` when the watchdog is not armed any more."""
+
+    def disarm_watchdog(self) -> None: ...
 
 
 class Ammeter(Instrument, Protocol):

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.supply import CurrentLog, CurrentReading
 
 Amperes = NDArray[np.float64]
 
 _SIGMAS = 3
+_OVERRANGE = 1.5
+"""Of its full scale, no instrument shows more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,31 @@ class Accuracy:
     ranges: tuple[Range, ...]
     noise_time_s: float
 
+    def check(self, readings_a: Amperes, subject: str) -> None:
+        """Raise ``BenchError`` naming ``subject`` unless all are readings: no NaN, no word for an overload, and nothing
+        that the highest range could not show."""
+        within = np.abs(readings_a) <= self.ranges[-1].full_scale_a * _OVERRANGE
+        if not within.all():       # NaN is not within
+            raise BenchError(subject, expected="currents within the range",
+                             seen=f"{float(np.asarray(readings_a)[~within].flat[0]):g} A, an overload or no reading",
+                             do="look for a short circuit; check that nothing else holds the measurement range")
+
     def finest(self, maximum_a: Amperes) -> NDArray[np.intp]:
         """The finest range that holds each of ``maximum_a``."""
         full_scales = [one.full_scale_a for one in self.ranges]
         return np.minimum(np.searchsorted(full_scales, maximum_a), len(self.ranges) - 1)
 
-    def log(self, start_s: float, period_s: float, mean_a: Amperes, minimum_a: Amperes, maximum_a: Amperes, *,
-            gap_free: bool, limit_a: float, voltage_v: float = math.nan,
+    def log(self, subject: str, start_bench_s: float, period_s: float, mean_a: Amperes, minimum_a: Amperes,
+            maximum_a: Amperes, *, gap_free: bool, limit_a: float, voltage_v: float = math.nan,
             index: NDArray[np.intp] | None = None) -> CurrentLog:
-        """A log with its uncertainty. ``index`` says in which range each mean was taken; else it is the finest that
-        holds the largest sample."""
+        """A log of the instrument ``subject`` with its uncertainty. ``index`` says in which range each mean was taken;
+        else it is the finest that holds the largest sample. Raises ``BenchError``, see ``check``."""
+        for readings_a in (mean_a, minimum_a, maximum_a):
+            self.check(readings_a, subject)
         index = self.finest(maximum_a) if index is None else index
         gain, offset = self._column("gain")[index], self._column("offset_a")[index]
         uncertainty = np.abs(mean_a) * gain + offset + self._noise(index, period_s)
-        return CurrentLog(start_s, period_s, mean_a, minimum_a, maximum_a, gap_free, uncertainty,
+        return CurrentLog(start_bench_s, period_s, mean_a, minimum_a, maximum_a, gap_free, uncertainty,
                           self._column("full_scale_a")[index], min(limit_a, self.ranges[-1].full_scale_a), voltage_v)
 
     def of_mean(self, log: CurrentLog) -> float:
@@ -87,7 +101,7 @@ def note(timeline: Timeline, log: CurrentLog) -> None:
     timeline.append("supply", "current", {
         "mean_a": _short(log.mean_a.mean()), "min_a": _short(log.minimum_a.min()),
         "max_a": _short(log.maximum_a.max()), "duration_s": round(len(log.mean_a) * log.period_s, 6),
-        "samples": len(log.mean_a)}, at=log.start_s)
+        "samples": len(log.mean_a)}, at=log.start_bench_s)
 
 
 def _short(value: float) -> float:

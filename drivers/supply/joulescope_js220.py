@@ -6,6 +6,7 @@ It follows the current from nanoamperes to amperes without a gap. Accuracy from 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from bench.clock import Clock
 from bench.errors import BenchError
 from bench.timeline import Timeline
-from drivers.supply import CurrentLog, CurrentReading
+from drivers.assumption import Assumption
+from drivers.supply import MEASURES_CHARGE, CurrentLog, CurrentReading
 from drivers.supply.accuracy import Accuracy, Range, in_periods, note
 from drivers.supply.optional import library
 
@@ -38,6 +40,12 @@ class JoulescopeJs220:
         address = "002557"
     """
 
+    kind = "ammeter"
+    abilities = MEASURES_CHARGE
+    assumptions = (
+        Assumption("accuracy", "accuracy and noise are those of the driver's table"),
+        Assumption("ranges", "the instrument numbers its ranges from 0, the highest, to 6, the finest"))
+
     def __init__(self, address: str, *, clock: Clock, timeline: Timeline) -> None:
         self._subject = f"ammeter JS220 {address}".strip()
         self._clock = clock
@@ -50,7 +58,12 @@ class JoulescopeJs220:
                              seen=f"{len(found)}", do="plug it in, or correct address in the table [ammeter]")
         self._device: Any = found[0]
         self._try(self._device.open)
-        self._try(lambda: self._device.parameter_set("i_range", "auto"))
+        try:
+            self._try(lambda: self._device.parameter_set("i_range", "auto"))
+        except BaseException:
+            with suppress(BenchError):
+                self.close()
+            raise
         self.identity = f"Jetperch,JS220,{self._device.serial_number}"
 
     def check(self) -> None:
@@ -84,7 +97,7 @@ class JoulescopeJs220:
         if len(current) < count or not math.isfinite(float(current.sum())):
             raise BenchError(self._subject, expected=f"{count} samples", seen=f"{len(current)}, or some missing",
                              do="use a USB port of the computer itself, and repeat the measurement")
-        log = ACCURACY.log(start_s, each / rate, *in_periods(current, each), gap_free=len(parts) == 1,
+        log = ACCURACY.log(self._subject, start_s, each / rate, *in_periods(current, each), gap_free=len(parts) == 1,
                            limit_a=math.inf, index=index.reshape(-1, each).max(axis=1))
         note(self._timeline, log)
         return log

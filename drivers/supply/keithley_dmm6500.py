@@ -1,7 +1,8 @@
 """A Keithley DMM6500 in series with any supply.
 
-Sources: DMM6500 reference manual (DMM6500-901-01), from memory; burden voltages from the data sheet p. 13. The
-commands want checking on an instrument.
+Sources: docs/instruments/keithley-dmm6500.md has each command with its own; burden voltages from the data sheet p. 13.
+It answers TRAC:DATA? with a block of indefinite length, of which only the number of readings tells the end. It tells no
+day of its calibration by SCPI, and has no HiSLIP.
 
 A multimeter has no seamless ranging, and in a low range its shunt starves a unit that wakes: 100 ohm let 46 mA take
 4.6 V away. So this driver rests in the highest range, goes down to 1 mA only while the unit sleeps, and leaves that
@@ -12,7 +13,7 @@ of 1000 uF at the unit's connector bridges the half second until then.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 from bench.clock import Clock
 from bench.errors import BenchError
 from bench.timeline import Timeline
+from drivers import Timeout
+from drivers.assumption import Assumption
 from drivers.supply import CurrentLog, CurrentReading
 from drivers.supply.accuracy import Accuracy, Amperes, Range, in_periods, note
-from drivers.supply.source import day
-from drivers.visa import VisaInstrument
+from drivers.visa import VisaInstrument, is_reading
 
 INTEGRATING = Accuracy((Range(1e-3, 0.05e-2, 60e-9, 10e-9), Range(3.0, 0.15e-2, 1.2e-3, 60e-6)), noise_time_s=0.02)
 """One year, 23 +-5 degC, of the two ranges that are used, one power line cycle or more. From memory of the data
@@ -33,7 +35,6 @@ DIGITIZER = Accuracy((Range(3.0, 0.3e-2, 1.8e-3, 60e-6),), noise_time_s=1e-6)
 """The same for the digitizer."""
 
 _FINE, _COARSE = 0, 1
-_OVERLOAD = 9e37
 _SETTLING_S = 0.05
 """After a change of the range."""
 _POLL_S = 0.5
@@ -69,7 +70,13 @@ class KeithleyDmm6500:
         address = "TCPIP0::192.0.2.8::5025::SOCKET"
     """
 
-    def __init__(self, address: str, *, clock: Clock, timeline: Timeline, timeout_s: float = 5.0) -> None:
+    kind = "ammeter"
+    abilities = frozenset({"supply.current"})
+    assumptions = (
+        Assumption("accuracy", "accuracy and noise are those of the driver's table"),
+        Assumption("buffer in use", "the buffer of a loaded trigger model can't be deleted"))
+
+    def __init__(self, address: str, *, clock: Clock, timeline: Timeline, timeout_s: Timeout = 5.0) -> None:
         self._clock = clock
         self._timeline = timeline
         self._visa = VisaInstrument(address, subject="ammeter", timeout_s=timeout_s)
@@ -77,12 +84,28 @@ class KeithleyDmm6500:
             if "DMM6500" not in self.identity:
                 raise BenchError(self._visa.subject, expected="a Keithley DMM6500", seen=repr(self.identity[:120]),
                                  do="correct driver or address in the station file")
-            self._cycle_s = 1 / self._visa.query_float("SYST:LFR?")
+            self._cycle_s = self._check_command_set()
             self._visa.configure("ABOR", 'FUNC "CURR"', "CURR:AZER OFF", "FORM REAL", "FORM:BORD SWAP")
             self._choose(_COARSE)
         except BaseException:
             self._visa.close()
             raise
+
+    def _check_command_set(self) -> float:
+        """Raises ``BenchError`` unless the meter speaks SCPI; else its power line cycle (s)."""
+        language, silence = "", ""
+        try:
+            language = self._visa.query("*LANG?").strip('"').upper()
+            if language == "SCPI":
+                return 1 / self._visa.query_float("SYST:LFR?")
+        except BenchError as error:       # in another command set SCPI's queries get no answer
+            silence = error.seen
+        if not language:
+            with suppress(BenchError):
+                return 1 / self._visa.query_float("SYST:LFR?")
+        raise BenchError(self._visa.subject, expected="the command set SCPI in answer to *LANG?",
+                         seen=f"{language}{' and ' * bool(language and silence)}{silence}",
+                         do="choose SCPI at the meter (menu, System, Settings, Command Set), and switch it off and on")
 
     @property
     def identity(self) -> str:
@@ -95,8 +118,7 @@ class KeithleyDmm6500:
         self._visa.self_test()
 
     def calibrated_on(self) -> date | None:
-        with suppress(BenchError):
-            return day(self._visa.query("CAL:PROT:ADJ:DATE?"))
+        """The meter has no command for it."""
         return None
 
     def close(self) -> None:
@@ -144,18 +166,22 @@ class KeithleyDmm6500:
 
     def _start(self, count: int) -> None:
         """Begin to take ``count`` readings without a gap."""
-        with suppress(BenchError):
-            self._visa.configure(f'TRAC:DEL "{_BUFFER}"')      # of a run that was cut short
-        self._visa.configure(f'TRAC:MAKE "{_BUFFER}",{max(count, 10)}', 'TRIG:LOAD "EMPTY"',
+        # Of a log that was cut short; a buffer that the trigger model uses can't be deleted.
+        self._visa.configure("ABOR", 'TRIG:LOAD "EMPTY"')
+        self._visa.takes(f'TRAC:DEL "{_BUFFER}"')              # there is one after the first log only
+        self._visa.configure(f'TRAC:MAKE "{_BUFFER}",{max(count, 10)}',
                              f'TRIG:BLOC:BUFF:CLE 1,"{_BUFFER}"', f'TRIG:BLOC:MDIG 2,"{_BUFFER}",{count}', "INIT")
 
     def _fetch(self, got: int) -> Amperes:
         """The readings from number ``got`` on that have been taken, no more than fit into one answer."""
-        there = int(self._visa.query_float(f'TRAC:ACT? "{_BUFFER}"'))
+        there = self._visa.query_whole(f'TRAC:ACT? "{_BUFFER}"')
         last = min(there, got + _MOST_AT_ONCE)
         if last <= got:
             return np.empty(0)
-        return self._visa.query_block(f'TRAC:DATA? {got + 1},{last},"{_BUFFER}",READ', "<f8")
+        readings = self._visa.query_block(f'TRAC:DATA? {got + 1},{last},"{_BUFFER}",READ', "<f8", count=last - got)
+        if np.isnan(readings).any():
+            raise BenchError(self._visa.subject, expected="readings", seen="NaN", do="check the meter's state")
+        return readings
 
     # -- integrating ------------------------------------------------------------------------------------------------
 
@@ -189,7 +215,7 @@ class KeithleyDmm6500:
         self._clock.sleep(_PROBE_S + self._cycle_s)
         probe = self._fetch(0)
         self._visa.write("ABOR")
-        return bool(len(probe) and probe.max() < _QUIET_A)
+        return bool(len(probe)) and _are_quiet(probe)
 
     def _segment(self, row: _Row, count: int, period_s: float, index: int) -> None:
         """Log in one range until all is there or the other range is called for."""
@@ -202,8 +228,7 @@ class KeithleyDmm6500:
             part = self._fetch(got)
             got += len(part)
             row.add(part, index)
-            overloaded = bool(len(part)) and float(part.max()) > _OVERLOAD
-            if overloaded if index == _FINE else bool(len(part)) and float(part.max()) < _QUIET_A:
+            if len(part) and (not is_reading(part).all() if index == _FINE else _are_quiet(part)):
                 break
             if self._clock.time() - began_s > (got + 1) * period_s + 2.0:
                 raise BenchError(self._visa.subject, expected=f"a reading every {period_s:g} s",
@@ -213,16 +238,15 @@ class KeithleyDmm6500:
     def _finish(self, start_s: float, period_s: float, readings: Amperes, ranges: NDArray[np.intp],
                 gap_free: bool) -> CurrentLog:
         """What was beyond the range, or missed while it changed, was at least the full scale of the fine range."""
-        unknown = np.isnan(readings) | (readings > _OVERLOAD)
+        unknown = ~is_reading(readings)
         if (unknown & (ranges == _COARSE) & ~np.isnan(readings)).any():
             raise BenchError(self._visa.subject, expected="currents below 3 A", seen="an overload",
                              do="look for a short circuit")
         mean = np.where(unknown, 1.2 * INTEGRATING.ranges[_FINE].full_scale_a, readings)
         index = np.where(unknown, _COARSE, ranges)
-        log = INTEGRATING.log(start_s, period_s, mean, mean, mean, gap_free=gap_free and not unknown.any(),
-                              limit_a=np.inf, index=index)
-        return CurrentLog(log.start_s, log.period_s, mean, mean - log.uncertainty_a, mean + log.uncertainty_a,
-                          log.gap_free, log.uncertainty_a, log.full_scale_a, log.limit_a, log.voltage_v)
+        log = INTEGRATING.log(self._visa.subject, start_s, period_s, mean, mean, mean,
+                              gap_free=gap_free and not unknown.any(), limit_a=np.inf, index=index)
+        return replace(log, minimum_a=mean - log.uncertainty_a, maximum_a=mean + log.uncertainty_a)
 
     # -- digitizing -------------------------------------------------------------------------------------------------
 
@@ -251,7 +275,10 @@ class KeithleyDmm6500:
             if not len(part):
                 self._clock.sleep(min(2.0, max(left_s, 1e-3)))
         samples = np.concatenate(parts)
-        if samples.max() > _OVERLOAD:
-            raise BenchError(self._visa.subject, expected="currents below 3 A", seen="an overload",
-                             do="look for a short circuit")
-        return DIGITIZER.log(start_s, each / rate, *in_periods(samples, each), gap_free=True, limit_a=np.inf)
+        return DIGITIZER.log(self._visa.subject, start_s, each / rate, *in_periods(samples, each), gap_free=True,
+                             limit_a=np.inf)
+
+
+def _are_quiet(readings: Amperes) -> bool:
+    """Whether readings in the highest range may be those of a sleeping unit."""
+    return float(np.abs(readings).max()) < _QUIET_A

@@ -1,6 +1,6 @@
 """Keysight N6700C and N6705C mainframes with an N678x source/measure unit.
 
-Sources: N6700C guide p. 143-146 (external data log), N6700 user's guide. Order of the fields of a log record: the
+Sources: docs/instruments/keysight-n6700.md has each command with its own. Order of the fields of a log record: the
 N6900/N7900 guide p. 161 prints average, minimum, maximum of the current first; the N6700C guide prints none, so check
 it once with a known load.
 """
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from bench.clock import Clock
 from bench.errors import BenchError
 from bench.timeline import Timeline
-from drivers.supply import CurrentLog, CurrentReading
+from drivers import Timeout
+from drivers.assumption import Assumption
+from drivers.supply import MEASURES_CHARGE, CurrentLimit, CurrentLog, CurrentReading, Overvoltage
 from drivers.supply.accuracy import Accuracy, Range, note
 from drivers.supply.source import ScpiSource, day
 from drivers.visa import VisaInstrument
@@ -32,15 +34,24 @@ overload it."""
 _POLL_S = 2.0
 _FIFO_S = 20.0
 """How long the instrument buffers; older records are overwritten silently."""
-_STEP_S = 20.48e-6
-_SHORTEST_S = 3 * 102.4e-6
-"""Shortest log period for three parameters (average, minimum, maximum)."""
+_STEP_S = {"RES20": 20.48e-6, "RES40": 40.96e-6}
+_MOST_PARAMETERS = 4
+"""That RES20 allows, of all channels together (guide p. 145)."""
+_PARAMETERS = 3
+"""Of a record: average, minimum, maximum."""
+_SHORTEST_S = 102.4e-6
+"""Shortest log period, for each parameter of all channels that log."""
 _MOST_RECORDS = 4096
 _READING_PERIOD_S = (1.024e-3, 0.1)
 _STALLED_S = 10.0
 
-_PROTECTIONS = {1: "over-voltage", 2: "over-current", 4: "power failure", 16: "over-temperature"}
-"""Bits of the questionable status register (N6700 user's guide)."""
+_PROTECTIONS = {1: "over-voltage", 2: "over-current", 4: "power failure", 8: "positive power limit",
+                16: "over-temperature", 32: "negative power limit", 64: "negative over-voltage",
+                512: "an external inhibit signal", 2048: "the watchdog, or a protection of a coupled output",
+                4096: "oscillation"}
+"""Bits of the questionable status register that say that the output is off (N6705C guide p. 350)."""
+
+_WATCHDOG_S = range(1, 3601)
 
 
 class KeysightN6700(ScpiSource):
@@ -54,17 +65,38 @@ class KeysightN6700(ScpiSource):
         channel = 1
 
     Opening it sets limit and over-voltage protection and leaves the output as it is.
+
+    ``slots`` is how many slots use channels of one mainframe at a time, each with a session of its own. Channels
+    measure independently (N6700 user's guide p. 91), but what they log adds up: the shortest period grows with
+    ``slots``. Error queue, format and watchdog are the mainframe's: with more than one slot the queue is not emptied on
+    opening, and there is no self-test and no watchdog.
     """
 
+    kind = "supply"
+    abilities = frozenset({"supply.voltage"}) | MEASURES_CHARGE
+    supports_watchdog = True
+    assumptions = (
+        Assumption("accuracy", "accuracy and noise of the modules are those of the driver's table"),
+        Assumption("added-up logs", "logged parameters add up over channels, so the shortest period grows with slots"),
+        Assumption("sessions", "the mainframe takes a LAN session for each slot"))
+
     def __init__(self, address: str, *, clock: Clock, timeline: Timeline, channel: int = 1,
-                 current_limit_a: float = 1.0, overvoltage_v: float = 4.5, timeout_s: float = 5.0) -> None:
-        super().__init__(VisaInstrument(address, subject="supply", timeout_s=timeout_s), clock=clock,
+                 current_limit_a: CurrentLimit = 1.0, overvoltage_v: Overvoltage = 4.5, slots: int = 1,
+                 timeout_s: Timeout = 5.0) -> None:
+        super().__init__(VisaInstrument(address, subject="supply", timeout_s=timeout_s, shared=slots > 1), clock=clock,
                          timeline=timeline, overvoltage_v=overvoltage_v)
         self._at = f"(@{channel})"
+        self._slots = slots
+        self.supports_watchdog = slots == 1
+        self._resolution = "RES20" if _PARAMETERS * slots <= _MOST_PARAMETERS else "RES40"
+        self._shortest_s = _PARAMETERS * slots * _SHORTEST_S
         try:
+            if not 1 <= slots <= 4:
+                raise BenchError(self._visa.subject, expected="slots from 1 to 4", seen=f"{slots}",
+                                 do="correct the station file: a mainframe has four channels")
             self._check_model(channel)
-            self._visa.configure(f"FUNC VOLT,{self._at}", f"VOLT:PROT {overvoltage_v:g},{self._at}",
-                                 f"SENS:CURR:RANG:AUTO ON,{self._at}")
+            self._visa.configure(f"FUNC VOLT,{self._at}", f"SENS:CURR:RANG:AUTO ON,{self._at}")
+            self._protect()
             self.set_current_limit(current_limit_a)
             self._note_output()
         except BaseException:
@@ -85,21 +117,38 @@ class KeysightN6700(ScpiSource):
     def _set_voltage(self, voltage_v: float) -> None:
         self._visa.configure(f"VOLT {voltage_v:.6g},{self._at}")
 
+    def _protect(self) -> None:
+        self._visa.configure(f"VOLT:PROT:REM {self._overvoltage_v:g},{self._at}")
+        self._check_taken("an over-voltage protection", self._overvoltage_v,
+                          self._visa.query_float(f"VOLT:PROT:REM? {self._at}"), "V")
+
     def _set_limit(self, limit_a: float) -> None:
         self._visa.configure(f"CURR:LIM {limit_a:.6g},{self._at}")
+        self._check_taken("a current limit", limit_a, self._visa.query_float(f"CURR:LIM? {self._at}"), "A")
 
     def _switch(self, on: bool) -> None:
+        """A protection that has tripped leaves OUTP? at 1, and clearing it turns the output on again: so the output is
+        switched off before it is cleared."""
+        if not on or self._tripped():
+            self._visa.configure(f"OUTP OFF,{self._at}")
+            if self._visa.query_switch(f"OUTP? {self._at}"):
+                raise BenchError(self._visa.subject, expected="the output to be off", seen="on",
+                                 do="switch it off by hand")
         if on:
-            self._visa.configure(f"OUTP:PROT:CLE {self._at}")
-        self._visa.configure(f"OUTP {'ON' if on else 'OFF'},{self._at}")
+            self._visa.configure(f"OUTP:PROT:CLE {self._at}", f"OUTP ON,{self._at}")
 
     def _read_output(self) -> tuple[bool, float]:
-        on = self._visa.query_float(f"OUTP? {self._at}") != 0
+        on = self._visa.query_switch(f"OUTP? {self._at}") and not self._tripped()
         return on, self._visa.query_float(f"VOLT? {self._at}")
 
     def _tripped(self) -> str:
-        status = int(self._visa.query_float(f"STAT:QUES:COND? {self._at}"))
+        status = self._visa.query_whole(f"STAT:QUES:COND? {self._at}")
         return ", ".join(name for bit, name in _PROTECTIONS.items() if status & bit)
+
+    def self_test(self) -> None:
+        if self._slots > 1:
+            raise self._shared("a self-test")
+        super().self_test()
 
     def voltage(self) -> float:
         return self._visa.query_float(f"MEAS:VOLT? {self._at}")
@@ -107,26 +156,56 @@ class KeysightN6700(ScpiSource):
     def calibrated_on(self) -> date | None:
         return day(self._visa.query(f"CAL:DATE? {self._at}"))
 
+    # -- watchdog ---------------------------------------------------------------------------------------------------
+
+    def arm_watchdog(self, seconds: int) -> None:
+        """From now on all outputs of the mainframe go off when it hears nothing for ``seconds`` (1 to 3600) on any
+        interface; each command of any session feeds it. Lasts until it is disarmed, reset or without mains."""
+        if self._slots > 1:
+            raise self._shared("a watchdog")
+        if seconds not in _WATCHDOG_S:
+            raise BenchError(self._visa.subject, expected="a watchdog of 1 to 3600 whole seconds", seen=f"{seconds}",
+                             do="choose such a time")
+        self._visa.configure(f"OUTP:PROT:WDOG:DEL {seconds}", "OUTP:PROT:WDOG ON")
+        self.feed_watchdog()
+        self._check_taken("a watchdog", seconds, self._visa.query_float("OUTP:PROT:WDOG:DEL?"), "s")
+
+    def feed_watchdog(self) -> None:
+        """Raises ``BenchError`` when it is no longer armed."""
+        if not self._visa.query_switch("OUTP:PROT:WDOG?"):
+            raise BenchError(self._visa.subject, expected="the output watchdog to be armed", seen="that it is off",
+                             do="check that nobody else uses the mainframe")
+
+    def disarm_watchdog(self) -> None:
+        self._visa.configure("OUTP:PROT:WDOG OFF")
+
+    def _shared(self, what: str) -> BenchError:
+        return BenchError(self._visa.subject, expected=f"a mainframe of its own for {what}",
+                          seen=f"one that {self._slots} slots share",
+                          do="set slots to 1 when nobody else uses the mainframe")
+
     # -- Ammeter ----------------------------------------------------------------------------------------------------
 
     def mean_current(self, duration_s: float) -> CurrentReading:
         """The mean over ``duration_s`` from now on, by contiguous averages."""
         shortest, longest = _READING_PERIOD_S
-        return ACCURACY.reading(self.log(duration_s, min(max(duration_s / 1000, shortest), longest)))
+        return ACCURACY.reading(self.log(duration_s, min(max(duration_s / 1000, shortest, self._shortest_s), longest)))
 
     def log(self, duration_s: float, period_s: float) -> CurrentLog:
         """A gap-free log of ``duration_s`` from now on.
 
-        ``period_s`` is rounded to 20.48 us; it can be 0.3072 ms to 60 s. Raises ``BenchError`` when records were lost.
+        ``period_s`` is rounded to 20.48 us; it can be 0.3072 ms to 60 s, or from ``slots`` times as much and in steps
+        of 40.96 us where slots share the mainframe. Raises ``BenchError`` when records were lost.
         """
-        if not _SHORTEST_S * 0.99 <= period_s <= 60 or not duration_s >= period_s:
+        if not self._shortest_s * 0.99 <= period_s <= 60 or not duration_s >= period_s:
             raise BenchError(self._visa.subject,
-                             expected=f"a period from {_SHORTEST_S * 1e3:g} ms to 60 s, within the duration",
+                             expected=f"a period from {self._shortest_s * 1e3:g} ms to 60 s, within the duration",
                              seen=f"{period_s:g} s in {duration_s:g} s", do="correct the period of the measurement")
         at = self._at
-        period_s = max(round(period_s / _STEP_S) * _STEP_S, _SHORTEST_S)
+        step_s = _STEP_S[self._resolution]
+        period_s = max(round(period_s / step_s) * step_s, self._shortest_s)
         self._visa.configure(
-            f"ABOR:ELOG {at}", "FORM REAL", "FORM:BORD NORM", "SENS:SWE:TINT:RES RES20",
+            f"ABOR:ELOG {at}", "FORM REAL", "FORM:BORD NORM", f"SENS:SWE:TINT:RES {self._resolution}",
             f"SENS:ELOG:FUNC:CURR ON,{at}", f"SENS:ELOG:FUNC:CURR:MINM ON,{at}",
             f"SENS:ELOG:FUNC:VOLT OFF,{at}", f"SENS:ELOG:CURR:RANG:AUTO ON,{at}",
             f"SENS:ELOG:PER {period_s:.9g},{at}", f"TRIG:ELOG:SOUR BUS,{at}", f"INIT:ELOG {at}")
@@ -141,17 +220,14 @@ class KeysightN6700(ScpiSource):
         finally:
             with suppress(BenchError):     # the failure that brought us here is the one to tell
                 self._visa.write(f"ABOR:ELOG {at}")
-        if np.abs(records).max() > 9e37:
-            raise BenchError(self._visa.subject, expected="currents within the range", seen="an overload",
-                             do="check that nothing else holds the measurement range")
         mean, minimum, maximum = records.T
-        log = ACCURACY.log(start_s, period_s, mean, minimum, maximum, gap_free=True, limit_a=self.current_limit_a,
-                           voltage_v=voltage_v)
+        log = ACCURACY.log(self._visa.subject, start_s, period_s, mean, minimum, maximum, gap_free=True,
+                           limit_a=self.current_limit_a, voltage_v=voltage_v)
         note(self._timeline, log)
         return log
 
     def _check_seamless(self) -> None:
-        if self._visa.query_float(f"SENS:ELOG:CURR:RANG:AUTO? {self._at}") != 1:
+        if not self._visa.query_switch(f"SENS:ELOG:CURR:RANG:AUTO? {self._at}"):
             raise BenchError(self._visa.subject, expected="seamless ranging to be on", seen="a fixed range",
                              do="check that the module is an N6781A or N6785A and nobody else uses it")
 
@@ -180,6 +256,10 @@ class KeysightN6700(ScpiSource):
             late_s = last_record - start_s - got * period_s
             if got and late_s >= period_s + max(0.25, 200e-6 * got * period_s):
                 raise self._lost(f"{got} records took {late_s:.2f} s too long")
+            if -late_s >= period_s + max(0.25, 200e-6 * got * period_s):
+                raise BenchError(self._visa.subject, expected="one record for each period of its log",
+                                 seen=f"{got} records {-late_s:.2f} s too early",
+                                 do="check the firmware, and that nobody else uses the data log")
         return np.concatenate(parts)[:count]
 
     def _lost(self, seen: str) -> BenchError:

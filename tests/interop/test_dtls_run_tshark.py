@@ -35,7 +35,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "bench.cli", "run", "certification", "--run-dir", str(run_dir), "-k",
          "all_three_connections or moves_the_unit"], cwd=PROJECT, capture_output=True, text=True, timeout=300,
         check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 3, done.stdout + done.stderr    # incomplete: not all tests were chosen
     return run_dir / "evidence"
 
 

@@ -328,7 +328,7 @@ def test_a_bootstrap_writes_the_accounts_and_finishes(clock):
     assert lab.unit.requests == [
         ("DELETE", "/", None, ""),
         ("PUT", "/0/1", 11542, "c80014" + b"coap://10.0.0.1:5683".hex() + "c10100" + "c10203" + "c10a02"),
-        ("PUT", "/1/1", 11542, "c10002" + "c40100015180" + "c2075551"),
+        ("PUT", "/1/1", 11542, "c10002" + "c40100015180" + "c10601" + "c2075551"),
         ("PUT", "/33905/0", 11542, "c80013" + b"udp://10.0.0.1:1884".hex() + "c10100" + "c10203" + "c20b6d72"),
         ("POST", "/bs", None, "")]
     assert [(step.request, step.code) for step in sequence.steps] == [

@@ -22,6 +22,7 @@ from bench.protocols.lwm2m import Type
 from bench.protocols.mqttsn import QoS
 from bench.timeline import Timeline
 from fixtures.bench import Bench
+from fixtures.bootstrap import Bootstrap
 from fixtures.dm import Dm
 from fixtures.gateway import Gateway
 from fixtures.panel import Panel
@@ -119,7 +120,7 @@ def test_the_broker_gets_what_the_unit_publishes(broker: Broker, subscribe: Call
     try:
         gateway = Gateway(bench)
         bench.clock.call(lambda: gateway.server.forward_to(forwarder.forward))
-        unit = Unit(bench, Panel(bench), Dm(bench), gateway)
+        unit = Unit(bench, Panel(bench), Dm(bench), gateway, Bootstrap(bench))
         unit.make_joined({"transmit_interval": 60, "transmit_offset": 1, "transmit_delay": 1})
         bench.clock.sleep(3 * 3600)
         arrivals = gateway.arrivals()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.bench import Bench
+from fixtures.bootstrap import Bootstrap
 from fixtures.dm import Dm
 from fixtures.gateway import (
     RSMB,
@@ -55,7 +56,7 @@ def a_run(capture: Path) -> tuple[int, int]:
     bench = Bench.on_twin(3, pcap=capture)
     try:
         gateway, dm = Gateway(bench), Dm(bench)
-        unit = Unit(bench, Panel(bench), dm, gateway)
+        unit = Unit(bench, Panel(bench), dm, gateway, Bootstrap(bench))
         unit.make_joined({"mqtt_sn_connection": "Compliant"})
 
         def sends() -> None:

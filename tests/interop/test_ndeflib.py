@@ -15,8 +15,8 @@ from nfc.clf import pn532, transport
 
 from bench.clock import WarpClock
 from bench.twin.cmi6110.otc import OtcService, RawValue, Status
-from bench.twin.pn532 import Pn532
-from bench.twin.type2tag import Type2Tag
+from bench.twin.nfc.pn532 import Pn532
+from bench.twin.nfc.type2tag import Type2Tag
 
 
 class FewSettings:

@@ -9,10 +9,10 @@ import pyvisa
 
 from bench.clock import WarpClock
 from bench.twin.cmi6110.current import CurrentTrace
-from bench.twin.hislip import HislipServer
-from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
+from bench.twin.supply.n6705 import N6705
+from bench.twin.wires.hislip import HislipServer
 
 
 @pytest.mark.parametrize("make_server", [ScpiServer, HislipServer])

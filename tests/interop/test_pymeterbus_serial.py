@@ -11,8 +11,8 @@ import serial
 
 from bench.clock import Clock, WarpClock
 from bench.timeline import Timeline
-from bench.twin.mbus_port import MBusPort
-from bench.twin.uh50 import UH50
+from bench.twin.meter.mbus_port import MBusPort
+from bench.twin.meter.uh50 import UH50
 from drivers.meter.mbus import MBusMaster
 
 

@@ -10,8 +10,8 @@ from ultraheat_api import HeatMeterService, UltraheatReader
 
 from bench.clock import WallClock
 from bench.timeline import Timeline
-from bench.twin.optical_port import OpticalPort
-from bench.twin.uh50 import UH50
+from bench.twin.meter.optical_port import OpticalPort
+from bench.twin.meter.uh50 import UH50
 from drivers.meter.optical import OpticalReader
 
 

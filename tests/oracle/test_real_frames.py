@@ -16,7 +16,7 @@ import pymbusparser
 import pytest
 
 from bench.payload.decode import decode
-from bench.payload.mbus import decode_long_frame, decode_mbus, decode_records
+from bench.payload.mbus import decode_long_frame, decode_mbus, decode_records, wired_telegram
 from bench.payload.optical import parse_optical
 from bench.payload.readout import Quantity, Record
 
@@ -83,7 +83,7 @@ def test_wired_frame_of_a_real_meter_agrees_with_the_decoded_file(name: str, cou
 
 
 def test_readout_of_the_wired_uh50_maps_tariffs_2_3_4_and_missing_time() -> None:
-    readout = decode_long_frame(read_hex("mbus/uh50_lug0404_wired.hex")).readout()
+    readout = wired_telegram([decode_long_frame(read_hex("mbus/uh50_lug0404_wired.hex"))]).newest
     assert readout.energy == Quantity(Decimal(32308), "MJ")
     assert readout.volume == Quantity(Decimal("1995.07"), "m3")
     assert readout.power == Quantity(Decimal("0.5"), "kW")

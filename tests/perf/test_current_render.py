@@ -8,9 +8,9 @@ import time
 from bench.clock import WarpClock
 from bench.timeline import Timeline
 from bench.twin.cmi6110.current import CurrentTrace
-from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
+from bench.twin.supply.n6705 import N6705
 from drivers.supply.keysight_n6700 import KeysightN6700
 
 

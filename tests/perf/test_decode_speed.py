@@ -23,7 +23,7 @@ logging.getLogger().setLevel(_level)
 logging.getLogger().handlers[:] = _handlers
 
 from bench.payload.decode import decode  # noqa: E402
-from bench.payload.mbus import decode_long_frame  # noqa: E402
+from bench.payload.mbus import decode_long_frame, wired_telegram  # noqa: E402
 
 DATA = Path(__file__).parents[1] / "data"
 ROUNDS = 300
@@ -65,7 +65,7 @@ def test_decoding_speed_is_printed_next_to_two_other_decoders() -> None:
 
         def ours(frame: bytes = frame) -> int:
             found = decode_long_frame(frame)
-            found.readout()
+            wired_telegram([found])
             return len(found.records)
 
         assert ours() == len(theirs()) == len(rust())

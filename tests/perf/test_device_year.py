@@ -4,6 +4,7 @@ import time
 
 from bench.analysis.schedule import transmissions
 from fixtures.bench import Bench
+from fixtures.bootstrap import Bootstrap
 from fixtures.dm import Dm
 from fixtures.gateway import Gateway
 from fixtures.panel import Panel
@@ -18,7 +19,7 @@ def test_a_device_year_runs_at_a_million_times_real_time(capsys):
     bench = Bench.on_twin(seed=1)
     try:
         panel, dm, gateway = Panel(bench), Dm(bench), Gateway(bench)
-        Unit(bench, panel, dm, gateway).make_joined()
+        Unit(bench, panel, dm, gateway, Bootstrap(bench)).make_joined()
         arrived, began = gateway.count, time.perf_counter()
         bench.clock.sleep(YEAR)
         took = time.perf_counter() - began

@@ -26,7 +26,7 @@ def test_years_with_dtls_pass_with_one_handshake_each(capsys):
     bench = Bench.on_twin(seed=1)
     try:
         panel, dm, gateway, bootstrap = Panel(bench), Dm(bench), Gateway(bench), Bootstrap(bench)
-        security = Security(bench, Unit(bench, panel, dm, gateway), dm, bootstrap)
+        security = Security(bench, Unit(bench, panel, dm, gateway, bootstrap), dm, bootstrap)
         bootstrap.give(dm_lifetime_s=LIFETIME_S)
         security.join(*CONNECTIONS)
         arrived, events, joined = gateway.count, len(dm.server.history), bench.clock.time()

@@ -11,8 +11,8 @@ from datetime import datetime
 from bench.clock import Clock, WarpClock
 from bench.timeline import Timeline
 from bench.twin.cmi6110.otc import FlashWriteError, OtcService, RawValue, Status
-from bench.twin.pn532 import Pn532
-from bench.twin.type2tag import Type2Tag
+from bench.twin.nfc.pn532 import Pn532
+from bench.twin.nfc.type2tag import FIRST_PAGE, Type2Tag
 from drivers.nfc.bench_otc import BenchOtcCodec
 from drivers.nfc.otc import Otc
 from drivers.nfc.pn532_reader import Pn532Reader
@@ -87,6 +87,13 @@ class NfcLab:
     service: OtcService
     reader: Pn532Reader
     otc: Otc
+
+    def overhear(self) -> list[bytes]:
+        """From now on, the NDEF messages that a reader has completed."""
+        heard: list[bytes] = []
+        self.clock.call(lambda: self.tag.follow_pages(
+            lambda page: heard.append(self.tag.ndef) if page == FIRST_PAGE and self.tag.ndef else None))
+        return heard
 
     def unplug(self) -> None:
         self.clock.call(self.twin.close)

@@ -41,8 +41,11 @@ class World:
     def output(self, number, value):
         if number == 5:
             self.actuator(value)
-        else:
+        elif number in (6, 7):
             self.at(100, {6: 2, 7: 3}[number], value)      # a test lamp shines into its sensor
+        elif number in (9, 10):
+            # What is connected to the supply now: the unit, either resistor.
+            print("X connected", *[self.pins[pin].value() for pin in (8, 9, 10)])
 
     def actuator(self, pressed):
         if pressed:

@@ -7,18 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from bench import instruments
 from bench.clock import WarpClock
 from bench.timeline import Timeline
 from bench.twin.cmi6110.current import CurrentTrace, Waveform
-from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
-from bench.twin.supplies import SUPPLIES
+from bench.twin.supply.supplies import SUPPLIES, wire_of
 from drivers.supply import MeasuringSupply
 from drivers.supply.in_series import InSeries
-from drivers.supply.keithley_dmm6500 import KeithleyDmm6500
-from drivers.supply.keysight_n6700 import KeysightN6700
-from drivers.supply.rohde_schwarz_ngu import RohdeSchwarzNgu
-from drivers.supply.scpi_supply import ScpiSupply
 
 T = TypeVar("T")
 
@@ -36,18 +32,20 @@ class PowerLab:
         self.connector = Signal(0.0)
         self.unit = CurrentTrace(clock, self.connector)
         self.power = clock.call(lambda: SUPPLIES[name](clock, self.connector, self.unit, random.Random(seed)))
-        self.servers = [ScpiServer(instrument) for instrument in self.power.instruments]
+        self.servers = [wire_of(instrument) for instrument in self.power.instruments]
         for server in self.servers:
             clock.run(server.start())
 
     def open(self, **options: Any) -> MeasuringSupply:
-        common = {"clock": self.clock, "timeline": self.timeline, "timeout_s": options.pop("timeout_s", 20.0)}
-        address = self.servers[0].address
-        if self.name == "n6705":
-            return KeysightN6700(address, **common, **options)
-        if self.name == "ngu":
-            return RohdeSchwarzNgu(address, **common, **options)
-        return InSeries(ScpiSupply(address, **common, **options), KeithleyDmm6500(self.servers[1].address, **common))
+        timeout_s = options.pop("timeout_s", 20.0)
+        supply = self._open("supply", self.power.supply_driver, 0, {"timeout_s": timeout_s, **options})
+        if self.power.ammeter_driver is None:
+            return supply
+        return InSeries(supply, self._open("ammeter", self.power.ammeter_driver, 1, {"timeout_s": timeout_s}))
+
+    def _open(self, kind: str, driver: str, place: int, options: dict[str, Any]) -> Any:
+        return instruments.find(kind, driver).open({"address": self.servers[place].address, **options}, self.clock,
+                                                   self.timeline)
 
     def supplied(self, volts: float = 3.6) -> MeasuringSupply:
         supply = self.open()

@@ -28,7 +28,7 @@ def trace(clock):
 
 @pytest.fixture
 def draws(clock, trace):
-    return Consumption(clock, trace, Waveform)
+    return Consumption(clock, trace, Waveform())
 
 
 def test_a_report_from_power_saving_costs_what_public_modems_cost(clock, trace, draws):

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.clock import WarpClock
-from bench.twin.hislip import HislipServer
 from bench.twin.scpi import Parameters, ScpiInstrument, command
+from bench.twin.wires.hislip import HislipServer
 
 
-class Meter(ScpiInstrument):
+class Meter(ScpiInstrument, source="this test"):
     identity = "Twin,Meter,TWIN0001,1.0"
 
     @command("DATA?")

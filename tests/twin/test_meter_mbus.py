@@ -12,16 +12,19 @@ from typing import Any
 
 import pymbusparser
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.clock import Clock, WallClock, WarpClock
 from bench.errors import BenchError
+from bench.payload.mbus import wired_telegram
 from bench.payload.readout import Quantity
 from bench.timeline import Timeline
-from bench.twin.mbus_port import MBusPort
-from bench.twin.pty_wire import PtyWire
-from bench.twin.rfc2217_wire import Rfc2217Wire
-from bench.twin.uh50 import UH50
-from drivers.meter.mbus import MBusMaster
+from bench.twin.meter.mbus_port import MBusPort
+from bench.twin.meter.uh50 import UH50
+from bench.twin.wires.pty import PtyWire
+from bench.twin.wires.rfc2217 import Rfc2217Wire
+from drivers.meter.mbus import MBusMaster, find_frame
 
 REAL = Path(__file__).parents[1] / "data" / "mbus" / "uh50_lug0404_wired.decoded.json"
 
@@ -46,7 +49,7 @@ class Lab:
         self.port = clock.call(lambda: MBusPort(self.meter, clock, wire=tapped, address=own_address,
                                                 baudrate=own_baudrate))
         self.timeline = Timeline(clock.time)
-        self.master = MBusMaster(self.port.path, timeline=self.timeline, **master)
+        self.master = MBusMaster(self.port.path, timeline=self.timeline, clock=clock, **master)
 
     def close(self) -> None:
         self.master.close()
@@ -128,8 +131,8 @@ def test_negative_power_and_flow_keep_their_sign(lab: Callable[..., Lab]) -> Non
     station.meter.hold(power_kw=Decimal("-0.2"), flow_m3_h=Decimal("-0.012"))
     (frame,) = station.master.request()
     assert bytes.fromhex("0B 2D 02 00 F0") in frame.raw      # as a real meter sends -200 W
-    assert frame.readout().power == Quantity(Decimal("-0.2"), "kW")
-    assert frame.readout().flow == Quantity(Decimal("-0.012"), "m3/h")
+    assert wired_telegram([frame]).newest.power == Quantity(Decimal("-0.2"), "kW")
+    assert wired_telegram([frame]).newest.flow == Quantity(Decimal("-0.012"), "m3/h")
 
 
 @pytest.mark.parametrize(("energy_step", "shown"), [
@@ -234,6 +237,103 @@ def test_a_fault_is_cured_by_repetition_and_if_it_lasts_it_is_the_benchs(lab: Ca
         station.master.read()
     assert f"M-Bus master at {station.port.path}" in str(error.value)
     assert station.master.read().energy is not None
+
+
+# -- buses as they are: what public reports of libmbus say ------------------------------------------------------------
+
+WIRES = pytest.mark.parametrize("wire", [PtyWire, Rfc2217Wire])
+
+
+@WIRES
+@pytest.mark.parametrize("address", [5, "70444600"])
+def test_an_echo_is_not_an_answer(lab: Callable[..., Lab], wire: Any, address: Any) -> None:
+    station = lab(own_address=5, address=address, wire=wire)
+    station.meter.property_number = "70444600"
+    station.port.echo = True
+    assert station.master.read().energy is not None
+    station.master.set_clock(datetime(2031, 12, 31, 23, 58))
+    assert station.meter.clock_now() == datetime(2031, 12, 31, 23, 58)
+    assert station.heard.count(0x16) >= 3
+    assert len(station.master.request()) == 1
+
+
+def test_a_bus_that_only_echoes_is_told_from_one_that_is_silent(lab: Callable[..., Lab]) -> None:
+    station = lab(own_address=5, address=6)
+    station.port.echo = True
+    with pytest.raises(BenchError, match="saw silence after its own echo"):
+        station.master.read()
+
+
+@WIRES
+@pytest.mark.parametrize("noise", ["00", "FF" * 20, "55AA00FE", "68", "68 11 22 68", "10 40 40 40", "68 68 10 10 00"])
+def test_noise_of_a_bus_that_wakes_up_is_skipped(lab: Callable[..., Lab], wire: Any, noise: str) -> None:
+    station = lab(wire=wire)
+    station.port.noise = bytes.fromhex(noise)
+    station.port.echo = True
+    assert station.master.read().energy is not None
+    assert station.heard == bytes.fromhex("1040FE3E16 107BFE7916")     # at the first try
+
+
+def test_noise_without_end_is_a_bench_error_that_counts_it(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.port.noise = bytes(5000)
+    with pytest.raises(BenchError, match=r"saw silence after \d+ bytes of noise"):
+        station.master.read()
+
+
+@WIRES
+@pytest.mark.parametrize("each", [1, 7, 39])
+def test_an_answer_in_several_telegrams_is_one_readout(lab: Callable[..., Lab], wire: Any, each: int) -> None:
+    station = lab(wire=wire)
+    whole = station.master.read()
+    station.port.records_per_telegram = each
+    if each == 1:       # 40 telegrams
+        with pytest.raises(BenchError, match="at most 16 telegrams"):
+            station.master.read()
+        return
+    parts = station.master.read()
+    again = station.master.read()        # begins with the first telegram
+    for readout in (parts, again):
+        assert (readout.energy, readout.volume, readout.flow, readout.missing_time, readout.time) == (
+            whole.energy, whole.volume, whole.flow, whole.missing_time, whole.time)
+        assert len([record for record in readout.records if record.dif != b"\x1f"]) == 40
+
+
+def test_a_meter_that_is_too_busy_is_asked_again_after_a_pause(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.port.application_errors = [8, 8]
+    assert station.master.read().energy is not None
+    assert station.heard == bytes.fromhex("1040FE3E16 107BFE7916 105BFE5916 107BFE7916")   # with the FCB toggled
+    station.port.application_errors = [8, 8, 8]
+    with pytest.raises(BenchError, match="saw the meter's application error 8: application too busy"):
+        station.master.read()
+    assert station.master.read().energy is not None
+
+
+@pytest.mark.parametrize(("code", "text"), [
+    (9, "9: too many readouts"), (0, "0: unspecified"), (0x7F, "127: reserved")])
+def test_another_application_error_is_named_at_once(lab: Callable[..., Lab], code: int, text: str) -> None:
+    station = lab()
+    station.port.application_errors = [code]
+    with pytest.raises(BenchError, match=f"saw the meter's application error {text}"):
+        station.master.read()
+    assert station.heard.count(b"\x10\x7b") == 1
+    assert station.master.read().energy is not None
+
+
+@given(noise=st.binary(max_size=30), kind=st.sampled_from(["E5", "1008050D16", "68030368080170791600"[:18]]))
+def test_a_frame_is_found_behind_noise_that_is_no_start_of_one(noise: bytes, kind: str) -> None:
+    frame = bytes.fromhex(kind)
+    noise = bytes(byte for byte in noise if byte not in (0xE5, 0x10, 0x68))
+    assert find_frame(noise + frame) == (len(noise), len(frame))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_noise_and_perhaps_the_start_of_a_frame(heard: bytes) -> None:
+    skipped, length = find_frame(heard)
+    assert 0 <= skipped <= len(heard)
+    assert 0 <= length <= 261
+    assert (length == 0) == (skipped == len(heard))
 
 
 def test_application_reset_reaches_the_meter(lab: Callable[..., Lab]) -> None:

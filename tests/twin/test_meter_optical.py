@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -18,10 +19,10 @@ from bench.clock import Clock, WallClock, WarpClock
 from bench.errors import BenchError
 from bench.payload.readout import Quantity
 from bench.timeline import Timeline
-from bench.twin.optical_port import OpticalPort, telegram
-from bench.twin.pty_wire import PtyWire
-from bench.twin.rfc2217_wire import Rfc2217Wire
-from bench.twin.uh50 import UH50
+from bench.twin.meter.optical_port import OpticalPort, telegram
+from bench.twin.meter.uh50 import UH50
+from bench.twin.wires.pty import PtyWire
+from bench.twin.wires.rfc2217 import Rfc2217Wire
 from drivers.meter.optical import OpticalReader
 
 CAPTURES = Path(__file__).parents[1] / "data" / "optical"
@@ -249,6 +250,34 @@ def test_any_answer_gives_a_readout_or_a_bench_error(clock: Clock, ident: bytes,
     clock.call(wires[0].close)
 
 
+@pytest.mark.parametrize("length", [1, 399, 1000, 9000])
+def test_noise_before_the_block_is_no_part_of_it(lab: Callable[..., Lab], length: int) -> None:
+    # esphome-uh50reader, issue 11: garbage of the head between the identification and STX
+    station = lab()
+    noise = random.Random(length).choices([byte for byte in range(1, 127) if byte not in b"\x03\r\n/"], k=length)
+    station.port.noise_before_block = bytes(noise)      # with STX in it
+    assert station.reader.read().energy is not None
+    assert station.port.wake_ups == 1
+
+
+def test_noise_that_never_becomes_a_block_is_called_that(clock: Clock) -> None:
+    wires: list[PtyWire] = []
+    clock.call(lambda: wires.append(PtyWire(clock, lambda _: wires[0].write(b"/LUGCUH50\r\n" + b"~" * 5000))))
+    reader = OpticalReader(wires[0].path, timeline=Timeline(clock.time), clock=clock)
+    with pytest.raises(BenchError, match="saw 5000 characters of noise before STX"):
+        reader.read()
+    reader.close()
+    clock.call(wires[0].close)
+
+
+def test_an_extended_readout_without_identification_is_read(lab: Callable[..., Lab]) -> None:
+    station = lab()
+    station.port.identifies = False
+    seen = station.reader.read()
+    assert (seen.ident, seen.findings) == (None, ())
+    assert seen.power is not None
+
+
 # -- sparing the battery ------------------------------------------------------------------------------------------
 
 def test_a_battery_meter_is_not_woken_again_within_the_interval(lab: Callable[..., Lab]) -> None:
@@ -289,6 +318,35 @@ def test_a_meter_that_takes_its_real_time_is_read() -> None:
         assert station.port.paced
         seen = station.reader.read()
         assert seen.findings == () and seen.power is not None
+        station.close()
+
+
+@pytest.mark.parametrize(("identifies", "baud", "wake_ups"), [
+    (True, 2400, 1), (True, 300, 3), (False, 300, 1), (False, 2400, 3)])
+def test_an_extended_readout_is_read_at_300_and_at_2400_bd_with_and_without_identification(
+        identifies: bool, baud: int, wake_ups: int) -> None:
+    with WallClock() as clock:
+        station = Lab(clock, answer_timeout_s=3.0)
+        station.port.waits_for_speed_s = 1.5
+        station.port.identifies, station.port.extended_baud = identifies, baud
+        seen = station.reader.read()
+        assert seen.findings == () and seen.power is not None
+        assert station.port.wake_ups == wake_ups
+        assert station.reader.read().power is not None
+        assert station.port.wake_ups == wake_ups + 1     # the speeds that were right are kept
+        station.close()
+
+
+@pytest.mark.parametrize("identifies", [True, False])
+def test_an_extended_readout_at_a_speed_that_nobody_knows_falls_back_to_the_plain_one(identifies: bool) -> None:
+    with WallClock() as clock:
+        station = Lab(clock, answer_timeout_s=3.0)
+        station.port.waits_for_speed_s = 1.5
+        station.port.identifies, station.port.extended_baud = identifies, 9600
+        seen = station.reader.read()
+        assert seen.energy is not None and seen.power is None
+        assert [finding.code for finding in seen.findings] == ["no-extended-readout"]
+        assert "no block of data" in seen.findings[0].text
         station.close()
 
 

@@ -13,12 +13,12 @@ from bench.clock import WarpClock
 from bench.errors import BenchError
 from bench.payload.optical import OpticalReadout
 from bench.timeline import Timeline
-from bench.twin.cell import Cell
-from bench.twin.cmw500 import Cmw500
-from bench.twin.meter_simulator import MeterSimulator as Twin
-from bench.twin.optical_port import OpticalPort
+from bench.twin.meter.meter_simulator import MeterSimulator as Twin
+from bench.twin.meter.optical_port import OpticalPort
+from bench.twin.meter.uh50 import UH50
+from bench.twin.radio.cell import Cell
+from bench.twin.radio.cmw500 import Cmw500
 from bench.twin.scpi import ScpiServer
-from bench.twin.uh50 import UH50
 from drivers.meter.optical import OpticalReader
 from drivers.meter.simulator import MeterSimulator
 
@@ -172,3 +172,49 @@ def test_another_instrument_at_the_address_is_refused(bench: Bench) -> None:
     with pytest.raises(BenchError, match="expected a meter simulator"):
         MeterSimulator(other.address, timeline=bench.timeline)
     bench.clock.run(other.stop())
+
+
+def test_it_remembers_what_it_told_the_unit_and_when(bench: Bench) -> None:
+    assert bench.simulator.oldest_answer() is None
+    assert bench.simulator.answers(datetime(2026, 1, 1), datetime(2027, 1, 1)) == []
+    bench.simulator.set_tariffs("1.000", None, "3.000")
+    bench.simulator.set_error_flags(2)
+    bench.simulator.set_numbers(fabrication="61234567", customer="00012345")
+    told = bench.clock.call(bench.meter.answer_module)
+    bench.clock.sleep(600)
+    bench.clock.call(bench.meter.answer_module)
+
+    first, second = bench.simulator.answers(datetime(2026, 3, 2, 10, 30), datetime(2026, 3, 2, 10, 40))
+    assert bench.simulator.answers(datetime(2026, 3, 2, 10, 31), datetime(2026, 3, 2, 10, 39)) == []
+    assert first.readout.time == datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+    assert second.readout.time == datetime(2026, 3, 2, 10, 40, tzinfo=UTC)
+    assert (first.readout.meter_id, first.property_number) == ("61234567", "00012345")
+    assert first.readout.energy is not None and str(first.readout.energy) == f"{told.energy} MWh"
+    assert [str(each) for each in first.readout.tariffs] == ["1.000 MWh", "None", "3.000 MWh"]
+    assert first.readout.error_flags == 2
+    assert str(first.readout.return_temperature) == f"{told.return_c} C"
+
+    bench.simulator.reset()
+    assert bench.simulator.oldest_answer() == datetime(2026, 3, 2, 10, 30), "*RST keeps the log"
+    assert len(bench.simulator.answers(datetime(2026, 3, 2), datetime(2026, 3, 3))) == 2
+
+
+def test_a_long_log_comes_in_parts_and_the_oldest_answers_are_forgotten(bench: Bench) -> None:
+    def tell() -> None:
+        for _ in range(10_600):
+            bench.meter.answer_module()
+
+    bench.clock.sleep(60)
+    bench.clock.call(bench.meter.answer_module)
+    bench.clock.sleep(60)
+    bench.clock.call(tell)
+    assert len(bench.simulator.answers(datetime(2026, 3, 2), datetime(2026, 3, 3))) == 10_000
+    assert bench.simulator.oldest_answer() == datetime(2026, 3, 2, 10, 32)
+
+
+@pytest.mark.parametrize("command", [
+    "MET:LOG?", 'MET:LOG? "2026-03-02T00:00"', 'MET:LOG? "2026-03-02","2026-03-03",0', "MET:LOG? 1,2,0",
+    'MET:LOG? "2026-03-02T00:00","2026-03-03T00:00",-1', "MET:LOG:OLD? 1"])
+def test_an_odd_question_about_the_log_is_an_error(bench: Bench, command: str) -> None:
+    with pytest.raises(BenchError):
+        bench.simulator._visa.query(command)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from bench.clock import Clock, WarpClock
-from bench.twin.uh50 import UH50
+from bench.twin.meter.uh50 import UH50
 
 EPOCH = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 from nfc_lab import DELIVERED, PAK_HEX, NfcLab, nfc_lab
 
 from bench.errors import BenchError, NotObserved
+from bench.manual.settings import Value
 from drivers.nfc import Pak, Status
 from drivers.nfc.bench_otc import BenchOtcCodec
 from drivers.nfc.otc import Otc, load_codec
-from drivers.nfc.tag_session import TagFormatError, TagLostError
+from drivers.nfc.tag_session import TagFormatError, TagLostError, TagSession
 
 PAK = Pak.from_hex(PAK_HEX)
 WRONG_PAK = Pak.from_hex("00" * 16)
@@ -49,6 +51,15 @@ def test_all_46_readable_settings_are_read_with_their_names(lab: NfcLab) -> None
         "CMi6110", "94193A0401000001", "1.4.0")
     assert snapshot.locked is False
     assert snapshot.unknown == {}
+
+
+def test_all_of_the_tags_memory_is_read_behind_the_message_too(lab: NfcLab) -> None:
+    hidden = bytes(range(0x60, 0x70))
+    lab.clock.call(lambda: lab.tag.put(0xDE, hidden))
+    memory = lab.otc.memory()
+    assert memory.startswith(lab.tag.uid)
+    assert hidden in memory
+    assert b"bench.example:otc-cfg" in memory
 
 
 def test_a_setting_of_each_type_is_written(lab: NfcLab) -> None:
@@ -156,8 +167,7 @@ def test_three_wrong_paks_block_for_60_s_and_then_for_twice_as_long(locked: NfcL
 
 
 def test_a_replayed_request_is_answered_but_not_applied_again(lab: NfcLab) -> None:
-    requests: list[bytes] = []
-    lab.clock.call(lambda: lab.tag.follow_messages(requests.append))
+    requests = lab.overhear()
     lab.otc.write({"utc_offset": 60})
     assert len(lab.store.applied) == 1
 
@@ -172,8 +182,7 @@ def test_a_replayed_request_is_answered_but_not_applied_again(lab: NfcLab) -> No
 
 
 def test_a_recorded_request_with_a_good_mac_is_worth_nothing_later(locked: NfcLab) -> None:
-    requests: list[bytes] = []
-    locked.clock.call(lambda: locked.tag.follow_messages(requests.append))
+    requests = locked.overhear()
     locked.otc.write({"utc_offset": 60}, pak=PAK)
     forged = cbor2.loads(_payload(requests[0], "otc-req"))
     forged[1] += 1                                  # the right sequence number, but the old nonce
@@ -252,8 +261,7 @@ def test_the_bench_itself_tears_a_write_by_its_field(lab: NfcLab, pages: int, ta
 # -- replay -----------------------------------------------------------------------------------------------------------
 
 def test_a_recorded_write_is_sent_again_octet_for_octet_and_the_unit_refuses_it(locked: NfcLab) -> None:
-    heard: list[bytes] = []
-    locked.clock.call(lambda: locked.tag.follow_messages(heard.append))
+    heard = locked.overhear()
     locked.otc.write({"utc_offset": 60}, pak=PAK)
     recording = locked.otc.recorded
     locked.otc.write({"utc_offset": 0}, pak=PAK)
@@ -304,17 +312,22 @@ def test_a_codec_that_is_not_installed_is_told() -> None:
         load_codec("elvaco-otc")
 
 
-def test_an_installed_package_brings_its_own_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "vendor_otc.py").write_text(
-        "from drivers.nfc import CodecInfo\n"
-        "class VendorCodec:\n"
-        "    info = CodecInfo('vendor-otc', '7', True, 'under agreement')\n")
-    about = tmp_path / "vendor_otc-7.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor-otc\nVersion: 7\n")
-    (about / "entry_points.txt").write_text("[mcm_bench.otc_codecs]\nvendor-otc = vendor_otc:VendorCodec\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert load_codec("vendor-otc").info.vendor_format is True
+def test_a_codec_whose_maker_stands_for_it_may_write_to_a_real_unit(lab: NfcLab) -> None:
+    class Supplied(BenchOtcCodec):
+        info = replace(BenchOtcCodec.info, vendor_format=True)
+
+    assert Otc(lab.reader, Supplied(), lab.clock, lab.timeline).write({"utc_offset": 60}).status is Status.OK
+
+
+def test_a_codec_that_fails_is_never_the_units_fault_and_tells_no_secret(lab: NfcLab) -> None:
+    class Careless(BenchOtcCodec):
+        def write(self, tag: TagSession, changes: Mapping[str, Value], pak: Pak | None) -> bytes:
+            raise AssertionError(PAK_HEX)
+
+    otc = Otc(lab.reader, Careless(), lab.clock, lab.timeline, reference_tag=True)
+    with pytest.raises(BenchError, match=r"codec bench-otc: .* saw AssertionError in test_nfc_otc\.py, line") as told:
+        otc.write({"utc_offset": 60}, pak=PAK)
+    assert PAK_HEX not in str(told.getrepr())
 
 
 # -- secrets ----------------------------------------------------------------------------------------------------------
@@ -322,8 +335,7 @@ def test_an_installed_package_brings_its_own_codec(tmp_path: Path, monkeypatch: 
 def test_no_secret_reaches_logs_timeline_or_reprs(locked: NfcLab, caplog: pytest.LogCaptureFixture, tmp_path: Path,
                                                    capfd: pytest.CaptureFixture[str]) -> None:
     caplog.set_level(logging.DEBUG)
-    requests: list[bytes] = []
-    locked.clock.call(lambda: locked.tag.follow_messages(requests.append))
+    requests = locked.overhear()
     nonce = cbor2.loads(_payload(locked.tag.ndef, "otc-id"))[6]
     locked.otc.write({"utc_offset": 60}, pak=PAK)
     locked.otc.write({"utc_offset": 60}, pak=WRONG_PAK)

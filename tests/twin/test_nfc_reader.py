@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +16,8 @@ from nfc_lab import NfcLab, nfc_lab
 from bench.clock import WarpClock
 from bench.errors import BenchError
 from bench.timeline import Timeline
-from bench.twin.pn532 import Pn532
-from bench.twin.type2tag import Type2Tag
+from bench.twin.nfc.pn532 import Pn532
+from bench.twin.nfc.type2tag import Type2Tag
 from drivers.nfc.pn532_reader import Pn532Reader
 from drivers.nfc.tag_session import NoTagError, TagFormatError, TagLostError
 
@@ -45,6 +48,16 @@ def test_a_message_of_any_length_comes_back_as_written(lab: NfcLab, length: int)
     with lab.reader.tap() as tag:
         assert tag.read_ndef() == message
     assert lab.tag.ndef == message
+
+
+def test_who_ends_a_run_while_nfcpy_sets_a_speed_is_heard(lab: NfcLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                          ) -> None:
+    stty = tmp_path / "stty"
+    stty.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\nexec /bin/stty \"$@\"\n")
+    stty.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(KeyboardInterrupt):
+        lab.reader.identify()
 
 
 def test_a_message_too_long_for_the_tag_is_refused_and_changes_nothing(lab: NfcLab) -> None:
@@ -174,6 +187,52 @@ def test_wrong_checksums_are_the_benchs_fault_and_do_not_stay(lab: NfcLab) -> No
         lab.otc.read()
     lab.twin.bad_checksum = False
     assert lab.otc.read().values["meter_id"] == "12345678"
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers=st.lists(st.one_of(st.none(), st.binary(max_size=20), st.integers(0, 12)), min_size=1, max_size=40),
+       opened=st.booleans())
+def test_a_chip_that_talks_nonsense_is_the_benchs_fault_whatever_nfcpy_raises(
+        answers: list[bytes | int | None], opened: bool) -> None:
+    # nfcpy raises IndexError, TypeError and ValueError, too.
+    with nfc_lab() as lab:
+        if opened:
+            lab.reader.identify()
+        left = list(answers)
+
+        def spoil(data: bytes) -> bytes:
+            answer = left.pop(0) if left else None
+            return data if answer is None else data[:answer] if isinstance(answer, int) else data[:2] + answer
+
+        lab.twin.spoil = spoil
+        with contextlib.suppress(BenchError):
+            lab.otc.read()
+        lab.twin.spoil = bytes
+        assert lab.otc.read().values["meter_id"] == "12345678"
+        assert not lab.tag.field.value
+
+
+def test_a_second_user_of_the_port_is_refused_and_the_first_notices_nothing(lab: NfcLab) -> None:
+    with lab.reader.tap() as tag:
+        with pytest.raises(BenchError, match="saw a port that another program has open"):
+            Pn532Reader(lab.twin.wire.path, lab.clock, lab.timeline).identify()
+        assert tag.read_ndef()
+
+
+def test_a_machine_under_load_makes_no_reader_dead(lab: NfcLab) -> None:
+    lab.clock.loop.call_soon_threadsafe(time.sleep, 1.5)       # nfcpy's patience is 0.1 s, ours 0.5 s
+    assert lab.otc.read().values["meter_id"] == "12345678"
+
+
+def test_a_loop_that_is_late_after_each_answer_makes_no_reader_dead(lab: NfcLab) -> None:
+    def late(data: bytes) -> bytes:
+        lab.clock.loop.call_soon(time.sleep, 0.05)      # until then it does not see what the host sends next
+        return data
+
+    lab.twin.spoil = late
+    for _ in range(3):
+        assert lab.reader.identify() == "PN532v1.6"
+        lab.reader.close()
 
 
 def test_a_port_that_is_not_there_is_the_benchs_fault(lab: NfcLab) -> None:

@@ -18,7 +18,19 @@ from bench.analysis.leds import pulses
 from bench.clock import WallClock
 from bench.timeline import Timeline
 from drivers.panel.edge_box import EdgeBox
-from drivers.panel.lines import Edge, Garbage, Hello, Message, PressDone, Stamp, Trouble, read_line
+from drivers.panel.lines import (
+    Edge,
+    Garbage,
+    Hello,
+    Lamp,
+    Load,
+    Message,
+    PressDone,
+    Relay,
+    Stamp,
+    Trouble,
+    read_line,
+)
 
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "drivers" / "panel" / "firmware"
@@ -68,7 +80,7 @@ class Box:
 @pytest.fixture
 def box() -> Iterator[Box]:
     box = Box()
-    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
+    assert box.hear(Hello) == [Hello("1.3", 50, lamps=True, relay=True, loads=True)]
     yield box
     box.close()
 
@@ -81,7 +93,7 @@ def armed(box: Box) -> None:
 
 def test_the_firmware_answers_who_it_is_and_what_time_it_is(box: Box) -> None:
     box.say("h")
-    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
+    assert box.hear(Hello) == [Hello("1.3", 50, lamps=True, relay=True, loads=True)]
     box.say("t")
     (stamp,) = box.hear(Stamp)
     box.say("t")
@@ -148,7 +160,8 @@ def test_the_watchdog_lets_the_button_go_after_65_s() -> None:
 
 
 @pytest.mark.parametrize("command", ["nonsense", "press", "press 0", "press 65001", "press -5", "press 5 5", "T",
-                                     "lamp blue 1", "lamp green 2", "x" * 500])
+                                     "lamp blue 1", "lamp green 2", "relay", "relay 2", "watchdog", "watchdog 0",
+                                     "watchdog 3601", "load", "load 3", "load 1 1", "x" * 500])
 def test_what_is_no_command_is_refused_and_does_nothing(box: Box, command: str) -> None:
     armed(box)
     box.say(command)
@@ -165,16 +178,70 @@ def test_a_box_that_is_not_armed_tells_no_edges(box: Box) -> None:
     box.hear(Trouble)      # held already
     box.say("release")
     box.say("h")
-    assert box.hear(Hello) == [Hello("1.1", 50, lamps=True)]
+    assert box.hear(Hello) == [Hello("1.3", 50, lamps=True, relay=True, loads=True)]
 
 
 def test_a_test_lamp_lights_its_sensor(box: Box) -> None:
     armed(box)
     for level, on in (("1", True), ("0", False)):
         box.say(f"lamp red {level}")
-        (edge,) = box.hear(Edge)
+        lamp, edge = box.hear(Edge)
+        assert isinstance(lamp, Lamp)
         assert isinstance(edge, Edge)
-        assert (edge.channel, edge.on) == ("red", on)
+        assert (lamp.channel, lamp.on) == (edge.channel, edge.on) == ("red", on)
+        assert 100 <= edge.stamp_us - lamp.stamp_us < 500, "it shines 100 us after it was switched"
+
+
+def test_the_supply_relay_is_switched_and_said_to_be(box: Box) -> None:
+    for command, closed in (("relay 0", False), ("relay 1", True), ("relay 0", False), ("watchdog 3600", True)):
+        box.say(command)
+        assert box.hear(Relay) == [Relay(closed)]
+
+
+def test_a_reference_resistor_takes_the_units_place_and_the_unit_its_place(box: Box) -> None:
+    box.say("load 2")
+    assert box.hear(Load) == [Trouble("connected 0 0 1"), Load(2)]
+    box.say("relay 1")      # the resistor goes before the unit comes
+    assert box.hear(Relay) == [Trouble("connected 0 0 0"), Relay(True)]
+    box.say("load 1")       # the unit goes before the resistor comes
+    assert box.hear(Load) == [Trouble("connected 0 1 0"), Load(1)]
+    box.say("h")
+    assert box.hear(Hello)[0] == Trouble("connected 0 0 0")
+
+
+def test_a_forgotten_reference_resistor_is_taken_away() -> None:
+    box = Box(step_us=5000)
+    box.hear(Hello)
+    box.say("load 2")
+    assert box.hear(Load)[0] == Trouble("connected 0 0 1")
+    assert box.hear(Trouble) == [Trouble("connected 0 0 0")]
+    assert box.hear(Trouble) == [Trouble("watchdog: reference load off after 60 s")]
+    box.close()
+
+
+def test_a_silent_host_costs_the_unit_its_supply_and_frees_the_button() -> None:
+    box = Box(step_us=500)
+    box.hear(Hello)
+    armed(box)
+    box.say("hold")
+    box.hear(Edge)
+    box.say("t")
+    (*_, before) = box.hear(Stamp)
+    box.say("watchdog 3")
+    for _ in range(5):
+        box.say("alive")
+    messages = box.hear(Trouble)
+    box.say("alive")        # too late: what is open stays open
+    box.say("t")
+    *rest, after = box.hear(Stamp)
+    box.say("relay 1")
+    assert box.hear(Relay) == [Relay(True)]
+    box.close()
+    assert messages[-1] == Trouble("watchdog: supply cut after 3 s")
+    assert any(isinstance(message, PressDone) for message in messages + rest)
+    assert isinstance(before, Stamp)
+    assert isinstance(after, Stamp)
+    assert 3_000_000 <= after.stamp_us - before.stamp_us < 6_000_000    # its time goes on while the host is slow
 
 
 def test_no_line_is_garbage_to_the_driver(box: Box) -> None:
@@ -191,7 +258,7 @@ def test_the_driver_works_the_firmware_over_a_serial_line() -> None:
         with WallClock() as clock:
             timeline = Timeline(clock.time, clock.nudge)
             panel = EdgeBox(os.ttyname(slave), clock, timeline)
-            assert panel.identity == "edge box, firmware 1.1, crystal 50 ppm"
+            assert panel.identity == "edge box, firmware 1.3, crystal 50 ppm"
             assert 0 < panel.uncertainty_s < 1
             panel.press(0.2)
             clock.wait_for(lambda: timeline.select("panel", "led", channel="green", on=False), timeout=30)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from bench.clock import WarpClock
 from bench.twin.cmi6110.current import CurrentTrace
-from bench.twin.n6705 import N6705
 from bench.twin.scpi import Boolean, Choice, Number, Parameters, ScpiInstrument, command
 from bench.twin.signal import Signal
+from bench.twin.supply.n6705 import N6705
 
 
-class Bench(ScpiInstrument):
+class Bench(ScpiInstrument, source="this test"):
     identity = "Twin,Bench,TWIN0001,1.0"
     installed_channels = frozenset({1, 2})
     level = Number("[SOURce:]VOLTage[:LEVel][:IMMediate]", 0.0, low=0.0, high=20.0, unit="V")

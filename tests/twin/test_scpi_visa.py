@@ -10,12 +10,12 @@ import pytest
 
 from bench.clock import WarpClock
 from bench.errors import BenchError
-from bench.twin.hislip import HislipServer
 from bench.twin.scpi import Parameters, ScpiInstrument, ScpiServer, command
+from bench.twin.wires.hislip import HislipServer
 from drivers.visa import VisaInstrument
 
 
-class Odd(ScpiInstrument):
+class Odd(ScpiInstrument, source="this test"):
     """An instrument with bad habits."""
 
     identity = "Twin,Odd,TWIN0001,1.0"
@@ -92,7 +92,7 @@ def test_opening_asks_for_the_identity_and_clears_old_errors(server):
 
 def test_nagle_is_off(server):
     visa = connect(server)
-    assert visa._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert visa._answers._wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     visa.close()
 
 

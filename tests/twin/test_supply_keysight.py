@@ -14,9 +14,9 @@ from bench.clock import WarpClock
 from bench.errors import BenchError
 from bench.timeline import Timeline
 from bench.twin.cmi6110.current import CurrentTrace, Waveform
-from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
+from bench.twin.supply.n6705 import N6705
 from drivers.supply.keysight_n6700 import KeysightN6700
 from fixtures.power import capture_of
 
@@ -30,6 +30,7 @@ class Lab:
         self.terminals = Signal(0.0)
         self.unit = CurrentTrace(clock, self.terminals)
         self.instrument = N6705(clock, self.terminals, self.unit, random.Random(seed))
+        self.module = self.instrument.module(1)
         self.server = ScpiServer(self.instrument)
         clock.run(self.server.start())
 
@@ -140,7 +141,8 @@ def test_the_current_follows_the_voltage_and_a_wake_is_told_apart(lab, clock, vo
     assert [round(wake.start_s) for wake in sleep.wakes] == [100]
     assert sleep.wakes[0].duration_s == pytest.approx(1.5, abs=0.2)
     assert sleep.wakes[0].peak_a == pytest.approx(2.3052e-3 * 3.6 / voltage, rel=0.05)     # a tick falls into it
-    true_charge = lab.truth(lambda: lab.unit.charge(log.start_s, log.start_s + len(log.mean_a) * log.period_s))
+    start_s, end_s = log.start_bench_s, log.start_bench_s + len(log.mean_a) * log.period_s
+    true_charge = lab.truth(lambda: lab.unit.charge(start_s, end_s))
     measured = charge(capture_of(log))
     assert abs(measured - true_charge) < float(log.uncertainty_a.sum()) * log.period_s
     assert clock.time() == pytest.approx(600.0, abs=0.2)
@@ -155,7 +157,7 @@ def test_the_peak_of_a_transmission_is_seen_at_the_finest_period(lab):
     log = supply.log(3.0, 0.0003072)
     assert len(log.mean_a) == pytest.approx(3.0 / 0.0003072, abs=2)
     assert peak_current(capture_of(log)) == pytest.approx(0.25, rel=0.01)
-    assert log.start_s + np.argmax(log.maximum_a > 0.1) * log.period_s == pytest.approx(1.0005, abs=0.0004)
+    assert log.start_bench_s + np.argmax(log.maximum_a > 0.1) * log.period_s == pytest.approx(1.0005, abs=0.0004)
 
 
 def test_the_limit_never_hides_a_peak_that_the_manual_forbids(lab):
@@ -200,14 +202,14 @@ def test_equal_seeds_measure_equally_and_other_seeds_do_not(make_lab):
 
 def test_an_overrun_of_the_instruments_buffer_is_a_bench_error(lab):
     supply = lab.open()
-    lab.instrument.fifo_s = 1.0
+    lab.module.fifo_s = 1.0
     with pytest.raises(BenchError, match="a log without gaps"):
         supply.log(30.0, 0.01)
 
 
 def test_a_fixed_range_in_place_of_seamless_ranging_is_a_bench_error(lab):
     supply = lab.open()
-    lab.instrument.range_locked = True
+    lab.module.range_locked = True
     with pytest.raises(BenchError, match="seamless ranging"):
         supply.log(1.0, 0.01)
 
@@ -217,10 +219,10 @@ def test_a_tripped_protection_is_a_bench_error_and_switching_on_clears_it(lab):
     supply.set_voltage(3.6)
     supply.output_on()
     supply.check()
-    lab.instrument.execute("VOLT:PROT 3.0,(@1)")
+    lab.instrument.execute("VOLT:PROT:REM 3.0,(@1)")
     with pytest.raises(BenchError, match="over-voltage"):
         supply.check()
-    lab.instrument.execute("VOLT:PROT 4.5,(@1)")
+    lab.instrument.execute("VOLT:PROT:REM 4.5,(@1)")
     supply.output_on()
     assert lab.terminals.value == 3.6
 
@@ -250,7 +252,7 @@ def test_the_supply_tells_its_calibration_and_tests_itself(lab):
 def test_an_offset_of_the_instrument_shows_in_the_reading(lab):
     supply = lab.open()
     before = supply.mean_current(10.0).mean_a
-    lab.instrument.input.offset_a = 3e-6
+    lab.module.input.offset_a = 3e-6
     assert supply.mean_current(10.0).mean_a - before == pytest.approx(3e-6, rel=0.01)
 
 
@@ -305,7 +307,7 @@ def test_an_impossible_log_is_refused(lab, duration, period):
 
 
 def test_the_overvoltage_protection_trips(lab):
-    lab.instrument.execute("VOLT:PROT 4.5,(@1);:VOLT 3.6,(@1);:OUTP ON,(@1)")
+    lab.instrument.execute("VOLT:PROT:REM 4.5,(@1);:VOLT 3.6,(@1);:OUTP ON,(@1)")
     lab.instrument.execute("VOLT 6,(@1)")
     assert lab.terminals.value == 0.0
     assert lab.instrument.execute("STAT:QUES:COND? (@1)") == b"1"

@@ -1,5 +1,5 @@
-"""Instruments of optional extras: the Power Profiler Kit II through the unmodified ppk2-api, the JS220 as far as it
-goes without one."""
+"""Small instruments of the desk: the Power Profiler Kit II against a device on a pty that sends as fast as it is read,
+the JS220 as far as it goes without one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.supply.joulescope_js220 import JoulescopeJs220
 from drivers.supply.nordic_ppk2 import NordicPpk2
+from drivers.supply.qoitech_otii import QoitechOtii
 
 
 @pytest.fixture
@@ -24,7 +25,6 @@ def clock():
 
 @pytest.fixture
 def open_kit(clock):
-    pytest.importorskip("ppk2_api")
     devices = []
 
     def open_one(**faults):
@@ -80,7 +80,7 @@ def test_the_kit_refuses_what_it_can_not_do(open_kit):
 
 
 @pytest.mark.parametrize(("module", "driver", "extra"), [
-    ("ppk2_api.ppk2_api", NordicPpk2, "ppk2"), ("joulescope", JoulescopeJs220, "joulescope")])
+    ("otii_tcp_client.otii", QoitechOtii, "otii"), ("joulescope", JoulescopeJs220, "joulescope")])
 def test_a_missing_library_says_how_to_install_it(monkeypatch, module, driver, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with WarpClock() as clock, pytest.raises(BenchError, match=rf"pip install 'mcm-bench\[{extra}\]'"):

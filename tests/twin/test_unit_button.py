@@ -12,7 +12,7 @@ from unit_lab import READY, World, world
 def passive() -> Iterator[World]:
     """Supplied, as delivered, and re-activated without a bootstrap server."""
     with world(brown_out_delay=0) as made:
-        made.unit.bootstrap_on_activation = False
+        made.unit.life.bootstraps_on_activation = False
         made.supply()
         made.clock.sleep(10)
         yield made
@@ -60,7 +60,7 @@ def test_a_press_reboots_from_5_s_and_switches_off_from_15_to_20_s(joined: World
     assert joined.unit.modem.registrations == joins + (outcome == "reboot")
     assert joined.unit.modem.attached == (outcome != "off")
     if outcome == "reboot":
-        assert joined.unit.uptime_s() <= 60
+        assert joined.unit.consumption.uptime_s() <= 60
 
 
 def test_a_held_button_shows_green_at_5_s_red_at_15_s_and_nothing_from_20_s(passive: World) -> None:
@@ -128,9 +128,9 @@ def test_a_button_pressed_before_a_power_cut_counts_for_nothing_after_it(joined:
     joined.button(False)
     joined.clock.sleep(1)
     assert power_mode(joined) == "active"
-    began = joined.unit.uptime_s()
+    began = joined.unit.consumption.uptime_s()
     joined.clock.sleep(30)
-    assert joined.unit.uptime_s() == began + 30
+    assert joined.unit.consumption.uptime_s() == began + 30
 
 
 def test_without_supply_nothing_lights_and_no_press_counts() -> None:

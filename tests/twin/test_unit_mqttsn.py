@@ -66,7 +66,7 @@ def scripted(**settings: Any) -> Iterator[tuple[World, Script]]:
 
 
 def trigger(made: World, wait_s: float) -> None:
-    made.clock.call(made.unit.trigger_readout)
+    made.clock.call(made.unit.life.trigger_readout)
     made.clock.sleep(wait_s)
 
 

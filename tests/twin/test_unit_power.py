@@ -111,7 +111,7 @@ def test_activation_does_not_wait_for_the_brown_out_delay() -> None:
     with world(brown_out_delay=21600) as made:
         made.supply()
         made.clock.sleep(10)
-        made.unit.bootstrap_on_activation = False
+        made.unit.life.bootstraps_on_activation = False
         made.set(power_mode=1)
         began = made.clock.time()
         assert made.until("searching") - began < 5

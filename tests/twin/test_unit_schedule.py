@@ -9,6 +9,7 @@ import pytest
 from unit_lab import JSON, QUIET, READY, World, world
 
 from bench.twin.cmi6110.storage import Storage
+from bench.twin.variants import VARIANTS
 
 BEGIN = datetime(2026, 3, 2, 10, 30)  # noqa: DTZ001 - the meter knows no zone
 
@@ -57,6 +58,32 @@ def test_a_slow_meter_clock_moves_the_readouts() -> None:
         made.supply()
         made.clock.wait_for(lambda: len(made.unit.storage), 86400)
         assert made.clock.time() == pytest.approx(37 * 60, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["meter-clock-slow", "meter-clock-fast"])
+@pytest.mark.parametrize("interval", [5, 1439])
+def test_readouts_are_on_the_grid_of_a_meter_clock_that_is_2_s_a_day_off(name: str, interval: int) -> None:
+    with world(1, VARIANTS[name], **READY, **QUIET, readout_interval=interval, time_sync_source=0) as made:
+        made.air(False)
+        made.supply()
+        made.clock.sleep(5 * 86400 + 60)
+        stamps = made.readouts()
+        assert len(stamps) == {5: 5 * 288, 1439: 10}[interval]
+        assert {(one.hour * 60 + one.minute) % interval for one in stamps} == {0}
+
+
+def test_a_transmission_of_a_slow_meter_clock_begins_in_its_window() -> None:
+    with world(1, VARIANTS["meter-clock-slow"], **READY, **JSON, time_sync_source=0, transmit_interval=1440,
+               transmit_offset=1, transmit_delay=1) as made:
+        made.supply()
+        made.clock.wait_for(lambda: made.gateway.telegrams, 300)
+        for day in range(1, 6):
+            made.clock.sleep(3600)
+            today = made.clock.call(made.lab.meter.clock_now).replace(hour=0, minute=0, second=0, microsecond=0)
+            before = len(made.gateway.telegrams)
+            made.clock.wait_for(lambda before=before: len(made.gateway.telegrams) > before, 86_400 + 300)
+            late = made.clock.call(made.lab.meter.clock_now) - today - timedelta(days=1)
+            assert timedelta(minutes=1) < late < timedelta(minutes=2, seconds=10), day
 
 
 def test_a_new_readout_interval_counts_from_the_next_moment_of_its_grid() -> None:
@@ -128,7 +155,7 @@ def test_a_time_set_over_the_air_is_followed_by_a_readout_and_a_transmission() -
         made.supply()
         made.until("psm")
         assert made.gateway.stamps() == ["2026-03-02T10:30Z"]
-        made.clock.call(lambda: made.unit.set_meter_clock(datetime(2026, 3, 2, 23, 58)))  # noqa: DTZ001
+        made.clock.call(lambda: made.unit.meter_time.set_clock(datetime(2026, 3, 2, 23, 58)))  # noqa: DTZ001
         made.clock.sleep(60)
         assert made.gateway.stamps() == ["2026-03-02T10:30Z", "2026-03-02T23:58Z"]
         made.clock.sleep(120)

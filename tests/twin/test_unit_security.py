@@ -24,7 +24,7 @@ class Lab:
     def __init__(self) -> None:
         self.bench = Bench.on_twin(seed=4)
         self.dm, self.gateway = Dm(self.bench), Gateway(self.bench)
-        self.unit = Unit(self.bench, Panel(self.bench), self.dm, self.gateway)
+        self.unit = Unit(self.bench, Panel(self.bench), self.dm, self.gateway, Bootstrap(self.bench))
         self.security = Security(self.bench, self.unit, self.dm, Bootstrap(self.bench))
 
     @property
@@ -46,9 +46,9 @@ def lab() -> Iterator[Lab]:
 @pytest.mark.parametrize("key", [b"", b"short", bytes(65)])
 def test_without_a_usable_key_no_handshake_is_tried_and_the_status_says_so(lab, key):
     lab.security.join()
-    lab.twin.mdm_key = key
+    lab.twin.servers.mdm_key = key
     lab.security.give("mdm")
-    begun = lab.security.bootstrap_again()
+    begun = lab.unit.bootstrap_again()
     lab.bench.clock.sleep(1 * minutes)
     assert lab.dm.read(MDM_STATUS) == NO_CREDENTIALS
     assert not lab.hellos(begun)

@@ -161,7 +161,7 @@ def test_a_publish_is_repeated_with_the_duplicate_flag_as_often_as_is_set() -> N
         made.until("psm")
         made.gateway.deaf = True
         made.gateway.heard.clear()
-        made.clock.call(made.unit.trigger_readout)
+        made.clock.call(made.unit.life.trigger_readout)
         made.clock.sleep(60)
         assert [kind for _, kind in made.gateway.heard] == [0x0C, 0x0C, 0x0C]
         first, second, third = (moment for moment, _ in made.gateway.heard)

@@ -124,6 +124,6 @@ def test_the_topic_names_identity_format_and_encoding(encoding: int, message_for
         made.clock.wait_for(lambda: made.gateway.telegrams, 300)
         assert made.gateway.topics == [f"mr/94193A0401000001/{topic}"]
         made.set(mqttsn_topic="a/topic")
-        made.clock.call(made.unit.trigger_readout)
+        made.clock.call(made.unit.life.trigger_readout)
         made.clock.wait_for(lambda: len(made.gateway.telegrams) == 2, 300)
         assert made.gateway.topics[1:] == ["a/topic"]

@@ -16,7 +16,7 @@ from typing import Any
 from bench.clock import WarpClock
 from bench.twin.cmi6110.settings import Value
 from bench.twin.cmi6110.unit import CMi6110
-from bench.twin.lab import Lab
+from bench.twin.lab import Change, Lab
 
 GATEWAY = ("10.0.0.1", 1884)
 
@@ -118,11 +118,11 @@ class World:
 
 
 @contextmanager
-def world(seed: int = 1, /, **settings: Value) -> Iterator[World]:
-    """A provisioned unit with ``settings``, not yet supplied."""
+def world(seed: int = 1, /, *changes: Change, **settings: Value) -> Iterator[World]:
+    """A provisioned unit with ``changes`` and ``settings``, not yet supplied."""
     with WarpClock() as clock:
         assert isinstance(clock, WarpClock)
-        lab = Lab.start(clock, seed)
+        lab = Lab.start(clock, seed, changes=changes)
         gateway = PlainGateway(clock)
         clock.run(clock.loop.create_datagram_endpoint(lambda: gateway, local_addr=("127.0.0.1", 0)))
         lab.route({GATEWAY: gateway.transport.get_extra_info("sockname")})
@@ -131,8 +131,8 @@ def world(seed: int = 1, /, **settings: Value) -> Iterator[World]:
         def prepare() -> None:
             unit = lab.unit
             lab.cell.power = lab.cell.psm_allowed = True
-            unit.provisioned = True
-            unit.mdm_uri = "udp://{}:{}".format(*GATEWAY)
+            unit.servers.provisioned = True
+            unit.servers.mdm_uri = "udp://{}:{}".format(*GATEWAY)
             unit.front.green.follow(lambda on: made.edges.append((clock.time(), "green", on)))
             unit.front.red.follow(lambda on: made.edges.append((clock.time(), "red", on)))
             if settings:

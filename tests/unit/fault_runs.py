@@ -16,7 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.commands.run import Order, run
+from bench.commands.order import Order
+from bench.commands.run import run
 
 
 def run_with(order: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.clock import WallClock
 from bench.station_file import BackendTable, StationFile
-from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
+from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Change, Lab
 from fixtures.bench import station_file_of_twin
 
 PATIENCE_S = 120
@@ -48,7 +48,7 @@ def free_ports(kind: socket.SocketKind, count: int) -> list[int]:
 
 
 @contextmanager
-def real_lab(folder: Path, supply: str = "n6705") -> Iterator[RealLab]:
+def real_lab(folder: Path, supply: str = "n6705", changes: Sequence[Change] = ()) -> Iterator[RealLab]:
     keys = folder / "keys.toml"
     keys.touch(mode=0o600)
     keys.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\nbootstrap_psk = "{BOOTSTRAP_PSK.hex()}"\n'
@@ -57,7 +57,8 @@ def real_lab(folder: Path, supply: str = "n6705") -> Iterator[RealLab]:
     backend = BackendTable.model_validate(dict(zip(ports, free_ports(socket.SOCK_DGRAM, len(ports)), strict=True)))
     with WallClock() as clock:
         assert isinstance(clock, WallClock)
-        lab = Lab.start(clock, 1, supply=supply)
+        lab = Lab.start(clock, 1, supply=supply, changes=changes)
+        lab.optical.paced = lab.mbus.paced = False    # the doctor of each run reads them
         try:
             yield RealLab(clock, lab, station_file_of_twin(lab.addresses, backend, keys=keys), folder)
         finally:

@@ -36,6 +36,9 @@ class SuiteRun:
     collected: list[str]
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     timeline: dict[str, list[str]] = field(default_factory=dict)
+    labs: int = 0
+    power_cycles: list[str] = field(default_factory=list)
+    not_delivered: list[str] = field(default_factory=list)
 
     def verdicts(self) -> dict[str, str]:
         return {name: test["verdict"] for name, test in self.tests.items()}
@@ -60,7 +63,8 @@ def run_suite(folder: Path, text: str, *arguments: str, name: str = "test_small.
     output = done.stdout + done.stderr
     assert result.exists(), output
     kept = json.loads(result.read_text("utf-8"))
-    run = SuiteRun(kept["code"], kept["fault"], output, kept["collected"])
+    run = SuiteRun(kept["code"], kept["fault"], output, kept["collected"], labs=kept["labs"],
+                   power_cycles=kept["power_cycles"], not_delivered=kept["not_delivered"])
     run.tests = {test["id"].rpartition("::")[2]: test for test in kept["tests"]}
     for part in sorted((run_dir / "evidence").glob("*.jsonl")):
         for line in part.read_text("utf-8").splitlines():
@@ -77,6 +81,7 @@ def main() -> None:
     code = pytest.main(sys.argv[2:], plugins=[collector])
     Path(sys.argv[1]).write_text(json.dumps({
         "code": int(code), "fault": collector.fault, "collected": [*collector.collected],
+        "labs": collector.labs, "power_cycles": collector.power_cycles, "not_delivered": collector.not_delivered,
         "tests": [asdict(test) for test in collector.in_order()]}), "utf-8")
 
 

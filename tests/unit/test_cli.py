@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ def assert_is_bench_fault(outcome: Outcome, sentence: str) -> None:
 @pytest.mark.parametrize(("old", "new", "said"), [
     ('name = "bench 1"', 'name = "bench 1"\nslots = 4',
      "key slots: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
-    ("dm_port = 0", 'dm_port = "0"', "key backend.dm_port: expected a valid integer, saw '0'; correct the value."),
+    ("dm_port = 0", 'dm_port = "0"', "key backend.dm_port: expected a valid integer, saw '0'; correct the value; "
+     "also wrong: backend.mdm_port."),
 ], ids=["unknown key", "wrong type"])
 def test_a_station_file_that_is_not_right_is_a_fault_of_the_bench(tmp_path: Path, old: str, new: str,
                                                                   said: str) -> None:
@@ -61,6 +63,23 @@ def test_a_station_file_that_is_not_there_is_a_fault_of_the_bench(tmp_path: Path
     assert_is_bench_fault(
         mcm_bench_run(tmp_path / "run", "--station", path),
         f"station file {path}: expected a file, saw no such file or directory; give the path of a station file.")
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "0>&- 1>&- 2>&-"])
+def test_a_terminal_that_takes_nothing_ends_no_run(tmp_path: Path, redirection: str) -> None:
+    run = command("run", "acceptance", "--run-dir", tmp_path / "run", "-k", "holding_for_5_s_activates", "--no-doctor")
+    done = subprocess.run(["sh", "-c", f'exec "$@" {redirection}', "sh", *run], cwd=tmp_path, timeout=240, check=False)
+    assert done.returncode == 3                        # incomplete: one test of all was chosen
+    record = json.loads((tmp_path / "run" / "record.json").read_text("utf-8"))
+    assert (record["verdict"], len(record["tests"])) == ("incomplete", 1)
+
+
+def test_a_bench_without_descriptors_blames_no_unit(tmp_path: Path) -> None:
+    run = command("run", "acceptance", "--run-dir", tmp_path / "run", "-k", "holding_for_5_s_activates")
+    for count in (8, 12):
+        done = subprocess.run(["sh", "-c", f'ulimit -n {count}; exec "$@"', "sh", *run], cwd=tmp_path, timeout=240,
+                              check=False, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
 
 
 def test_a_port_that_is_not_there_is_an_error_of_the_test_that_needs_it(tmp_path: Path) -> None:
@@ -98,7 +117,7 @@ def test_an_instrument_that_is_dead_is_an_error_of_the_test_that_needs_it(lab: R
 def test_a_run_directory_that_has_been_used_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     first = mcm_bench_run(run_dir, "-k", "holding_for_5_s_activates")
-    assert first.code == 0, first.output
+    assert first.code == 3, first.output
     before = {path: hashlib.sha256(path.read_bytes()).digest() for path in run_dir.rglob("*") if path.is_file()}
     second = mcm_bench_run(run_dir, "-k", "holding_for_5_s_activates")
     assert second.code == 2
@@ -122,11 +141,12 @@ def test_a_run_that_chose_no_test_has_tested_nothing(tmp_path: Path) -> None:
         "no test was chosen: nothing has been tested; widen the profile or the expression")
 
 
-def test_an_unknown_defect_is_a_fault_of_the_bench(tmp_path: Path) -> None:
-    outcome = mcm_bench_run(tmp_path / "run", "--defect", "no-such-defect", "-k", "holding_for_5_s_activates")
+@pytest.mark.parametrize("kind", ["defect", "variant"])
+def test_an_unknown_defect_or_variant_is_a_fault_of_the_bench(tmp_path: Path, kind: str) -> None:
+    outcome = mcm_bench_run(tmp_path / "run", f"--{kind}", "no-such-one", "-k", "holding_for_5_s_activates")
     assert outcome.code == 2, outcome.output
     assert outcome.record["verdict"] == "error"
-    assert outcome.says("defect no-such-defect: expected one of ")
+    assert outcome.says(f"{kind} no-such-one: expected one of ")
     assert outcome.record["tests"] == []
 
 
@@ -134,7 +154,9 @@ def test_an_unknown_defect_is_a_fault_of_the_bench(tmp_path: Path) -> None:
     (["--unit", "12"], "a DevEUI has 16 hexadecimal digits"),
     (["--max-device-time", "30 minutes"], "is no duration such as"),
     (["--seed", "x"], "--seed"),
-    (["--station", "any.toml", "--defect", "leds-swapped"], "are for the twin")])
+    (["--station", "any.toml", "--defect", "leds-swapped"], "are for the twin"),
+    (["--station", "any.toml", "--variant", "meter-clock-slow"], "are for the twin"),
+    (["--station", "any.toml", "--codec", "bench-otc"], "are for the twin")])
 def test_a_wrong_option_is_told_before_anything_is_done(tmp_path: Path, arguments: list[str], said: str) -> None:
     outcome = mcm_bench_run(tmp_path / "run", *arguments)
     assert outcome.code == 2
@@ -154,3 +176,21 @@ def test_a_twin_that_cannot_write_its_station_file_says_so(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "station.keys.toml: expected to write it, saw no such file or directory; choose another path" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--version"], "mcm-bench: what it prints: expected to read or write it, saw no space left on device"),
+    (["twin", "--station-out", "/dev/full"], "mcm-bench: /dev/full: expected a file, or a new one, saw a directory"),
+    (["twin", "--log", "/dev/full"], "mcm-bench: /dev/full: expected a file, or a new one, saw a directory"),
+    (["run", "acceptance", "--run-dir", "/dev/full/run"], "run directory /dev/full/run: expected to make it"),
+    (["doctor", "--station", "/dev/zero"], "station file /dev/zero: expected a file, saw a device"),
+])
+def test_a_device_as_input_or_output_is_one_sentence(tmp_path: Path, arguments: list[str], said: str) -> None:
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        done = subprocess.run(command(*arguments), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Path("/dev/full").is_char_device()
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -14,23 +14,24 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.clock import Clock, WarpClock
-from bench.commands.doctor import check_calibration, check_reference_load, check_second_sensor
+from bench.commands.doctor import check_calibration, check_second_sensor
 from bench.errors import BenchError
 from bench.station_file import ReferenceTable, StationFile
 from bench.timeline import Timeline
 from bench.twin.cmi6110.current import CurrentTrace
-from bench.twin.n6705 import N6705
 from bench.twin.scpi import ScpiServer
 from bench.twin.signal import Signal
+from bench.twin.supply.n6705 import N6705
 from drivers.panel import Panel
 from drivers.panel.sigrok import SigrokAnalyser
 from drivers.supply.keysight_n6700 import KeysightN6700
 from fixtures.bench import Bench
+from fixtures.cross_checks import check_load
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    bench = Bench.on_twin(1)
+    bench = Bench.on_twin(1, epoch=datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
     yield bench
     bench.close()
 
@@ -82,7 +83,7 @@ def load() -> Iterator[tuple[KeysightN6700, CurrentTrace, Clock]]:
 
 def test_a_good_ammeter_shows_what_ohms_law_says(load: tuple[KeysightN6700, CurrentTrace, Clock]) -> None:
     supply, _, _ = load
-    said = check_reference_load(supply, ReferenceTable(load_ohm=100e3, load_tolerance_percent=0.1))
+    said = check_load(supply, 100e3, 0.1)
     assert said.startswith("36 uA through 100000 ohm, within 0.1")
     assert supply.voltage() < 0.1, "the output is off again"
 
@@ -91,7 +92,7 @@ def test_a_good_ammeter_shows_what_ohms_law_says(load: tuple[KeysightN6700, Curr
 def test_a_load_that_is_another_one_is_found(load: tuple[KeysightN6700, CurrentTrace, Clock], ohm: float) -> None:
     supply, _, _ = load
     with pytest.raises(BenchError, match="check that the load and not a unit is connected"):
-        check_reference_load(supply, ReferenceTable(load_ohm=ohm, load_tolerance_percent=0.1))
+        check_load(supply, ohm, 0.1)
 
 
 # -- the second sensor

@@ -27,6 +27,9 @@ ATTACH_ACCEPT = "07420149" "060000f1100001" "0003520 1c1".replace(" ", "")
     ("074900" "5a49" "6a0100", NasPdu(0x49, 0)),
     ("5200eb0003aabbcc" "f2", NasPdu(0xEB, release_assistance=2)),
     ("5200eb0000", NasPdu(0xEB)),
+    ("5200eb001e" "4500001e0000400040110000c0a80202cb007109" "c00014e7000a0000" "4801" "f2",
+     NasPdu(0xEB, release_assistance=2, destination="203.0.113.9:5351")),
+    ("5200eb001c" "4500001c0000400040060000c0a80202cb007109" "c00014e700080000", NasPdu(0xEB)),    # TCP
     ("c70102ab", None), ("0752" + "00" * 20, None), ("62020203", None)])
 def test_messages_by_hand(octets, pdu):
     assert decode(bytes.fromhex(octets)) == pdu

@@ -11,7 +11,7 @@ from bench.analysis.current import charge, sleep_current
 from bench.analysis.jls import read_jls
 from bench.errors import BenchError
 from bench.station_file import BatteryTable
-from bench.twin.instrument_faults import find_faults
+from bench.twin.faults import FAULTS
 from fixtures.bench import Bench
 from fixtures.power import Power
 
@@ -49,8 +49,8 @@ def test_the_zero_is_taken_off_and_may_not_move(bench: Bench) -> None:
     assert measured.mean_a == pytest.approx(truth_a, abs=0.02e-6), "better than the offset in the data sheet"
     lab = bench._lab
     assert lab is not None
-    (offset,) = find_faults(["ammeter-offset"])
-    bench.clock.call(lambda: offset.spoil(lab))
+    (offset,) = FAULTS.find(["ammeter-offset"])
+    bench.clock.call(lambda: offset.prepare(lab))
     with pytest.raises(BenchError, match=r"^zero of the ammeter: expected a change of at most 0\.3 uA"):
         power.zero_since(before)
 

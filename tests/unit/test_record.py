@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.manifest import Instrument, LeftOut, Manifest, Software
 from bench.measure import Measurement, Verdict
 from bench.record import Record, TestResult
 
@@ -23,11 +24,27 @@ def record(*verdicts: str, **more: object) -> Record:
                   **more)  # type: ignore[arg-type]
 
 
+MANIFEST = Manifest(
+    software=Software("1.0", "abc", False, "3.11"), operator="anna@bench-1",
+    ended=datetime(2026, 3, 2, 10, 0, tzinfo=UTC), inputs={"limits": "12ab"}, chosen_by=("profile acceptance",),
+    collected=2, chosen=["suites/test_led.py::test_a"],
+    left_out=[LeftOut("suites/test_x.py", "is missing", ("LED-04",))], unit_firmware=["2.3.1"], findings=["odd"],
+    instruments=[Instrument.told("supply", "Keysight,N6705C,MY1,E.02", "2026-01-01", "2027-01-01")])
+
+
 @pytest.mark.parametrize(("verdicts", "expected"), [
     ([], "error"), (["skipped", "skipped"], "error"), (["pass", "skipped"], "pass"), (["pass", "fail"], "fail"),
     (["pass", "fail", "error"], "error")])
 def test_the_verdict_is_the_worst_of_its_tests(verdicts: list[str], expected: str) -> None:
     assert record(*verdicts).verdict == expected
+
+
+@pytest.mark.parametrize(("verdicts", "excused", "expected"), [
+    (["pass"], False, "incomplete"), (["pass"], True, "pass"), (["pass", "fail"], False, "fail"),
+    (["pass", "error"], False, "error"), ([], False, "error"), (["skipped"], False, "error")])
+def test_a_pass_from_which_something_was_left_out_is_incomplete(verdicts, excused, expected) -> None:
+    run = record(*verdicts, manifest=Manifest(left_out=[LeftOut("suites/test_led.py", "is missing", (), excused)]))
+    assert run.verdict == expected
 
 
 def test_a_fault_of_the_bench_is_an_error_whatever_the_tests_say() -> None:
@@ -39,18 +56,28 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence" / "a.pcapng").write_bytes(b"abc")
     run = record(station="twin", defects=("sleep-current-high",), wall_time_s=1.23456,
-                 artifacts=[tmp_path / "evidence" / "a.pcapng"])
+                 artifacts=[tmp_path / "evidence" / "a.pcapng"], manifest=MANIFEST)
     run.tests = [result("fail", message="outside its limits", title="A title.", steps=("press the button",),
                         measurements=(Measurement("led.green", 9.5, "s", None, 8.5, Verdict.FAIL),)),
                  result("skipped", message="the station has no meter.mbus")]
     path = run.write(tmp_path)
     assert path == tmp_path / "record.json"
     test = {"id": "suites/test_led.py::test_a", "requirements": ["LED-04"], "device_time_s": 12.346,
-            "wall_time_s": 0.25, "ets": []}
+            "wall_time_s": 0.25, "ets": [], "number": 0, "heard": False, "readings": {}}
     assert json.loads(path.read_text("utf-8")) == {
-        "schema": 1, "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
+        "schema": 2, "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
         "station": "twin", "seed": 7, "defects": ["sleep-current-high"], "started": "2026-03-02T09:30:00+00:00",
         "device_time_s": 24.691, "wall_time_s": 1.235, "message": "",
+        "labs": 0, "stages": [], "power_cycles": [], "not_delivered": [],
+        "manifest": {
+            "software": {"version": "1.0", "commit": "abc", "modified": False, "python": "3.11"},
+            "operator": "anna@bench-1", "ended": "2026-03-02T10:00:00+00:00", "inputs": {"limits": "12ab"},
+            "chosen_by": ["profile acceptance"], "collected": 2, "chosen": ["suites/test_led.py::test_a"],
+            "left_out": [{"what": "suites/test_x.py", "reason": "is missing", "requirements": ["LED-04"],
+                          "excused": False}],
+            "unit_firmware": ["2.3.1"], "findings": ["odd"],
+            "instruments": [{"name": "supply", "identity": "Keysight,N6705C,MY1,E.02", "serial": "MY1",
+                             "firmware": "E.02", "calibrated": "2026-01-01", "calibration_due": "2027-01-01"}]},
         "tests": [
             {**test, "verdict": "fail", "message": "outside its limits", "title": "A title.",
              "steps": ["press the button"]},

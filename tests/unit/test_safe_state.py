@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from real_lab import PATIENCE_S, RealLab, command, real_lab
+from real_lab import PATIENCE_S, RealLab, command, free_ports, real_lab
 from suite_run import ONE_OF_EACH, run_suite
 
+from bench.commands.safe_state import SafeState, make_safe
 from fixtures.bench import Bench
 
 
@@ -127,6 +129,41 @@ def test_a_test_that_ends_badly_leaves_the_supply_off_and_the_button_free(
         assert run.fault == "the run was enough"
     else:
         assert run.verdicts() == {test: verdict}
+
+
+def switch_on(lab: RealLab) -> None:
+    """As a run that is killed leaves it."""
+    def on() -> None:
+        for message in ("VOLT 3.6,(@1)", "OUTP ON,(@1)"):
+            lab.lab.power.supply.execute(message)
+
+    lab.clock.call(on)
+    assert not lab.is_safe
+
+
+def test_who_comes_after_a_killed_run_says_what_it_found(lab: RealLab) -> None:
+    switch_on(lab)
+    assert make_safe(lab.file) == SafeState("on, switched off", "released")
+    assert lab.is_safe
+    assert make_safe(lab.file) == SafeState("off", "released")
+
+
+def test_a_supply_that_does_not_answer_is_cut_off_by_the_relay(lab: RealLab) -> None:
+    switch_on(lab)
+    address = f"TCPIP0::127.0.0.1::{free_ports(socket.SOCK_STREAM, 1)[0]}::SOCKET"
+    state = make_safe(lab.file.model_copy(update={"supply": lab.file.supply.model_copy(update={"address": address})}))
+    assert (state.supply, state.button) == ("cut by the edge box's relay", "released")
+    assert [problem for problem in state.problems if problem.startswith(f"supply at {address}: ")]
+    assert lab.is_safe
+
+
+def test_a_dead_panel_keeps_no_supply_on(lab: RealLab) -> None:
+    switch_on(lab)
+    panel = lab.file.panel.model_copy(update={"port": "/dev/does-not-exist"})
+    state = make_safe(lab.file.model_copy(update={"panel": panel}))
+    assert (state.supply, state.button) == ("on, switched off", "unknown")
+    assert len(state.problems) == 1
+    assert lab.is_safe
 
 
 def test_a_light_that_ends_with_the_supply_is_still_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ name = "bench 1"
 
 [supply]
 driver = "keysight-n6700"
-address = "TCPIP::192.0.2.10::5025::SOCKET"
+address = "TCPIP::10.45.0.10::5025::SOCKET"
 channel = 2
 
 [panel]
@@ -48,7 +49,7 @@ optical = "/dev/ttyUSB1"
 
 [cell]
 driver = "cmw500"
-address = "TCPIP::192.0.2.20::5025::SOCKET"
+address = "TCPIP::10.45.0.20::5025::SOCKET"
 
 [backend]
 listen = "10.45.0.1"
@@ -77,6 +78,12 @@ def test_a_station_file_is_read(tmp_path: Path) -> None:
     assert file.backend.allow_public == ("198.51.100.7",)
 
 
+def test_what_was_ordered_with_the_unit_is_read(tmp_path: Path) -> None:
+    file = StationFile.load(write(tmp_path, GOOD.replace("[unit]", """[unit]
+ordered = { readout_interval = 15, message_encoding = "JSON" }""")))
+    assert file.unit.ordered == {"readout_interval": 15, "message_encoding": "JSON"}
+
+
 def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
     assert StationFile.load(write(tmp_path, GOOD)).unit.keys == tmp_path / "keys.toml"
     elsewhere = GOOD.replace('"keys.toml"', '"/etc/keys.toml"')
@@ -93,6 +100,9 @@ def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
      "key back_end: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
     ("[unit]", f'[unit]\npak = "{PAK_HEX}"',
      "key unit.pak: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
+    ("[unit]", "[unit]\nordered = { readout_interval = 4 }",
+     "key unit.ordered: expected an integer 5..1440 min, saw 4 (setting readout_interval); see Table 11 (Readout "
+     "interval) of the manual."),
     ('name = "bench 1"', "", "key name: expected a value, saw nothing; add it."),
     ('port = "/dev/ttyACM0"', "", "key panel.port: expected a value, saw nothing; add it."),
     ('name = "bench 1"', "name = 5", "key name: expected a valid string, saw 5; correct the value."),
@@ -111,11 +121,38 @@ def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
     ('allow_public = ["198.51.100.7"]', 'allow_public = "198.51.100.7"',
      "key backend.allow_public: expected an array, saw '198.51.100.7'; correct the value."),
     ('driver = "edge-box"', 'driver = "toaster"',
-     "key panel.driver: expected 'edge-box', saw 'toaster'; correct the value."),
+     "key panel.driver: expected one of edge-box, saw 'toaster'; install the package that offers it."),
     ('deveui = "94193A0401020304"', 'deveui = "94193a0401020304"',
      "key unit.deveui: expected text like ^[0-9A-F]{16}$, saw '94193a0401020304'; correct the value."),
+    *(('listen = "10.45.0.1"', f'listen = "{wrong}"',
+       f"key backend.listen: expected an IP address of this machine, saw '{wrong}'; correct the value.")
+      for wrong in ("", "*", "bench.lab", "localhost", "10.45.0.1/24", "10.45.0.1:5683", "224.0.0.1", "ff02::1",
+                    "255.255.255.255", "010.045.000.001")),
+    *(('listen = "10.45.0.1"', f'listen = "{wrong}"{more}',
+       "key backend.listen: expected one address of this machine, or all of them with listen_everywhere = true and "
+       f"advertise, saw '{wrong}'; correct the value.")
+      for wrong, more in (("0.0.0.0", ""), ("::", ""), ("::ffff:0.0.0.0", ""),
+                          ("0.0.0.0", "\nlisten_everywhere = true"), ("0.0.0.0", '\nadvertise = "10.45.0.1"'))),
+    *(('listen = "10.45.0.1"', f'listen = "{public}"',
+       "key backend.listen: expected an address of the lab, or one that backend.allow_public names, saw a public "
+       "address; correct it, or name it there if the bench shall use it.")
+      for public in ("192.0.2.1", "100.64.0.1", "2001:db8::1")),
+    *((old, new, f"key {key}: expected an address of the lab, or one that backend.allow_public names, saw {seen}; "
+       "correct it, or name it there if the bench shall use it.")
+      for old, new, key, seen in (
+        ("TCPIP::10.45.0.10::5025", "TCPIP::203.0.113.9::5025", "supply.address", "a public address"),
+        ("TCPIP::10.45.0.10::5025", "tcpip0::supply.lab::5025", "supply.address", "a host name"),
+        ('port = "/dev/ttyACM0"', 'port = "socket://192.0.2.4:7000"', "panel.port", "a public address"),
+        ('port = "/dev/ttyUSB0"', 'port = "rfc2217://reader.lab:7000"', "nfc.port", "a host name"),
+        ('optical = "/dev/ttyUSB1"', 'optical = "socket://[2001:db8::4]:7000"', "meter.optical", "a public address"),
+        ('listen = "10.45.0.1"', 'forward_to = "mqtt://100.100.1.1"', "backend.forward_to", "a public address"),
+        ('listen = "10.45.0.1"', 'advertise = "bench.lab"', "backend.advertise", "a host name"))),
+    ("channel = 2", f"channel = '{'9' * 300}'", f"key supply.channel: expected a valid integer, saw '{'9' * 59}...; "
+     "correct the value."),
+    ('name = "bench 1"\n', "simulated = 1\nslots = 2\n", "key name: expected a value, saw nothing; add it; also wrong: "
+     "simulated, slots."),
     ('[unit]\ndeveui = "94193A0401020304"\nkeys = "keys.toml"', "", "key unit: expected a value, saw nothing; add it."),
-    ('[cell]\ndriver = "cmw500"\naddress = "TCPIP::192.0.2.20::5025::SOCKET"', "[[cell]]",
+    ('[cell]\ndriver = "cmw500"\naddress = "TCPIP::10.45.0.20::5025::SOCKET"', "[[cell]]",
      "key cell: expected a table, saw an array; correct the value."),
     ('keys = "keys.toml"', f'[unit.keys]\npak = "{PAK_HEX}"',
      "key unit.keys: expected a path, saw a table; correct the value."),
@@ -130,7 +167,11 @@ def test_a_wrong_key_is_one_sentence(tmp_path: Path, old: str, new: str, sentenc
 
 @pytest.mark.parametrize(("content", "expected"), [
     ("[supply\n", "TOML"), ("name = bench 1\n", "TOML"), ("name = 1\nname = 2\n", "TOML"),
-    (b"name = \"\xff\"\n", "TOML"), (b"\x00\x01\x02", "TOML"), ("", "a value")])
+    (b"name = \"\xff\"\n", "TOML"), (b"\x00\x01\x02", "TOML"), ("", "a value"), ("a = " + "[" * 10_000, "TOML"),
+    ("a = " + "{a = " * 10_000, "TOML"), ("a = [" * 1 + "[" * 9_999 + "]" * 10_000, "TOML"),
+    ("[" + "a." * 10_000 + "a]\n", "a value"), ("name = " + "9" * 100_000, "TOML"), (f"name = 0x{'f' * 9000}", "TOML"),
+    ("[supply]\nchannel = 9223372036854775808", "TOML"), ("a = [[-9223372036854775809]]", "TOML"),
+    ("#" * 2_000_000, "TOML")])
 def test_a_file_that_is_no_station_file_is_one_sentence(tmp_path: Path, content: str | bytes, expected: str) -> None:
     path = write(tmp_path, content)
     with pytest.raises(BenchError) as caught:
@@ -138,6 +179,24 @@ def test_a_file_that_is_no_station_file_is_one_sentence(tmp_path: Path, content:
     assert str(caught.value).startswith(f"station file {path}")
     assert caught.value.expected == expected
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_or_a_device_is_no_station_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/full")):
+        with pytest.raises(BenchError, match="expected a file, saw a device or a pipe; give the path"):
+            StationFile.load(path)
+
+
+def test_who_listens_everywhere_says_it_twice(tmp_path: Path) -> None:
+    text = GOOD.replace('listen = "10.45.0.1"', 'listen = "0.0.0.0"\nlisten_everywhere = true\nadvertise = "10.45.0.1"')
+    assert StationFile.load(write(tmp_path, text)).backend.listen == "0.0.0.0"
+
+
+def test_a_public_address_may_be_named(tmp_path: Path) -> None:
+    named = GOOD.replace('["198.51.100.7"]', '["198.51.100.7", "supply.lab"]')
+    text = named.replace("TCPIP::10.45.0.10", "TCPIP::supply.lab").replace('"10.45.0.1"', '"198.51.100.7"')
+    assert StationFile.load(write(tmp_path, text)).backend.listen == "198.51.100.7"
 
 
 def test_a_station_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
@@ -150,6 +209,7 @@ def test_a_station_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> Non
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 ports = st.integers(0, 65535)
+addresses = st.sampled_from(["127.0.0.1", "10.45.0.1", "192.168.7.9", "::1", "fd00::7"])
 files = st.builds(
     StationFile, name=texts, simulated=st.booleans(),
     supply=st.builds(SupplyTable, driver=st.just("keysight-n6700"), address=texts, channel=st.integers(-9, 9)),
@@ -158,8 +218,8 @@ files = st.builds(
     meter=st.builds(MeterTable, optical=st.none() | texts, mbus=st.none() | texts, simulator=st.none() | texts,
                     mains_powered=st.booleans()),
     cell=st.builds(CellTable, driver=st.just("cmw500"), address=texts),
-    backend=st.builds(BackendTable, listen=texts, advertise=st.none() | texts, bootstrap_port=ports, dm_port=ports,
-                      mdm_port=ports, allow_public=st.lists(texts, max_size=3).map(tuple)),
+    backend=st.builds(BackendTable, listen=addresses, advertise=st.none() | addresses, bootstrap_port=ports,
+                      dm_port=ports, mdm_port=ports, allow_public=st.lists(texts, max_size=3).map(tuple)),
     battery=st.none() | st.builds(
         BatteryTable, capacity_ah=st.floats(0.001, 100), usable_percent=st.floats(1, 100),
         self_discharge_percent_per_year=st.floats(0, 99), supply_in_its_place=st.booleans()),
@@ -239,6 +299,32 @@ def test_a_key_file_that_others_may_touch_is_refused(tmp_path: Path, mode: int) 
                                  f"chmod 600 {path}.")
 
 
+def test_a_key_file_is_looked_at_before_it_is_read(tmp_path: Path) -> None:
+    """What is wrong inside is not told of a file that others may touch: it has not been read."""
+    for content in ("no TOML at all", b"\xff\xff"):
+        with pytest.raises(BenchError, match="expected access for its owner only, saw mode 0644"):
+            Keys.load(key_file(tmp_path, content, 0o644), "94193A0401020304")
+
+
+def test_a_link_a_folder_and_a_device_are_no_key_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "link").symlink_to(key_file(tmp_path, f'[94193A0401020304]\npak = "{PAK_HEX}"\n'))
+    for path, seen in ((tmp_path / "link", "a symbolic link"), (tmp_path, "is a directory"),
+                       (tmp_path / "pipe", "a device or a pipe"), (Path("/dev/zero"), "a device or a pipe")):
+        with pytest.raises(BenchError) as caught:
+            Keys.load(path, "94193A0401020304")
+        assert str(caught.value) == (f"key file {path}: expected a file, saw {seen}; "
+                                     "correct unit.keys in the station file.")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = key_file(tmp_path, f'[94193A0401020304]\npak = "{PAK_HEX}"\n')
+    os.chown(path, 4711, -1)
+    with pytest.raises(BenchError, match="expected to be owned by who runs the bench, saw user 4711"):
+        Keys.load(path, "94193A0401020304")
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
 def test_a_key_file_of_its_owner_alone_is_good(tmp_path: Path, mode: int) -> None:
     path = key_file(tmp_path, f'[94193A0401020304]\npak = "{PAK_HEX}"\n', mode)
@@ -313,16 +399,31 @@ def station(tmp_path: Path, **instruments: Any) -> Station:
     return station
 
 
+@pytest.mark.parametrize(("old", "new", "key"), [
+    ('port = "/dev/ttyACM0"', 'port = "spy:///dev/ttyACM0"', "panel.port"),
+    ('port = "/dev/ttyUSB0"', 'port = "hwgrep://PN532"', "nfc.port"),
+    ('optical = "/dev/ttyUSB1"', 'optical = "loop://"', "meter.optical"),
+    ('optical = "/dev/ttyUSB1"', 'mbus = "alt:///dev/ttyUSB1?class=VTIMESerial"', "meter.mbus"),
+    ('driver = "keysight-n6700"\naddress = "TCPIP::10.45.0.10::5025::SOCKET"',
+     'driver = "nordic-ppk2"\naddress = "rfc2217://127.0.0.1:7000"', "supply.address")])
+def test_a_port_that_is_no_wire_is_refused_before_anything_is_opened(
+        tmp_path: Path, old: str, new: str, key: str) -> None:
+    assert GOOD.count(old) == 1
+    file = StationFile.load(write(tmp_path, GOOD.replace(old, new)))
+    with WallClock() as clock, pytest.raises(BenchError, match=f"station bench 1, key {key}: expected a device"):
+        Station(file, clock, Timeline(clock.time))
+
+
 def test_a_fault_of_one_instrument_keeps_no_other_from_being_made_safe_and_closed(tmp_path: Path) -> None:
     broken, supply, cell = Instrument(OSError("the port is gone")), Instrument(), Instrument()
-    problems = station(tmp_path, panel=broken, supply=supply, cell=cell).close()
-    assert problems == ["panel: the port is gone", "panel: the port is gone"]
+    problems = station(tmp_path, box=broken, source=supply, cell=cell).close()
+    assert problems == ["box: the port is gone", "box: the port is gone"]
     assert (broken.closed, supply.safe, supply.closed, cell.closed) == (1, 1, 1, 1)
 
 
 def test_closing_twice_does_no_harm_and_opens_nothing(tmp_path: Path) -> None:
     supply = Instrument()
-    opened = station(tmp_path, supply=supply)
+    opened = station(tmp_path, source=supply)
     assert opened.close() == []
     assert opened.close() == []
     assert supply.closed == 1
@@ -330,7 +431,7 @@ def test_closing_twice_does_no_harm_and_opens_nothing(tmp_path: Path) -> None:
 
 def test_what_the_file_does_not_have_is_no_ability_and_a_sentence_when_asked_for(tmp_path: Path) -> None:
     bare = station(tmp_path)
-    assert "nfc" in bare.abilities
+    assert "supply.voltage" in bare.abilities
     assert "meter.mbus" not in bare.abilities
     with pytest.raises(BenchError, match=r"^station bench 1: expected meter\.mbus, saw nothing; add the port"):
         _ = bare.mbus

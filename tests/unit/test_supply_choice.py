@@ -1,4 +1,4 @@
-"""One suite, three combinations of supply and ammeter; and an instrument at fault is the bench's fault."""
+"""One suite, six combinations of supply and ammeter; and an instrument at fault is the bench's fault."""
 
 from __future__ import annotations
 
@@ -50,19 +50,22 @@ port = "/dev/ttyUSB0"
 [meter]
 [cell]
 driver = "cmw500"
-address = "TCPIP::192.0.2.20::5025::SOCKET"
+address = "TCPIP::10.45.0.20::5025::SOCKET"
 [unit]
 deveui = "94193A0401020304"
 """, "utf-8")
     return StationFile.load(path)
 
 
-PLAIN = 'driver = "scpi-supply"\naddress = "TCPIP::192.0.2.7::5025::SOCKET"'
-DMM = '[ammeter]\ndriver = "keithley-dmm6500"\naddress = "TCPIP::192.0.2.8::5025::SOCKET"'
+PLAIN = 'driver = "scpi-supply"\naddress = "TCPIP::10.45.0.7::5025::SOCKET"'
+DMM = '[ammeter]\ndriver = "keithley-dmm6500"\naddress = "TCPIP::10.45.0.8::5025::SOCKET"'
 JS220 = '[ammeter]\ndriver = "joulescope-js220"\naddress = "002557"'
 
 
-@pytest.mark.parametrize("name", ["dmm6500", "ngu"])      # n6705 is the usual one
+OTHERS = ["dmm6500", "e36312", "ngu", "otii", "ppk2"]      # n6705 is the usual one
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_power_suite_passes_with_the_other_combinations(tmp_path: Path, name: str) -> None:
     names = ("test_a_passive_unit_draws_no_more_than_the_sleep_current", "test_a_joined_unit_sleeps_at_6_ua",
              "test_the_peak_of_an_activation_stays_below_400_ma")
@@ -71,7 +74,7 @@ def test_the_power_suite_passes_with_the_other_combinations(tmp_path: Path, name
     assert set(run.verdicts().values()) == {"pass"}, run.output
 
 
-@pytest.mark.parametrize("name", ["dmm6500", "ngu"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_station_file_alone_decides_who_supplies_and_measures(tmp_path: Path, name: str) -> None:
     with real_lab(tmp_path, name) as lab:
         run = run_suite(tmp_path, SHORT, "--station", str(lab.station()))

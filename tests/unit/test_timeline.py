@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from bench.errors import BenchError
 from bench.timeline import Observation, Timeline
 
 
@@ -131,3 +133,49 @@ def test_a_part_begins_at_its_own_zero(timeline: Timeline, now: Now) -> None:
     now.time = 105.0
     assert part.append("test", "end").time == 3.0
     assert len(timeline) == 2
+
+
+def sorted_anew(seen: list[Observation]) -> list[Observation]:
+    return sorted(seen, key=lambda one: (one.time, one.source))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_timeline_is_searched_as_a_sorted_list_would_be(seed: int, tmp_path: Path) -> None:
+    """Sensors are late, instants are shared, and most of it is on the disk."""
+    chance, now = random.Random(seed), Now()
+    timeline, seen = Timeline(now), list[Observation]()
+    for number in range(4000):
+        now.time += chance.choice((0.0, 0.0, 0.25, 30.0))
+        late = chance.choice((None, None, None, now.time, now.time - 0.5, now.time - 1000.0))
+        seen.append(timeline.append(chance.choice(("panel", "dm", "cell")), chance.choice(("a", "b")),
+                                    {"n": number, "even": number % 2 == 0}, at=late))
+    assert len(timeline) == 4000
+    assert timeline.ordered() == list(timeline) == sorted_anew(seen)
+    assert timeline.since(3990) == seen[3990:]
+    assert timeline.since(10) == seen[10:]
+    for _ in range(50):
+        source, kind = chance.choice((None, "panel", "dm", "nobody")), chance.choice((None, "a", "b"))
+        after, before = (chance.choice((None, one.time)) for one in chance.sample(seen, 2))
+        data = chance.choice(({}, {"even": True}, {"n": 77}))
+        assert timeline.select(source, kind, after=after, before=before, **data) == [
+            one for one in sorted_anew(seen)
+            if source in (None, one.source) and kind in (None, one.kind) and (after is None or one.time > after)
+            and (before is None or one.time <= before) and data.items() <= one.data.items()]
+    part = timeline.part(1500, origin=seen[1500].time)
+    assert [one.data for one in part] == [one.data for one in sorted_anew(seen[1500:])]
+    timeline.write_jsonl(tmp_path / "t")
+    assert (tmp_path / "t").read_text() == "".join(one.to_json() + "\n" for one in sorted_anew(seen))
+
+
+def test_a_full_disk_loses_no_observation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, now: Now) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    told, said = [], 0
+    timeline = Timeline(now, lambda: told.append(1))
+    for number in range(3000):
+        try:
+            timeline.append("dm", "message", {"n": number})
+        except BenchError:
+            said += 1
+    assert 1 <= said <= 6
+    assert [one.data["n"] for one in timeline.select("dm")] == list(range(3000))
+    assert len(told) == 3000

@@ -31,7 +31,7 @@ def test_a_wrong_device_time_is_refused_where_it_is_written() -> None:
 
 def test_an_unknown_profile_or_none_is_refused_where_it_is_written() -> None:
     for names in (("nightly",), ("regression", "nightly"), ()):
-        with pytest.raises(ValueError, match="profiles are acceptance, regression, certification"):
+        with pytest.raises(ValueError, match="profiles are line, acceptance, regression, certification"):
             profile(*names)
 
 

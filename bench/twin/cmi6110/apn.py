@@ -27,7 +27,7 @@ class ApnTrial:
     limit_s = 1800.0
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._applied: Profile | None = None
         self._on_trial: Profile | None = None
 
@@ -37,7 +37,7 @@ class ApnTrial:
 
     def apply(self) -> None:
         """33906/0/15: what is staged in 11/1 gets its trial at the next start-up."""
-        self._applied = Profile(self._settings.text("staged_apn"), self._settings.number("staged_apn_mode"))
+        self._applied = Profile(self.settings.text("staged_apn"), self.settings.number("staged_apn_mode"))
 
     def start_up(self) -> None:
         self._on_trial, self._applied = self._applied, None
@@ -49,10 +49,10 @@ class ApnTrial:
 
     @property
     def saved(self) -> Profile:
-        return Profile(self._settings.text("apn"), self._settings.number("apn_mode"))
+        return Profile(self.settings.text("apn"), self.settings.number("apn_mode"))
 
     def bootstrapped(self) -> None:
         """A bootstrap has succeeded: the APN on trial is the one to stay."""
         if self._on_trial is not None:
             profile, self._on_trial = self._on_trial, None
-            self._settings.write({"apn": profile.apn, "apn_mode": profile.mode})
+            self.settings.write({"apn": profile.apn, "apn_mode": profile.mode})

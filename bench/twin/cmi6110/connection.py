@@ -1,86 +1,69 @@
-"""From the network to the servers: joining, bootstrap, staying registered, and the pauses when one of them fails."""
+"""From the network to the servers: bootstrap, staying registered, and the pauses when one of them fails."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from bench.twin.cell import Address
+from bench.protocols.lwm2m import Path
 from bench.twin.cmi6110.accounts import BootstrapDraft
-from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
+from bench.twin.cmi6110.apn import ApnTrial
+from bench.twin.cmi6110.backoff import Backoff
+from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
+from bench.twin.cmi6110.management import Management
+from bench.twin.cmi6110.mdm_client import MdmClient
+from bench.twin.cmi6110.modem import Modem
+from bench.twin.cmi6110.resource import Resource
+from bench.twin.cmi6110.servers import Servers
+from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.uplink import MakeUplink, Terms, Uplink
 from bench.twin.cmi6110.uri import address_of
-
-if TYPE_CHECKING:
-    from bench.twin.cmi6110.unit import CMi6110
-
-SHOWN_SEARCHES = 8
-"""Of a unit that has lost the network: not printed, chosen here, as days of flashes would empty a battery."""
+from bench.twin.parts import Part
 
 
-class Connection:
-    """The ways of ``unit`` to the network, its bootstrap server and its device management server (manual 6.2)."""
+@dataclass(eq=False, repr=False)
+class Connection(Part):
+    """The unit's ways to its bootstrap server and its device management server (manual 6.2). ``dm`` is the association
+    with the latter, while there is one; ``tree`` is what it is offered.
+    """
 
-    def __init__(self, unit: CMi6110) -> None:
-        self._unit = unit
-
-    async def join(self, started: bool = True) -> None:
-        """Search until the network takes the unit, with growing pauses (33906/0/40, C16). After a start each search is
-        shown (5.3.5); who has lost the network shows the first ones, and then goes on in the dark."""
-        unit = self._unit
-        await unit.modem_update.start_up()
-        for attempt in range(1_000_000):
-            if started or attempt < SHOWN_SEARCHES:
-                unit.front.show_joining()
-            unit.modem.bands = frozenset(map(int, unit.settings.text("radio_bands").split(","))) - {0}
-            if await unit.modem.attach(unit.apn.asked_for(), unit.settings.number("search_period")):
-                break
-            unit.front.dark()
-            await asyncio.sleep(self.pause_s("restart_backoff", attempt))
-        unit.front.show_joined()
-
-    def pause_s(self, setting: str, failures: int) -> float:
-        """How long to wait after ``failures`` others: a back-off list's ranges one after the other, its last one for
-        good.
-        """
-        ranges = self._unit.settings.backoff(setting)
-        low, high = ranges[min(failures, len(ranges) - 1)]
-        return self._unit.rng.uniform(low, high) * 60
+    settings: Settings
+    modem: Modem
+    mdm: MdmClient
+    apn: ApnTrial
+    servers: Servers
+    backoff: Backoff
+    tree: Mapping[Path, Resource]
+    uplink: type[Uplink] = Uplink
+    client: type[Lwm2mClient] = Lwm2mClient
+    management: type[Management] = Management
+    site: type[Site] = Site
+    draft: type[BootstrapDraft] = BootstrapDraft
+    dm: Lwm2mClient | None = field(default=None, init=False)
 
     async def bootstrap_until_done(self) -> None:
         """Bootstrap; attempts, sequences and back-off of 33906/0/34 to /37 and /42."""
         rounds = 0
         while not await self._bootstrap_in_sequences():
-            await asyncio.sleep(self.pause_s("sequence_backoff", rounds))
+            await asyncio.sleep(self.backoff.pause_s("sequence_backoff", rounds))
             rounds += 1
 
     async def _bootstrap_in_sequences(self) -> bool:
-        unit = self._unit
-        for pause_s in self.attempts():
+        for pause_s in self.backoff.attempts():
             await asyncio.sleep(pause_s)
-            if await self._bootstrap():
-                unit.provisioned = True
-                unit.apn.bootstrapped()
+            if await self.bootstrap_once():
+                self.servers.provisioned = True
+                self.apn.bootstrapped()
                 return True
         return False
 
-    def attempts(self) -> Iterator[float]:
-        """The pauses before the attempts of a connection (33906/0/34 to /37), then it is taken for failed."""
-        settings = self._unit.settings
-        for sequence in range(settings.number("sequence_retry_count")):
-            for attempt in range(max(settings.number("communication_retry_count"), 1)):
-                if attempt:
-                    yield float(settings.number("communication_retry_delay"))
-                else:
-                    yield float(settings.number("sequence_retry_delay")) if sequence else 0.0
-
-    async def _bootstrap(self) -> bool:
-        unit = self._unit
-        client = Lwm2mClient(unit.modem, unit.settings, unit.deveui, {})
-        await client.open((unit.settings.text("bootstrap_ip"), unit.settings.number("bootstrap_port")),
-                          self._uplink(lambda: self.bootstrap_terms()))
-        draft = self.new_draft()
+    async def bootstrap_once(self) -> bool:
+        """One attempt; whether the servers that it has named are taken over."""
+        client = self._client({})
+        await client.open((self.settings.text("bootstrap_ip"), self.settings.number("bootstrap_port")),
+                          self._way(self.servers.bootstrap_terms))
+        draft = self.make_draft()
         try:
             done = await client.bootstrap(draft)
             await asyncio.sleep(2.0)    # the answer to the server's last request is still to leave
@@ -90,53 +73,48 @@ class Connection:
             self.adopt(draft)
         return done
 
-    def new_draft(self) -> BootstrapDraft:
-        unit = self._unit
-        return BootstrapDraft(unit.dm_account, unit.mdm_uri, unit.mdm_security)
+    def make_draft(self) -> BootstrapDraft:
+        """What the unit has now, for a bootstrap server to change."""
+        return self.draft(self.servers.dm, self.servers.mdm_uri, self.servers.mdm_security)
 
     def adopt(self, draft: BootstrapDraft) -> None:
         """Take over the servers that a bootstrap has named."""
-        unit = self._unit
-        mdm = draft.mdm
-        unit.dm_account = draft.dm
-        unit.mdm_security = mdm.security
+        servers, mdm = self.servers, draft.mdm
+        servers.dm = draft.dm
+        servers.mdm_security = mdm.security
         if draft.dm_key is not None:
-            unit.dm_key = draft.dm_key
+            servers.dm_key = draft.dm_key
         if mdm.key is not None:
-            unit.mdm_key = mdm.key
+            servers.mdm_key = mdm.key
         if mdm.connection is not None:
-            unit.settings.write({"mqttsn_connection": mdm.connection})
+            self.settings.write({"mqttsn_connection": mdm.connection})
         if mdm.topic is not None:
-            unit.mdm.topic = mdm.topic
-        if mdm.uri != unit.mdm_uri:
-            unit.set_mdm_uri(mdm.uri)
+            self.settings.write({"mqttsn_topic": mdm.topic})
+        if mdm.uri != servers.mdm_uri:
+            self.set_mdm_uri(mdm.uri)
 
-    # -- how it speaks with its servers (6.2)
+    def forget_accounts(self) -> None:
+        """A factory reset takes out what bootstrap servers have written (G17)."""
+        self.servers.forget_accounts()
+        self.set_mdm_uri("")
 
-    def _uplink(self, terms: Callable[[], Terms]) -> MakeUplink:
-        unit = self._unit
-        return lambda server, on_datagram: unit.uplink(unit.modem, server, terms, on_datagram)
+    def set_mdm_uri(self, uri: str) -> None:
+        self.servers.mdm_uri = uri
+        self.mdm.server = address_of(uri)
+        self.mdm.forget()
 
-    def mdm_uplink(self, server: Address, on_datagram: Callable[[bytes], None]) -> Uplink:
-        return self._uplink(lambda: self.mdm_terms())(server, on_datagram)
+    def _client(self, tree: Mapping[Path, Resource]) -> Lwm2mClient:
+        return self.client(self.modem, self.settings, self.servers.identity.deveui, tree, self.management, self.site)
 
-    def bootstrap_terms(self) -> Terms:
-        unit = self._unit
-        return self._lwm2m_terms(unit.settings.number("bootstrap_security"), unit.bootstrap_key)
+    def _way(self, terms: Callable[[], Terms]) -> MakeUplink:
+        return lambda server, on_datagram: self.uplink(self.modem, server, terms, on_datagram)
 
-    def dm_terms(self) -> Terms:
-        return self._lwm2m_terms(self._unit.dm_account.security, self._unit.dm_key)
-
-    def mdm_terms(self) -> Terms:
-        """33905 has no identity of its own: it is the DevEUI here, too."""
-        unit, settings = self._unit, self._unit.settings
-        return Terms(unit.mdm_security, unit.identity, unit.mdm_key, settings.number("mdm_dtls_min_timeout"),
-                     settings.number("mdm_dtls_max_timeout"))
-
-    def _lwm2m_terms(self, mode: int, key: bytes) -> Terms:
-        unit, settings = self._unit, self._unit.settings
-        return Terms(mode, unit.identity, key, settings.number("lwm2m_dtls_min_timeout"),
-                     settings.number("lwm2m_dtls_max_timeout"))
+    def cut(self) -> None:
+        """The network is gone, or the unit is about to leave it: nothing can be said any more."""
+        self.mdm.close()
+        self.dm = None
+        for socket in list(self.modem.sockets):
+            socket.close()
 
     # -- staying registered
 
@@ -153,17 +131,16 @@ class Connection:
             tried.set()
             bootstrapped = not bootstrapped and await self._bootstrap_in_sequences()
             if not bootstrapped:
-                await asyncio.sleep(self.pause_s("sequence_backoff", rounds))
+                await asyncio.sleep(self.backoff.pause_s("sequence_backoff", rounds))
                 rounds += 1
 
     async def _stay_registered(self, tried: asyncio.Event) -> bool:
         """Until the connection has failed; whether the unit was registered meanwhile."""
-        unit = self._unit
-        server = address_of(unit.dm_account.uri)
+        server = address_of(self.servers.dm.uri)
         if server is None:
             return False
-        client = unit.dm = Lwm2mClient(unit.modem, unit.settings, unit.deveui, unit.tree)
-        await client.open(server, self._uplink(lambda: self.dm_terms()))
+        client = self.dm = self._client(self.tree)
+        await client.open(server, self._way(self.servers.dm_terms))
         try:
             registered = was_registered = await self._register(client, tried)
             while registered:
@@ -171,7 +148,7 @@ class Connection:
                 registered = await self.renew(client) or await self._register(client, tried)
             return was_registered
         finally:
-            unit.dm = None
+            self.dm = None
             await client.close()
 
     async def renew(self, client: Lwm2mClient) -> bool:
@@ -180,12 +157,12 @@ class Connection:
 
     def update_after_s(self) -> float:
         """When a registration is to be kept alive."""
-        return self._unit.dm_account.lifetime_s * 0.9
+        return self.servers.dm.lifetime_s * 0.9
 
     async def _register(self, client: Lwm2mClient, tried: asyncio.Event) -> bool:
-        for pause_s in self.attempts():
+        for pause_s in self.backoff.attempts():
             await asyncio.sleep(pause_s)
-            registered = await client.register(self._unit.dm_account)
+            registered = await client.register(self.servers.dm)
             tried.set()
             if registered or client.refused:
                 return registered
@@ -194,4 +171,4 @@ class Connection:
     async def update(self, client: Lwm2mClient) -> None:
         """1/1/8: update the registration, or register anew."""
         if not await self.renew(client):
-            await client.register(self._unit.dm_account)
+            await client.register(self.servers.dm)

@@ -29,9 +29,8 @@ _CHUNK = 1 << 16
 """Bins, and edges of repeating patterns, that one step of rendering may hold in memory."""
 
 
-@dataclass(frozen=True, slots=True)
 class Waveform:
-    """Currents (A at 3.6 V) and times (s) of the unit's activities. A defect replaces some of them."""
+    """Currents (A at 3.6 V) and times (s) of the unit's activities."""
 
     floor_a: float = 5.2e-6             # power saving mode
     tick_a: float = 0.3e-3              # real-time clock

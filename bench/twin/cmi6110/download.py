@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -12,11 +11,11 @@ from aiocoap.message import Message
 from aiocoap.numbers import codes
 
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
-from bench.twin.cell import Address
 from bench.twin.cmi6110 import uri as uris
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.modem_socket import ModemSocket
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.radio.cell import Address
 
 DEFAULT_PORT = 5683
 BLOCK_EXPONENT = 5
@@ -142,7 +141,3 @@ class _Wire:
         if self._coap is not None:
             await asyncio.shield(self._coap.shutdown())
         self._socket = self._coap = None
-
-
-Do = Callable[[Any], None]
-"""Runs a coroutine beside the unit's life, as long as there is a network."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
 
-from bench.twin.cmi6110.download import Do, Download, DownloadFailed, Failure
+from bench.twin.cmi6110.download import Download, DownloadFailed, Failure
+from bench.twin.cmi6110.identity import Identity
+from bench.twin.cmi6110.jobs import Do
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.package import DamagedPackage, NoPackage, Package
 from bench.twin.cmi6110.resource import NotAllowed
@@ -47,28 +48,18 @@ _RESULTS = {Failure.BAD_URI: Result.INVALID_URI, Failure.BAD_SCHEME: Result.UNSU
             Failure.CHANGED: Result.DAMAGED}
 
 
-class Unit(Protocol):
-    """What an update needs of the unit that it updates."""
-
-    model: str
-    hardware: str
-    firmware: str
-    modem: Modem
-    settings: Settings
-
-    def reboot(self) -> None: ...
-
-    def later(self, action: Callable[[], None]) -> None: ...
-
-
 class FirmwareUpdate:
-    """One update at a time."""
+    """One update at a time. ``restart`` reboots the unit, once the answer to the server is out."""
 
     flash_size = 256 * 1024
     install_s = 20.0
 
-    def __init__(self, unit: Unit, do: Do) -> None:
-        self._unit = unit
+    def __init__(self, identity: Identity, modem: Modem, settings: Settings, do: Do,
+                 restart: Callable[[], None]) -> None:
+        self.identity = identity
+        self.restart = restart
+        self._modem = modem
+        self.settings = settings
         self._do = do
         self._task: asyncio.Task[None] | None = None
         self._download: Download | None = None
@@ -98,7 +89,7 @@ class FirmwareUpdate:
         if self.state is not State.DOWNLOADED:
             raise NotAllowed("nothing downloaded")
         self.state = State.UPDATING
-        self._unit.later(self._unit.reboot)
+        self.restart()
 
     # -- what the unit does
 
@@ -120,14 +111,14 @@ class FirmwareUpdate:
 
     def install(self, package: Package | None) -> Result:
         """Take over ``package``, or keep the old firmware when it isn't made for this hardware."""
-        if package is None or package.hardware != self._unit.hardware:
+        if package is None or package.hardware != self.identity.hardware:
             return Result.UPDATE_FAILED
-        self._unit.firmware = package.version
+        self.identity.firmware = package.version
         return Result.SUCCESS
 
     async def fetch(self, download: Download) -> None:
         try:
-            content = await download.run(self._unit.modem, self._unit.settings)
+            content = await download.run(self._modem, self.settings)
         except DownloadFailed as failed:
             if download is self._download:
                 self._give_up(_RESULTS[failed.failure])
@@ -147,7 +138,7 @@ class FirmwareUpdate:
     def check(self, content: bytes) -> Package:
         """Raises NoPackage or DamagedPackage."""
         package = Package.decode(content)
-        if package.product != self._unit.model:
+        if package.product != self.identity.model:
             raise NoPackage
         return package
 

@@ -30,7 +30,7 @@ class Front:
         self.red: Signal[bool] = Signal(False)
         self.button: Signal[bool] = Signal(False)
         self.on_release: Callable[[float], None] = lambda held_s: None
-        self._clock = clock
+        self.clock = clock
         self._pressed_at: float | None = None
         self._in_zone = False
         self._zones: list[asyncio.TimerHandle] = []
@@ -50,7 +50,7 @@ class Front:
             self._show.cancel()
             self._show = None
         if not self._in_zone:
-            self._set(False, False)
+            self.light(False, False)
 
     def show_start(self) -> None:
         """Red and green for one second."""
@@ -69,26 +69,26 @@ class Front:
         if self._in_zone:
             show.close()
         else:
-            self._show = self._clock.spawn(show)
+            self._show = self.clock.spawn(show)
 
     async def _start(self) -> None:
-        self._set(True, self.red_at_start)
+        self.light(True, self.red_at_start)
         await asyncio.sleep(self.start_both_s)
-        self._set(False, False)
+        self.light(False, False)
 
     async def _flash(self) -> None:
         while True:
             await asyncio.sleep(self.flash_period_s - self.flash_s)
-            self.green.set(True)
+            self.light(green=True, red=False)
             await asyncio.sleep(self.flash_s)
-            self.green.set(False)
+            self.light(green=False, red=False)
 
     async def _joined(self) -> None:
-        self.green.set(True)
+        self.light(green=True, red=False)
         await asyncio.sleep(self.joined_green_s)
-        self.green.set(False)
+        self.light(green=False, red=False)
 
-    def _set(self, green: bool, red: bool) -> None:
+    def light(self, green: bool, red: bool) -> None:
         self.green.set(green)
         self.red.set(red)
 
@@ -96,20 +96,20 @@ class Front:
         if not self._powered:
             return
         if pressed:
-            self._pressed_at = self._clock.time()
-            later = self._clock.loop.call_later
+            self._pressed_at = self.clock.time()
+            later = self.clock.loop.call_later
             self._zones = [later(self.reboot_from_s, self._zone, True, False),
                            later(self.off_from_s, self._zone, False, True),
                            later(self.off_until_s, self._zone, False, False)]
         elif self._pressed_at is not None:
-            held_s = self._clock.time() - self._pressed_at
+            held_s = self.clock.time() - self._pressed_at
             self._end_press()
             self.on_release(held_s)
 
     def _zone(self, green: bool, red: bool) -> None:
         self._in_zone = True
         self.dark()
-        self._set(green, red)
+        self.light(green, red)
 
     def _end_press(self) -> None:
         for zone in self._zones:
@@ -118,4 +118,4 @@ class Front:
         self._pressed_at = None
         if self._in_zone:
             self._in_zone = False
-            self._set(False, False)
+            self.light(False, False)

@@ -9,12 +9,12 @@ from typing import Any
 from aiocoap import error
 from aiocoap.message import Message
 from aiocoap.numbers import codes
+from aiocoap.numbers.constants import TransportTuning
 from aiocoap.resource import ObservableResource, PathCapable
 
 from bench.protocols import lwm2m
 from bench.protocols.coap_pipe import CoapEndpoint, transport_tuning
 from bench.protocols.lwm2m import ContentFormat, Path
-from bench.twin.cell import Address
 from bench.twin.cmi6110 import accounts, attributes
 from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
 from bench.twin.cmi6110.management import Management
@@ -22,6 +22,7 @@ from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.uplink import HandshakeFailed, MakeUplink, NoCredentials, Uplink
+from bench.twin.radio.cell import Address
 
 BOOTSTRAP_WAIT_S = 247.0
 """How long the unit waits for the bootstrap server to finish (CoAP's EXCHANGE_LIFETIME)."""
@@ -33,14 +34,16 @@ class Lwm2mClient:
     association, where ``tree`` counts. ``refused``: the server's last answer was an error, unlike no answer at all.
     """
 
-    def __init__(self, modem: Modem, settings: Settings, endpoint_name: str, tree: Mapping[Path, Resource]) -> None:
+    def __init__(self, modem: Modem, settings: Settings, endpoint_name: str, tree: Mapping[Path, Resource],
+                 management: type[Management], site: type[Site]) -> None:
         self.modem = modem
         self.settings = settings
         self.endpoint_name = endpoint_name
         self.tree = tree
         self.draft: BootstrapDraft | None = None
-        self.management = Management(settings, tree)
-        self.refused = False
+        self.management = management(settings, tree)
+        self.site = site(self)
+        self.refused = self.stranger = False    # of the last request; ``stranger``: the server did not know the unit
         self.location: tuple[str, ...] = ()
         self._server: Address = ("", 0)
         self._uplink: Uplink | None = None
@@ -53,7 +56,7 @@ class Lwm2mClient:
         """The handshake, if there is to be one, comes with the first request."""
         self._server = server
         self._uplink = make_uplink(server, self._received)
-        self._coap = await CoapEndpoint.create(self, _Site(self), "unit", block_size=512)
+        self._coap = await CoapEndpoint.create(self, self.site, "unit", block_size=512)
 
     async def bootstrap(self, draft: BootstrapDraft) -> bool:
         """Ask for a bootstrap and take what the server writes, until it says that it has finished; whether what has
@@ -71,13 +74,14 @@ class Lwm2mClient:
 
     async def register(self, account: DmAccount) -> bool:
         """Register with all objects of the tree."""
-        links = sorted({path[:2] for path in self.tree})
+        links = sorted({path[:2] for path in self.tree if path[0] != accounts.SECURITY})
         payload = ",".join(['</>;rt="oma.lwm2m";ct="11542 112 110"', *(f"</{o}/{i}>" for o, i in links)]).encode()
         queue_mode = ["Q"] if "Q" in account.binding else []
         response = await self._post(
             ("rd",), [f"ep={self.endpoint_name}", f"lt={account.lifetime_s}", "lwm2m=1.1", "b=U", *queue_mode], payload)
         if response is None:
             return False
+        self.site.forget_observations()    # they end with the registration that they belong to
         self.location = tuple(response.opt.location_path)
         return True
 
@@ -90,12 +94,12 @@ class Lwm2mClient:
         response = await self._request(Message(
             code=codes.POST, uri_path=("dp",), payload=lwm2m.encode(values, Path(), ContentFormat.SENML_CBOR),
             content_format=ContentFormat.SENML_CBOR))
-        return response is not None and bool(response.code and response.code.is_successful())
+        self.stranger = response is not None and response.code == codes.NOT_FOUND
+        return self.took(response)
 
-    async def deregister(self) -> None:
-        if self.location:
-            await self._request(Message(code=codes.DELETE, uri_path=self.location))
-            self.location = ()
+    def took(self, response: Message | None) -> bool:
+        """Whether the server has taken what it was sent."""
+        return response is not None and bool(response.code and response.code.is_successful())
 
     async def close(self) -> None:
         if self._coap is not None:
@@ -114,21 +118,25 @@ class Lwm2mClient:
         return response if taken else None
 
     async def _request(self, message: Message) -> Message | None:
-        """The server's answer; None when there is no way to it, or it is silent."""
-        assert self._coap is not None
-        assert self._uplink is not None
-        message.transport_tuning = transport_tuning(
-            ack_timeout_s=self.settings.number("coap_ack_timeout"),
-            max_retransmit=self.settings.number("coap_max_retransmit"), confirmable=True)
+        """The server's answer; None when there is no way to it, or it is silent, or the connection has been closed."""
+        if self._uplink is None:
+            return None
+        message.transport_tuning = self.timers(message)
         try:
             await self._uplink.connect()
-            return await self._coap.request(self._server, message)
+            coap = self._coap    # closed meanwhile, when the power was cut
+            return None if coap is None else await coap.request(self._server, message)
         except (NoCredentials, HandshakeFailed):
             return None
         except error.Error:
             if self._uplink is not None:
                 self._uplink.drop()
             return None
+
+    def timers(self, message: Message) -> TransportTuning:
+        """When ``message`` is sent again, and how often."""
+        return transport_tuning(ack_timeout_s=self.settings.number("coap_ack_timeout"),
+                                max_retransmit=self.settings.number("coap_max_retransmit"), confirmable=True)
 
     # -- datagrams
 
@@ -176,27 +184,35 @@ class Lwm2mClient:
 _REFUSALS = {NotAllowed: codes.METHOD_NOT_ALLOWED, NotFound: codes.NOT_FOUND}
 
 
-class _Site(ObservableResource, PathCapable):
+class Site(ObservableResource, PathCapable):
     """All paths of the unit: requests go to the client, observed single resources are looked at each second."""
 
     LOOK_EVERY_S = 1.0
 
     def __init__(self, client: Lwm2mClient) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._client = client
+        self.client = client
+        self._watching: list[asyncio.Task[None]] = []
 
     async def render(self, request: Message) -> Message:
-        return self._client.serve(request)
+        return self.client.serve(request)
 
     async def add_observation(self, request: Message, serverobservation: Any) -> None:
         if request.code == codes.FETCH:
-            watching = self._watch_composite(request, serverobservation)
+            watching = self.watch_composite(request, serverobservation)
         else:
-            watching = self._watch(Path.parse("/".join(request.opt.uri_path)), request, serverobservation)
-        serverobservation.accept(asyncio.get_running_loop().create_task(watching).cancel)
+            watching = self.watch(Path.parse("/".join(request.opt.uri_path)), request, serverobservation)
+        task = asyncio.get_running_loop().create_task(watching)
+        self._watching.append(task)
+        serverobservation.accept(task.cancel)
 
-    async def _watch(self, path: Path, request: Message, serverobservation: Any) -> None:
-        client = self._client
+    def forget_observations(self) -> None:
+        for task in self._watching:
+            task.cancel()
+        self._watching.clear()
+
+    async def watch(self, path: Path, request: Message, serverobservation: Any) -> None:
+        client = self.client
         last, waited_s = client.management.value(path), 0.0
         while True:
             await asyncio.sleep(self.LOOK_EVERY_S)
@@ -204,14 +220,14 @@ class _Site(ObservableResource, PathCapable):
             now = client.management.value(path)
             if attributes.is_due(client.management.attributes.of(path), last, now, waited_s):
                 last, waited_s = now, 0.0
-                serverobservation.trigger(self._client.serve(request))
+                serverobservation.trigger(self.client.serve(request))
 
-    async def _watch_composite(self, request: Message, serverobservation: Any) -> None:
+    async def watch_composite(self, request: Message, serverobservation: Any) -> None:
         """Several paths at once: each change of one tells them all."""
-        last = self._client.serve(request).payload
+        last = self.client.serve(request).payload
         while True:
             await asyncio.sleep(self.LOOK_EVERY_S)
-            answer = self._client.serve(request)
+            answer = self.client.serve(request)
             if answer.payload != last:
                 last = answer.payload
                 serverobservation.trigger(answer)

@@ -32,7 +32,7 @@ class Management:
             return self._read_composite(request)
         if not path and request.code == codes.iPATCH:
             return self._write_composite(request)
-        if path[:1] == (0,):
+        if path[:1] == (0,) and not self._below(path):
             return Message(code=codes.UNAUTHORIZED)
         below = self._below(path)
         if not below or (len(path) == 4 and not (below[path.resource].multiple and path[3] == 0)):
@@ -90,7 +90,7 @@ class Management:
     def _write_composite(self, request: Message) -> Message:
         if request.opt.content_format not in (ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON):
             return Message(code=codes.UNSUPPORTED_CONTENT_FORMAT)
-        self._take(lwm2m.decode(request.payload, Path(), int(request.opt.content_format), self._type_of))
+        self.take(lwm2m.decode(request.payload, Path(), int(request.opt.content_format), self._type_of))
         return Message(code=codes.CHANGED)
 
     def _below(self, path: Path) -> dict[Path, Resource]:
@@ -111,11 +111,11 @@ class Management:
         if len(path) >= 3:
             self._writable(path)
         content_format = request.opt.content_format
-        self._take(lwm2m.decode(request.payload, path,
+        self.take(lwm2m.decode(request.payload, path,
                                 ContentFormat.TEXT if content_format is None else content_format, self._type_of))
         return Message(code=codes.CHANGED)
 
-    def _take(self, values: Mapping[Path, lwm2m.Value]) -> None:
+    def take(self, values: Mapping[Path, lwm2m.Value]) -> None:
         targets = [(self._writable(target), value) for target, value in values.items()]
         staged: dict[str, Setting] = {}
         for resource, value in targets:
@@ -125,12 +125,16 @@ class Management:
                 resource.check(value)
         if staged:
             try:
-                self.settings.write(staged)
+                self.store(staged)
             except Refused as refused:
                 raise BadValue(str(refused)) from refused
         for resource, value in targets:
             if resource.stage is None and resource.write is not None:
                 resource.write(value)
+
+    def store(self, staged: Mapping[str, Setting]) -> None:
+        """Settings that a write has brought."""
+        self.settings.write(staged)
 
     def _writable(self, path: Path) -> Resource:
         resource = self.tree.get(path.resource)

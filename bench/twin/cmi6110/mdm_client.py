@@ -35,16 +35,13 @@ from bench.protocols.mqttsn import (
     ReturnCode,
     decode,
 )
-from bench.twin.cell import Address
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.statistics import TransactionStatistics
-from bench.twin.cmi6110.uplink import PLAIN, HandshakeFailed, MakeUplink, NoCredentials, Uplink
+from bench.twin.cmi6110.uplink import HandshakeFailed, MakeUplink, NoCredentials, Uplink
+from bench.twin.radio.cell import Address
 
 KEEP_ALIVE_S = 64800
-
-CONGESTION_WAIT_S = 330.0
-"""TWAIT: the specification (6.6) recommends more than 5 minutes."""
 
 ROUNDS = 3
 """How often a telegram is tried against a gateway that answers, but not with success, before it stays unsent."""
@@ -71,18 +68,23 @@ class MdmClient:
     ``failures`` counts the telegrams and connections given up in a row: 33906/0/47 says how many break the connection.
     """
 
-    def __init__(self, modem: Modem, settings: Settings, deveui: str, rng: random.Random) -> None:
+    congestion_wait_s = 330.0
+    """TWAIT: the specification (6.6) recommends more than 5 minutes."""
+    keep_alive_s = KEEP_ALIVE_S
+    clean_session = True
+
+    def __init__(self, modem: Modem, settings: Settings, deveui: str, rng: random.Random,
+                 make_uplink: MakeUplink) -> None:
         self.modem = modem
         self.settings = settings
         self.deveui = deveui
         self.server: Address | None = None
-        self.topic = ""
         self.status = MdmStatus.IDLE
         self.statistics = TransactionStatistics()
         self.failures = 0
         self.qos = QoS.ONE
         self._message_id = rng.randrange(0x10000)
-        self.make_uplink: MakeUplink = lambda server, on_datagram: Uplink(modem, server, lambda: PLAIN, on_datagram)
+        self.make_uplink = make_uplink
         self._uplink: Uplink | None = None
         self._connected = False
         self._topic_id: int | None = None
@@ -92,9 +94,12 @@ class MdmClient:
         self._exchanging = asyncio.Lock()
 
     def topic_name(self) -> str:
-        """The configured topic, or the one made of identity, format and encoding."""
-        return (self.topic or self.settings.text("mqttsn_topic")
-                or f"mr/{self.deveui}/{_FORMAT_NAMES[self.settings.number('message_format')]}"
+        """The configured topic, or the usual one."""
+        return self.settings.text("mqttsn_topic") or self.usual_topic()
+
+    def usual_topic(self) -> str:
+        """The one made of identity, format and encoding."""
+        return (f"mr/{self.deveui}/{_FORMAT_NAMES[self.settings.number('message_format')]}"
                    f"/{_ENCODING_NAMES[self.settings.number('message_encoding')]}")
 
     def is_compliant(self) -> bool:
@@ -141,7 +146,7 @@ class MdmClient:
             return False
         if self._uplink is None or self._uplink.server != self.server or not self._uplink.is_open:
             self.forget()
-        if self.is_compliant() and self.modem.clock.time() - self._sent_at_s > KEEP_ALIVE_S:
+        if self.is_compliant() and self.modem.clock.time() - self._sent_at_s > self.keep_alive_s:
             self.forget()
         for _ in range(ROUNDS):
             if self._connected and self._topic_id is not None:
@@ -150,7 +155,7 @@ class MdmClient:
             self.status = MdmStatus.CONNECTING
             if not await self._open():
                 return False
-            answer = await (self._register() if self._connected else self._say_hello())
+            answer = await (self._register() if self._connected else self.say_hello())
             match answer:
                 case Connack(return_code=ReturnCode.ACCEPTED):
                     self._connected = True
@@ -163,14 +168,15 @@ class MdmClient:
                 case Regack(return_code=ReturnCode.ACCEPTED):
                     self._topic_id = answer.topic_id
                 case Connack(return_code=ReturnCode.CONGESTION) | Regack(return_code=ReturnCode.CONGESTION):
-                    await asyncio.sleep(CONGESTION_WAIT_S)
+                    await asyncio.sleep(self.congestion_wait_s)
                 case _:
-                    return self._failed()
-        return self._failed()
+                    return self.given_up()
+        return self.given_up()
 
-    async def _say_hello(self) -> Message | None:
-        return await self._exchange(Connect(Flags(clean_session=True), 1, KEEP_ALIVE_S, self.client_id()),
-                                    lambda m: isinstance(m, Connack))
+    async def say_hello(self) -> Message | None:
+        return await self._exchange(
+            Connect(Flags(clean_session=self.clean_session), 1, self.keep_alive_s, self.client_id()),
+            lambda m: isinstance(m, Connack))
 
     async def _register(self) -> Message | None:
         message_id = self.next_message_id()
@@ -189,14 +195,14 @@ class MdmClient:
                 case Puback(return_code=ReturnCode.ACCEPTED):
                     return True
                 case Puback(return_code=ReturnCode.CONGESTION):
-                    await asyncio.sleep(CONGESTION_WAIT_S)
+                    await asyncio.sleep(self.congestion_wait_s)
                 case Puback(return_code=ReturnCode.INVALID_TOPIC_ID):
                     self.new_topic()
                 case Disconnect():
                     continue
                 case _:
-                    return self._failed()
-        return self._failed()
+                    return self.given_up()
+        return self.given_up()
 
     async def _acknowledged(self, topic_id: int, payload: bytes, last: bool) -> Message | None:
         """Only the message id tells that a PUBACK belongs to the PUBLISH: there are gateways that answer with topic
@@ -217,7 +223,7 @@ class MdmClient:
         self.failures = 0 if succeeded else self.failures + 1
         return succeeded
 
-    def _failed(self) -> bool:
+    def given_up(self) -> bool:
         self.forget()
         if self._uplink is not None:
             self._uplink.drop()

@@ -7,15 +7,16 @@ sleeps) a datagram goes first, then through a real UDP socket on loopback.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable
 
 from bench.clock import Clock
-from bench.twin.cell import COVERAGES, Cell, Coverage
 from bench.twin.cmi6110.modem_socket import ModemSocket
 from bench.twin.cmi6110.settings import Settings
-from bench.twin.nas import T3324_STEPS, T3412_EXTENDED_STEPS, T3412_UNLESS_EXTENDED_S, PowerSaving, not_below
+from bench.twin.radio.cell import COVERAGES, Cell, Coverage
+from bench.twin.radio.nas import T3324_STEPS, T3412_EXTENDED_STEPS, T3412_UNLESS_EXTENDED_S, PowerSaving, not_below
 
 SPENT_PORTS = 200
 
@@ -29,20 +30,10 @@ MOST_REPEATS = 4
 """How often the radio link control sends a packet again; then it gets through."""
 
 
-def asked_by(settings: Settings) -> PowerSaving:
-    """What the settings of Table 10 make the modem ask for. Times that a timer can't hold become the next longer."""
-    use_edrx, use_psm = settings.number("power_saving_mode") & 1, settings.number("power_saving_mode") & 2
-    edrx = settings.number("edrx_value") if settings.number("edrx_mode") == 1 else AUTOMATIC_EDRX
-    return PowerSaving(
-        t3324_s=not_below(settings.number("t3324"), T3324_STEPS) if use_psm else None,
-        t3412_s=not_below(settings.number("t3412"), T3412_EXTENDED_STEPS) if use_psm else None,
-        edrx=edrx if use_edrx else None)
-
-
 class Modem:
     """The unit's modem, as far as the network can tell: attached or not, connected, idle, asleep.
 
-    ``bands`` are searched first (none are all), ``asks`` says what it wants of the network, ``granted`` is what it got.
+    ``bands`` are searched first (none are all), ``granted`` is what it got of what it ``asks`` the network for.
     ``on_state`` hears of each state (off, searching, connected, idle, psm), ``on_transmit(seconds)`` of each uplink.
     """
 
@@ -51,15 +42,16 @@ class Modem:
     assisted_release_s = 2.0
     """From the last downlink to the release, when the unit has said that no more is to come."""
 
-    def __init__(self, clock: Clock, cell: Cell, rng: random.Random) -> None:
+    def __init__(self, clock: Clock, cell: Cell, rng: random.Random, settings: Settings) -> None:
         self.clock = clock
         self.cell = cell
         self.rng = rng
+        self.settings = settings
         self.state = "off"
         self.attached = False
+        self.refused = False    # by the network, at the last search
         self.apn = ""
         self.bands: frozenset[int] = frozenset()
-        self.asks: Callable[[], PowerSaving] = PowerSaving
         self.granted = PowerSaving()
         self.registrations = 0
         self.last_registration_s = 0.0
@@ -83,21 +75,23 @@ class Modem:
         leaves it to the network.
         """
         started = self.clock.time()
+        self.refused = False
         self._enter("searching")
         while True:
             searched_s = self.clock.time() - started
             bands = self.bands_to_search(searched_s, search_s)
             scan_s = self.rng.uniform(*self._conditions_in(bands).attach_s)
             await asyncio.sleep(min(scan_s, max(search_s - searched_s, 1.0)))
-            band = self.cell.strongest(bands)
+            band = self.hears(bands)
             if band is not None:
                 break
             if self.clock.time() - started >= search_s:
                 self._enter("off")
                 return False
         wanted = apn or self.cell.default_apn
-        granted = self.cell.attach(band, wanted, self.asks())
+        granted = self.register(band, wanted)
         if granted is None:
+            self.refused = True
             self._enter("off")
             return False
         self.apn, self.granted = wanted, granted
@@ -111,6 +105,24 @@ class Modem:
     def bands_to_search(self, searched_s: float, search_s: float) -> frozenset[int]:
         """Those that are set come first; when nothing is found there, all."""
         return self.bands if searched_s < min(self.narrow_search_s, search_s / 2) else frozenset()
+
+    def hears(self, bands: frozenset[int]) -> int | None:
+        """The band of the strongest cell in reach, among ``bands`` (none are all); None: there is none."""
+        return self.cell.strongest(bands)
+
+    def register(self, band: int, apn: str) -> PowerSaving | None:
+        """Ask the network in; what it grants, or None: it refuses."""
+        return self.cell.attach(band, apn, self.asks())
+
+    def asks(self) -> PowerSaving:
+        """What the settings of Table 10 make it ask for. Times that a timer can't hold become the next longer."""
+        settings = self.settings
+        use_edrx, use_psm = settings.number("power_saving_mode") & 1, settings.number("power_saving_mode") & 2
+        edrx = settings.number("edrx_value") if settings.number("edrx_mode") == 1 else AUTOMATIC_EDRX
+        return PowerSaving(
+            t3324_s=not_below(settings.number("t3324"), T3324_STEPS) if use_psm else None,
+            t3412_s=not_below(settings.number("t3412"), T3412_EXTENDED_STEPS) if use_psm else None,
+            edrx=edrx if use_edrx else None)
 
     def _conditions_in(self, bands: frozenset[int]) -> Coverage:
         return COVERAGES[0] if self.cell.strongest(bands) is None else self.cell.conditions
@@ -175,7 +187,9 @@ class Modem:
     def _start_timer(self, seconds: float, then: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.clock.loop.call_later(seconds, then)
+            self._timer = None
+        if seconds < math.inf:
+            self._timer = self.clock.loop.call_later(seconds, then)
 
     def _stop_periodic(self) -> None:
         if self._periodic is not None:
@@ -190,6 +204,10 @@ class Modem:
         await socket.bind()
         self.sockets.append(socket)
         return socket
+
+    def closed(self, socket: ModemSocket) -> None:
+        if socket in self.sockets:
+            self.sockets.remove(socket)
 
     def keep(self, transport: asyncio.DatagramTransport) -> None:
         """Hold a closed socket's port for a while: if the kernel gave it out again, a server would take the new
@@ -206,6 +224,10 @@ class Modem:
         while self._spent:
             self._spent.popleft().close()
 
+    def indicates(self, release_assistance: int) -> int:
+        """What the network is told of the release assistance that a datagram is sent with."""
+        return release_assistance
+
     def uplink_delay(self, size: int, release_assistance: int = 0) -> float:
         """Seconds until a datagram of ``size`` octets, sent now, is through the air. One at a time."""
         conditions = self.cell.conditions
@@ -213,8 +235,6 @@ class Modem:
         air_s = size / conditions.uplink_bytes_per_s
         self.touch()
         self._assisting = release_assistance != 0
-        if self._assisting:
-            self.cell.assisted(release_assistance)
         free_at = max(self.clock.time(), self._uplink_free_at)
         for latency_s in self._latencies(conditions, conditions.first_packet_s if was_asleep else conditions.packet_s):
             free_at += latency_s + air_s
@@ -252,12 +272,6 @@ class Modem:
     def _transmits(self, air_s: float) -> None:
         if self.attached:
             self.on_transmit(air_s)
-
-    def dropped(self) -> bool:
-        """Whether the network loses a datagram, as its operator has told it to."""
-        lost = self.cell.drop_percent > 0 and self.rng.uniform(0, 100) < self.cell.drop_percent
-        self.cell.lost_datagrams += lost
-        return lost
 
     def heard(self) -> None:
         """A datagram has come in. If it was the one that release assistance spoke of, the network lets go soon."""

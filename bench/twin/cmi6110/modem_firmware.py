@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 
-from bench.twin.cmi6110.download import Do, Download, DownloadFailed
+from bench.twin.cmi6110.download import Download, DownloadFailed
+from bench.twin.cmi6110.jobs import Do
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.package import DamagedPackage, NoPackage, Package
 from bench.twin.cmi6110.resource import BadValue
@@ -33,6 +34,7 @@ class ModemUpdate:
 
     flash_size = 256 * 1024
     install_s = 45.0
+    first_version = "TWIN01A01"
 
     def __init__(self, modem: Modem, settings: Settings, do: Do, restart: Callable[[], None]) -> None:
         self._modem = modem
@@ -41,7 +43,7 @@ class ModemUpdate:
         self._restart = restart
         self._content: bytes | None = None
         self._asked = 0
-        self.version = "TWIN01A01"
+        self.version = self.first_version
         self.result = Result.INITIAL
 
     def update(self, argument: str) -> None:

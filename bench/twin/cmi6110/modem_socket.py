@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from bench.twin.cell import Address
+from bench.clock import Clock
+from bench.twin.radio.cell import Address, Cell
 
-if TYPE_CHECKING:
-    from bench.twin.cmi6110.modem import Modem
+
+class Air(Protocol):
+    """What a socket needs of the modem that it is of."""
+
+    clock: Clock
+    cell: Cell
+    attached: bool
+    apn: str
+
+    def indicates(self, release_assistance: int) -> int: ...
+
+    def uplink_delay(self, size: int, release_assistance: int = 0) -> float: ...
+
+    def downlink_delay(self, size: int) -> float | None: ...
+
+    def heard(self) -> None: ...
+
+    def keep(self, transport: asyncio.DatagramTransport) -> None: ...
+
+    def closed(self, socket: ModemSocket) -> None: ...
 
 
 class ModemSocket:
@@ -17,7 +36,7 @@ class ModemSocket:
     sent to the old one is lost.
     """
 
-    def __init__(self, modem: Modem, on_datagram: Callable[[bytes], None]) -> None:
+    def __init__(self, modem: Air, on_datagram: Callable[[bytes], None]) -> None:
         self._modem = modem
         self._on_datagram = on_datagram
         self._port: _Port | None = None
@@ -41,7 +60,9 @@ class ModemSocket:
         modem = self._modem
         if not modem.attached:
             return
-        delay = modem.uplink_delay(len(data), release_assistance)
+        told = modem.indicates(release_assistance)
+        delay = modem.uplink_delay(len(data), told)
+        modem.cell.carries(destination, data, told)
         modem.clock.loop.call_later(delay, self._leave, destination, data)
 
     def _leave(self, destination: Address, data: bytes) -> None:
@@ -51,7 +72,7 @@ class ModemSocket:
         if (routed is None or not modem.cell.power or not modem.attached or port is None
                 or port.transport.is_closing()):
             modem.cell.lost_datagrams += 1
-        elif not modem.dropped():
+        else:
             port.transport.sendto(data, routed)
             self._keep_port()
 
@@ -60,7 +81,7 @@ class ModemSocket:
         delay = self._modem.downlink_delay(len(data)) if listening else None
         if delay is None:
             self._modem.cell.lost_datagrams += 1
-        elif not self._modem.dropped():
+        else:
             self._keep_port()
             self._modem.clock.loop.call_later(delay, self._arrive, data)
 
@@ -88,8 +109,7 @@ class ModemSocket:
         if self._port is not None and not self._closed:
             self._modem.keep(self._port.transport)
         self._closed = True
-        if self in self._modem.sockets:
-            self._modem.sockets.remove(self)
+        self._modem.closed(self)
 
 
 class _Port(asyncio.DatagramProtocol):

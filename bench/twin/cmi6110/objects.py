@@ -71,10 +71,10 @@ def _server(unit: CMi6110) -> dict[Path, Resource]:
     return {
         Path(1, 0, 0): _integer(lambda: BOOTSTRAP_SHORT_SERVER_ID),
         Path(1, 0, 1): _integer(lambda: BOOTSTRAP_LIFETIME_S),
-        Path(1, 0, 9): Resource(None, execute=lambda _: unit.bootstrap_again()),
-        Path(1, 1, 0): _integer(lambda: unit.dm_account.short_server_id),
-        Path(1, 1, 1): _integer(lambda: unit.dm_account.lifetime_s),
-        Path(1, 1, 8): Resource(None, execute=lambda _: unit.update_registration()),
+        Path(1, 0, 9): Resource(None, execute=lambda _: unit.life.bootstrap_again()),
+        Path(1, 1, 0): _integer(lambda: unit.servers.dm.short_server_id),
+        Path(1, 1, 1): _integer(lambda: unit.servers.dm.lifetime_s),
+        Path(1, 1, 8): Resource(None, execute=lambda _: unit.life.update_registration()),
     }
 
 
@@ -86,18 +86,18 @@ def _device(unit: CMi6110) -> dict[Path, Resource]:
 
     return {
         Path(3, 0, 0): _text(lambda: "Elvaco"),
-        Path(3, 0, 1): _text(lambda: unit.model),
-        Path(3, 0, 2): _text(lambda: unit.deveui),
-        Path(3, 0, 3): _text(lambda: unit.firmware),
-        Path(3, 0, 4): Resource(None, execute=lambda _: unit.later(unit.reboot)),
+        Path(3, 0, 1): _text(lambda: unit.identity.model),
+        Path(3, 0, 2): _text(lambda: unit.identity.deveui),
+        Path(3, 0, 3): _text(lambda: unit.identity.firmware),
+        Path(3, 0, 4): Resource(None, execute=lambda _: unit.life.later(unit.life.reboot)),
         Path(3, 0, 6): Resource(Type.INTEGER, of_supply(battery.source), multiple=True),
         Path(3, 0, 7): Resource(Type.INTEGER, lambda: round(unit.supply.value * 1000), multiple=True),
         Path(3, 0, 9): _integer(of_supply(battery.level_percent)),
         Path(3, 0, 11): Resource(Type.INTEGER, of_supply(battery.error_code), multiple=True),
-        Path(3, 0, 13): Resource(Type.TIME, unit.utc_now, unit.set_utc, check=_check_time),
+        Path(3, 0, 13): Resource(Type.TIME, unit.meter_time.utc_now, unit.meter_time.set_utc, check=_check_time),
         Path(3, 0, 14): Resource(Type.STRING, lambda: _offset_text(settings.number("utc_offset")),
                                  stage=lambda text: {"utc_offset": _offset_minutes(text)}),
-        Path(3, 0, 18): _text(lambda: unit.hardware),
+        Path(3, 0, 18): _text(lambda: unit.identity.hardware),
     }
 
 
@@ -152,12 +152,12 @@ def _config(unit: CMi6110) -> dict[Path, Resource]:
         tree[Path(33906, 0, number)] = Resource(Type.INTEGER, lambda: 0, lambda value: None)
     return tree | {
         Path(33906, 0, 5): Resource(Type.BOOLEAN, lambda: settings["configuration_lock"] == 1),
-        Path(33906, 0, 6): Resource(Type.INTEGER, write=unit.adjust_time,
+        Path(33906, 0, 6): Resource(Type.INTEGER, write=unit.meter_time.adjust,
                                     check=lambda seconds: _check_adjustment(unit, seconds)),
-        Path(33906, 0, 10): Resource(None, execute=lambda _: unit.trigger_readout()),
-        Path(33906, 0, 13): Resource(None, execute=lambda _: unit.resend_history()),
+        Path(33906, 0, 10): Resource(None, execute=lambda _: unit.life.trigger_readout()),
+        Path(33906, 0, 13): Resource(None, execute=lambda _: unit.life.resend_history()),
         Path(33906, 0, 14): _integer(lambda: len(unit.transmissions.resending)),
-        Path(33906, 0, 15): Resource(None, execute=lambda _: unit.apply_apn()),
+        Path(33906, 0, 15): Resource(None, execute=lambda _: unit.life.apply_apn()),
         Path(33906, 0, 16): Resource(Type.BOOLEAN, lambda: settings.last_write_stored),
         Path(33906, 0, 53): Resource(Type.STRING, lambda: settings["radio_bands"], stage=_stage_bands),
     }
@@ -175,12 +175,19 @@ def _stage_bands(text: str) -> dict[str, Value]:
 
 
 def _mdm_server(unit: CMi6110) -> dict[Path, Resource]:
+    servers, set_uri = unit.servers, unit.connection.set_mdm_uri
+
+    def set_security(mode: int) -> None:
+        servers.mdm_security = mode
+
+    def set_key(key: bytes) -> None:
+        servers.mdm_key = key
+
     return {
-        Path(33905, 0, 0): Resource(Type.STRING, lambda: unit.mdm_uri, unit.set_mdm_uri, check=_check_uri),
+        Path(33905, 0, 0): Resource(Type.STRING, lambda: servers.mdm_uri, set_uri, check=_check_uri),
         Path(33905, 0, 1): Resource(Type.INTEGER, lambda: 0, lambda value: None, check=_only_zero),
-        Path(33905, 0, 2): Resource(Type.INTEGER, lambda: unit.mdm_security,
-                                    lambda mode: setattr(unit, "mdm_security", mode), check=_check_security),
-        Path(33905, 0, 5): Resource(Type.OPAQUE, write=lambda key: setattr(unit, "mdm_key", key), check=_check_key),
+        Path(33905, 0, 2): Resource(Type.INTEGER, lambda: servers.mdm_security, set_security, check=_check_security),
+        Path(33905, 0, 5): Resource(Type.OPAQUE, write=set_key, check=_check_key),
         Path(33905, 0, 10): _setting(unit, "mqttsn_connection", Type.INTEGER),
         Path(33905, 0, 11): _setting(unit, "mqttsn_topic", Type.STRING),
     }
@@ -226,8 +233,8 @@ def _check_adjustment(unit: CMi6110, seconds: int) -> None:
 def _status(unit: CMi6110) -> dict[Path, Resource]:
     cell = unit.cell
     return {
-        Path(33907, 0, 0): _integer(unit.uptime_s),
-        Path(33907, 0, 1): _integer(unit.average_current_ua),
+        Path(33907, 0, 0): _integer(unit.consumption.uptime_s),
+        Path(33907, 0, 1): _integer(unit.consumption.average_current_ua),
         Path(33907, 0, 2): _integer(lambda: radio_report.classification(cell)),
         Path(33907, 0, 3): _integer(lambda: cell.conditions.level),
         Path(33907, 0, 4): _integer(lambda: radio_report.rssi_tenth_dbm(cell)),
@@ -240,7 +247,7 @@ def _status(unit: CMi6110) -> dict[Path, Resource]:
 def _meter_info(unit: CMi6110) -> dict[Path, Resource]:
     return {
         Path(33908, 0, 0): _text(lambda: unit.meter.model),
-        Path(33908, 0, 1): _integer(lambda: int(unit.meter_id())),
+        Path(33908, 0, 1): _integer(lambda: int(unit.readouts.meter_id())),
         Path(33908, 0, 2): _integer(lambda: 0 if unit.meter.connected else 1),
         Path(33908, 0, 3): Resource(Type.OPAQUE, lambda: unit.meter.error_flags.to_bytes(2, "big")),
     }
@@ -249,8 +256,8 @@ def _meter_info(unit: CMi6110) -> dict[Path, Resource]:
 def _network_info(unit: CMi6110) -> dict[Path, Resource]:
     modem = unit.modem
     return {
-        Path(33909, 0, 0): _integer(lambda: int(unit.imsi)),
-        Path(33909, 0, 1): _text(lambda: unit.iccid),
+        Path(33909, 0, 0): _integer(lambda: int(unit.identity.imsi)),
+        Path(33909, 0, 1): _text(lambda: unit.identity.iccid),
         Path(33909, 0, 2): _integer(lambda: modem.registrations),
         Path(33909, 0, 3): _integer(lambda: round(modem.last_registration_s)),
         Path(33909, 0, 4): _text(lambda: modem_firmware.MODEL),
@@ -265,7 +272,7 @@ def _statistics(unit: CMi6110) -> dict[Path, Resource]:
     """One instance: the exchanges with the meter data server (G10)."""
     statistics = unit.mdm.statistics
     return {
-        Path(33910, 0, 0): Resource(None, execute=lambda _: unit.reset_statistics()),
+        Path(33910, 0, 0): Resource(None, execute=lambda _: statistics.reset()),
         Path(33910, 0, 1): _integer(lambda: statistics.transactions),
         Path(33910, 0, 2): _integer(lambda: statistics.retransmissions),
         Path(33910, 0, 3): _integer(lambda: statistics.lost),
@@ -280,7 +287,7 @@ def _meter_data(unit: CMi6110) -> dict[Path, Resource]:
     return {
         Path(33911, 0, 0): _integer(lambda: settings.number("message_format")),
         Path(33911, 0, 1): _integer(lambda: settings.number("message_encoding")),
-        Path(33911, 0, 2): Resource(Type.OPAQUE, unit.latest_telegram),
+        Path(33911, 0, 2): Resource(Type.OPAQUE, unit.transmissions.latest_telegram),
     }
 
 

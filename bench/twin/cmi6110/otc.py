@@ -22,7 +22,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
@@ -30,20 +31,15 @@ from typing import Any, Protocol
 import cbor2
 
 from bench.clock import Clock
-from bench.twin.type2tag import Type2Tag
+from bench.twin.nfc.type2tag import FIRST_PAGE, Type2Tag
 
 RawValue = int | str
-
-PROCESSING_S = 0.05
-"""From the completed request on the tag to the answer on it."""
 
 SYNCHRONIZE_METER_TIME = 804
 FACTORY_RESET = 807
 
 _MODEL = "CMi6110"
 _DOMAIN = b"bench.example:"
-_WRONG_MACS_ALLOWED = 3
-_BLOCK_S = 60.0
 
 
 class Status(IntEnum):
@@ -101,38 +97,61 @@ class SettingsStore(Protocol):
     def factory_reset(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reader asks for. ``signed`` is what ``mac`` is made over; None is a request without the PAK."""
+
+    transaction: bytes
+    sequence: int
+    changes: Mapping[int, RawValue]
+    signed: bytes
+    mac: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the request ``transaction`` (empty: it was not well-formed). ``applied_at``: Unix time."""
+
+    transaction: bytes
+    status: Status
+    per_setting: Mapping[int, Status]
+    applied_at: int
+    sequence: int
+
+
 class OtcService:
     """Serves the settings of ``store`` on ``tag``. All calls belong into the loop's thread.
 
     ``start`` when the unit boots, ``stop`` when it loses power, ``refresh`` when settings changed by another way.
-    Faults a defect may set: ``ignores_lock``, ``accepts_replay``, ``accepts_any_mac``, and ``is_free`` for the changes
-    that need no PAK.
+    The rules are here; what a unit with another format has otherwise stands together under "the format".
     """
 
+    processing_s = 0.05
+    """From the completed request on the tag to the answer on it."""
+    wrong_macs_allowed = 3
+    block_s = 60.0
+    """After so many wrong ones; twice as long each time (not printed: G19)."""
+
     def __init__(self, clock: Clock, tag: Type2Tag, store: SettingsStore, pak: bytes, rng: random.Random) -> None:
-        self.ignores_lock = False
-        self.accepts_replay = False
-        self.accepts_any_mac = False
-        self.is_free: Callable[[Mapping[int, RawValue]], bool] = lambda changes: False
         self._clock = clock
-        self._tag = tag
-        self._store = store
-        self._pak = pak
+        self.tag = tag
+        self.store = store
+        self.pak = pak
         self._rng = rng
         self._running = False
-        self._sequence = 0
-        self._nonce = b""
-        self._answer: dict[int, Any] | None = None      # the otc-res of the last request
+        self.sequence = 0
+        self.nonce = b""
+        self.answer: Answer | None = None               # to the last request
         self._wrong_macs = 0
         self._blocks = 0
         self._blocked_until = 0.0
-        tag.follow_messages(self._on_message)
+        tag.follow_pages(self._on_page)
         tag.field.follow(self._on_field)
 
     def start(self) -> None:
         self._running = True
-        self._answer = None
-        self._renew_nonce()
+        self.answer = None
+        self.renew_nonce()
         self.refresh()
 
     def stop(self) -> None:
@@ -140,97 +159,138 @@ class OtcService:
 
     def refresh(self) -> None:
         """Write what is true now onto the tag."""
-        if not self._running:
-            return
-        records = [("otc-id", {0: 1, 1: _MODEL, 2: self._store.deveui, 3: self._store.firmware,
-                               4: self._store.locked, 5: self._sequence, 6: self._nonce}),
-                   ("otc-cfg", dict(self._store.read_all()))]
-        if self._answer is not None:
-            records.append(("otc-res", self._answer))
-        self._tag.ndef = _message([(name, cbor2.dumps(content, canonical=True)) for name, content in records])
+        if self._running:
+            self.show()
 
     # -- events ---------------------------------------------------------------------------------------------------
 
-    def _on_message(self, message: bytes) -> None:
-        if self._running:
-            self._clock.loop.call_later(PROCESSING_S, self._process, message)
+    def _on_page(self, page: int) -> None:
+        if self._running and page == self.last_page and (message := self.message()):
+            self._clock.loop.call_later(self.processing_s, self._process, message)
 
     def _on_field(self, on: bool) -> None:
-        if not on and not self._tag.ndef:
+        if not on and not self.message():
             self.refresh()                  # the reader went away in the middle of writing
 
     def _process(self, message: bytes) -> None:
-        if not self._running or self._tag.ndef != message:
+        if not self._running or self.message() != message:
             return                          # lost power, or overtaken by another message
-        request = _Request.parse(message)
+        request = self.parse(message)
         if request is None:
             self._finish(b"", Status.BAD_FORMAT, {})
-        elif self._answer is not None and request.transaction == self._answer[0] and not self.accepts_replay:
+        elif self.is_repeated(request):
             self.refresh()                  # asked again: the same answer, nothing applied twice
         else:
             self._finish(request.transaction, *self._serve(request))
 
     def _finish(self, transaction: bytes, status: Status, per_setting: Mapping[int, Status]) -> None:
         if status not in (Status.STALE, Status.BAD_FORMAT):
-            self._sequence += 1
-        self._renew_nonce()
-        self._answer = {0: transaction, 1: int(status), 2: {number: int(each) for number, each in per_setting.items()},
-                        3: int(self._clock.utc().timestamp()), 4: self._sequence}
+            self.sequence += 1
+        self.renew_nonce()
+        self.answer = Answer(transaction, status, per_setting, applied_at=int(self._clock.utc().timestamp()),
+                             sequence=self.sequence)
         self.refresh()
 
-    def _renew_nonce(self) -> None:
-        if not (self.accepts_replay and self._nonce):
-            self._nonce = self._rng.randbytes(16)
+    def renew_nonce(self) -> None:
+        self.nonce = self._rng.randbytes(16)
 
     # -- a request ------------------------------------------------------------------------------------------------
 
-    def _serve(self, request: _Request) -> tuple[Status, Mapping[int, Status]]:
+    def _serve(self, request: Request) -> tuple[Status, Mapping[int, Status]]:
         """All or nothing: may it, is it right, is it stored."""
-        refusal = self._authorise(request)
+        refusal = self.authorise(request)
         if refusal is not Status.OK:
             return refusal, {}
         changes = request.changes
-        wrong = {**self._store.check(changes), **_wrong_commands(changes)}
+        wrong = {**self.store.check(changes), **_wrong_commands(changes)}
         if wrong:
             return wrong[min(wrong)], {number: wrong.get(number, Status.OK) for number in changes}
         try:
-            self._apply(changes)
+            self.apply(changes)
         except FlashWriteError:
             return Status.FLASH_WRITE_FAILED, {}
         return Status.OK, dict.fromkeys(changes, Status.OK)
 
-    def _authorise(self, request: _Request) -> Status:
-        if request.sequence != self._sequence + 1 and not self.accepts_replay:
+    def authorise(self, request: Request) -> Status:
+        if not self.is_next(request):
             return Status.STALE
-        if not self._store.locked or self.ignores_lock or self.is_free(request.changes):
+        if not self.store.locked or self.is_free(request.changes):
             return Status.OK
         if self._clock.time() < self._blocked_until:
             return Status.AUTH_BLOCKED
         if request.mac is None:
             return Status.AUTH_REQUIRED
-        if not (self.accepts_any_mac or hmac.compare_digest(request.mac, self._mac(request))):
+        if not self.is_authentic(request, request.mac):
             self._wrong_macs += 1
-            if self._wrong_macs >= _WRONG_MACS_ALLOWED:
-                self._blocked_until = self._clock.time() + _BLOCK_S * 2 ** self._blocks
+            if self._wrong_macs >= self.wrong_macs_allowed:
+                self._blocked_until = self._clock.time() + self.block_s * 2 ** self._blocks
                 self._blocks += 1
                 self._wrong_macs = 0
             return Status.AUTH_FAILED
         self._wrong_macs = self._blocks = 0
         return Status.OK
 
-    def _mac(self, request: _Request) -> bytes:
-        signed = cbor2.dumps([request.sequence, request.transaction, dict(request.changes)], canonical=True)
-        return hmac.digest(self._pak, b"otc-req/1" + self._store.deveui + self._nonce + signed, hashlib.sha256)[:16]
+    def is_repeated(self, request: Request) -> bool:
+        """Whether ``request`` is the one that was answered last."""
+        return self.answer is not None and request.transaction == self.answer.transaction
 
-    def _apply(self, changes: Mapping[int, RawValue]) -> None:
+    def is_next(self, request: Request) -> bool:
+        """Whether it was made after the last answer."""
+        return request.sequence == self.sequence + 1
+
+    def is_authentic(self, request: Request, mac: bytes) -> bool:
+        """Whether who made it has the PAK."""
+        return hmac.compare_digest(mac, self.mac(request.signed))
+
+    def is_free(self, changes: Mapping[int, RawValue]) -> bool:
+        """Whether a locked unit takes ``changes`` without the PAK."""
+        return False
+
+    def apply(self, changes: Mapping[int, RawValue]) -> None:
         settings = {number: value for number, value in changes.items()
                     if number not in (SYNCHRONIZE_METER_TIME, FACTORY_RESET)}
         if settings:
-            self._store.apply(settings)
+            self.store.apply(settings)
         if SYNCHRONIZE_METER_TIME in changes:
-            self._store.synchronize_time(datetime.fromisoformat(str(changes[SYNCHRONIZE_METER_TIME])))
+            self.store.synchronize_time(datetime.fromisoformat(str(changes[SYNCHRONIZE_METER_TIME])))
         if FACTORY_RESET in changes:
-            self._store.factory_reset()
+            self.store.factory_reset()
+
+    # -- the format -----------------------------------------------------------------------------------------------
+
+    last_page = FIRST_PAGE
+    """The page of the tag with which a reader has completed a message."""
+
+    def show(self) -> None:
+        """Write the unit's identity, its settings and its answer onto the tag."""
+        records: list[tuple[str, dict[int, Any]]] = [
+            ("otc-id", {0: 1, 1: _MODEL, 2: self.store.deveui, 3: self.store.firmware, 4: self.store.locked,
+                        5: self.sequence, 6: self.nonce}),
+            ("otc-cfg", dict(self.store.read_all()))]
+        answer = self.answer
+        if answer is not None:
+            per_setting = {number: int(each) for number, each in answer.per_setting.items()}
+            records.append(("otc-res", {0: answer.transaction, 1: int(answer.status), 2: per_setting,
+                                        3: answer.applied_at, 4: answer.sequence}))
+        self.tag.ndef = _message([(name, cbor2.dumps(content, canonical=True)) for name, content in records])
+
+    def message(self) -> bytes:
+        """What a reader has written, or what is shown; empty while a reader is in the middle of writing."""
+        return self.tag.ndef
+
+    def parse(self, message: bytes) -> Request | None:
+        """The request in what a reader has written, or None where it is not well-formed."""
+        content = _request(message)
+        if content is None:
+            return None
+        transaction, sequence, changes = content[0], content[1], content[2]
+        signed = cbor2.dumps([sequence, transaction, changes], canonical=True)
+        return Request(transaction, sequence, changes, b"otc-req/1" + self.store.deveui + self.nonce + signed,
+                       content.get(3))
+
+    def mac(self, signed: bytes) -> bytes:
+        """What only the owner of the PAK can make of ``signed``."""
+        return hmac.digest(self.pak, signed, hashlib.sha256)[:16]
 
 
 def _wrong_commands(changes: Mapping[int, RawValue]) -> Mapping[int, Status]:
@@ -249,36 +309,26 @@ def _wrong_commands(changes: Mapping[int, RawValue]) -> Mapping[int, Status]:
     return wrong
 
 
-class _Request:
-    """A well-formed otc-req."""
-
-    def __init__(self, transaction: bytes, sequence: int, changes: Mapping[int, RawValue], mac: bytes | None) -> None:
-        self.transaction = transaction
-        self.sequence = sequence
-        self.changes = changes
-        self.mac = mac
-
-    @classmethod
-    def parse(cls, message: bytes) -> _Request | None:
-        """The request in an NDEF message that holds nothing else, or None."""
-        payload = _only_record(message, "otc-req")
-        if payload is None:
-            return None
-        try:
-            content = cbor2.loads(payload)
-            if cbor2.dumps(content, canonical=True) != payload:
-                return None                 # not canonical: doubled keys, bytes left over
-        except (cbor2.CBORError, ValueError, TypeError):
-            return None
-        if not isinstance(content, dict) or not {0, 1, 2} <= content.keys() <= {0, 1, 2, 3}:
-            return None
-        transaction, sequence, changes, mac = content[0], content[1], content[2], content.get(3)
-        good = (isinstance(transaction, bytes) and len(transaction) == 8
-                and isinstance(sequence, int) and not isinstance(sequence, bool) and sequence >= 0
-                and isinstance(changes, dict) and changes
-                and all(type(number) is int and type(value) in (int, str) for number, value in changes.items())
-                and (mac is None or (isinstance(mac, bytes) and len(mac) == 16)))
-        return cls(transaction, sequence, changes, mac) if good else None
+def _request(message: bytes) -> dict[int, Any] | None:
+    """The otc-req in an NDEF message that holds nothing else, every field of the right type, or None."""
+    payload = _only_record(message, "otc-req")
+    if payload is None:
+        return None
+    try:
+        content = cbor2.loads(payload)
+        if cbor2.dumps(content, canonical=True) != payload:
+            return None                     # not canonical: doubled keys, bytes left over
+    except (cbor2.CBORError, ValueError, TypeError):
+        return None
+    if not isinstance(content, dict) or not {0, 1, 2} <= content.keys() <= {0, 1, 2, 3}:
+        return None
+    transaction, sequence, changes, mac = content[0], content[1], content[2], content.get(3)
+    good = (isinstance(transaction, bytes) and len(transaction) == 8
+            and isinstance(sequence, int) and not isinstance(sequence, bool) and sequence >= 0
+            and isinstance(changes, dict) and changes
+            and all(type(number) is int and type(value) in (int, str) for number, value in changes.items())
+            and (mac is None or (isinstance(mac, bytes) and len(mac) == 16)))
+    return content if good else None
 
 
 # -- NDEF: external records (type name format 4), no chunks -----------------------------------------------------------

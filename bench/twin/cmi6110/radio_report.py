@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.twin.cell import Cell
+from bench.twin.radio.cell import Cell
 
 _CLASSES_DBM = (-95, -107, -119)
 """The weakest NRSRP that is excellent, good, fair. Where one ends and the next begins is not printed."""

@@ -22,7 +22,7 @@ class NotFound(Exception):  # noqa: N818 - an answer to the server
     """4.04: there is no such resource, or no such instance of it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource; what is None is not allowed. A ``multiple`` resource has the one instance 0.
 

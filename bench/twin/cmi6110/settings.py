@@ -183,7 +183,13 @@ class Settings:
         return dict.fromkeys(touched, "rule")
 
     def write(self, changes: Mapping[str, Value]) -> None:
-        """Store all of ``changes`` or, raising ``Refused``, none."""
+        """Store all of ``changes`` or, raising ``Refused``, none; what is new counts at once."""
+        changed = self.put(changes)
+        if changed:
+            self.on_change(changed)
+
+    def put(self, changes: Mapping[str, Value]) -> frozenset[str]:
+        """Store all of ``changes`` or, raising ``Refused``, none; the names of what is other than before."""
         wrong = self.check(changes)
         self.last_write_stored = not wrong
         if wrong:
@@ -192,9 +198,7 @@ class Settings:
         stored = {**changes, **self.clamp(changes)}
         before = dict(self._values)
         self._values.update(stored)
-        changed = frozenset(name for name in stored if before[name] != stored[name])
-        if changed:
-            self.on_change(changed)
+        return frozenset(name for name in stored if before[name] != stored[name])
 
     def clamp(self, changes: Mapping[str, Value]) -> dict[str, Value]:
         """What must change with a transmit interval that has become too short (7.3.3, last condition)."""

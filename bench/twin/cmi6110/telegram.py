@@ -75,6 +75,10 @@ class TelegramWriter:
         """The UTC offset is subtracted from the meter's time (7.3.1)."""
         return (reading.time - timedelta(minutes=self.utc_offset_minutes)).replace(tzinfo=UTC)
 
+    def shown(self, reading: Reading) -> Reading:
+        """What of the registers is written."""
+        return reading
+
     # -- M-Bus, Table 6
 
     def mbus(self, reading: Reading) -> bytes:
@@ -90,6 +94,7 @@ class TelegramWriter:
 
     def registers(self, reading: Reading) -> bytes:
         """DIBs 3 to 9, or 3 to 13 in the extended format."""
+        reading = self.shown(reading)
         data = (self.energy(reading) + self.volume(reading) + self.power(reading) + self.flow(reading)
                 + self.forward(reading) + self.back(reading) + self.error_flags(reading))
         if self.extended:
@@ -138,6 +143,7 @@ class TelegramWriter:
 
     def json_fields(self, reading: Reading) -> list[tuple[str, str]]:
         """Keys and values as they stand in the text: numbers bare, so that no float rounds them."""
+        reading = self.shown(reading)
         unit = f'"{reading.energy_unit}"'
         fields = [
             ("TS", f'"{self.sent_time(reading):%Y-%m-%dT%H:%MZ}"'), ("ID", str(int(reading.meter_id))),

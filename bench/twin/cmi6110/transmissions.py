@@ -5,57 +5,79 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from bench.protocols.lwm2m import Path
-from bench.twin.cmi6110.download import Do
-from bench.twin.cmi6110.telegram import Reading
+from bench.twin.cmi6110.backoff import Backoff
+from bench.twin.cmi6110.connection import Connection
+from bench.twin.cmi6110.jobs import Do
+from bench.twin.cmi6110.mdm_client import MdmClient
+from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.storage import Storage
+from bench.twin.cmi6110.telegram import Reading, TelegramWriter
+from bench.twin.meter.uh50 import UH50
+from bench.twin.parts import Part
 
-if TYPE_CHECKING:
-    from bench.twin.cmi6110.unit import CMi6110
 
-
-class Transmissions:
-    """What ``unit`` sends, one transmission at a time. ``resending``: what is left of the history asked for. ``do``
-    runs a job beside the unit's life, as long as there is a network.
+@dataclass(eq=False, repr=False)
+class Transmissions(Part):
+    """One transmission at a time. ``resending``: what is left of the history asked for. ``do`` runs a job beside the
+    unit's life.
     """
 
-    def __init__(self, unit: CMi6110, do: Do) -> None:
-        self._unit = unit
-        self._do = do
-        self._reconnecting = False
-        self.resending: deque[tuple[bytes, list[Reading]]] = deque()
-        self._busy = asyncio.Lock()
+    settings: Settings
+    storage: Storage
+    meter: UH50
+    mdm: MdmClient
+    connection: Connection
+    backoff: Backoff
+    do: Do
+    telegram_writer: type[TelegramWriter] = TelegramWriter
+    resending: deque[tuple[bytes, list[Reading]]] = field(default_factory=deque, init=False)
+    _reconnecting: bool = field(default=False, init=False)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    def writer(self) -> TelegramWriter:
+        return self.telegram_writer(self.settings.number("message_encoding"), self.settings.number("message_format"),
+                                    self.settings.number("utc_offset"))
+
+    def latest_telegram(self) -> bytes:
+        """33911/0/2."""
+        latest = self.storage.latest
+        return next(self.writer().telegrams([latest]))[0] if latest is not None else b""
 
     def queue_history(self) -> None:
         """33906/0/13: everything again, whatever its age (U05)."""
-        self.resending = deque(self._unit.writer().telegrams(self._unit.storage.history()))
+        self.resending = deque(self.writer().telegrams(self.history()))
+
+    def history(self) -> list[Reading]:
+        """What 33906/0/13 brings."""
+        return self.storage.history()
 
     async def run(self) -> None:
         """One transmission: up to the configured number of telegrams, until one fails (7.3.4). With a broken
         connection there is none, and what is stored waits for the next.
         """
-        unit = self._unit
-        if self._reconnecting and unit.settings.number("upload_protocol") == 0:
+        if self._reconnecting and self.settings.number("upload_protocol") == 0:
             return
         async with self._busy:
             telegrams = list(islice(self.pending_telegrams(), self.most_uploads()))
             for number, (payload, readings) in enumerate(telegrams, 1):
                 if not await self.upload(payload, last=number == len(telegrams) and not self.resending):
                     break
-                unit.storage.mark_sent(readings)
+                self.storage.mark_sent(readings)
             else:
                 await self._transmit_history()
-            unit.mdm.end_transmission()
+            self.mdm.end_transmission()
             if not self._reconnecting and (
-                    unit.mdm.failures >= max(unit.settings.number("mdm_communication_failures"), 1)):
-                self._do(self._reconnect())
+                    self.mdm.failures >= max(self.settings.number("mdm_communication_failures"), 1)):
+                self.do(self._reconnect())
 
     def most_uploads(self) -> int:
         """Telegrams in one transmission; one with a new readout counts like the others (U08)."""
-        return self._unit.settings.number("max_uploads_per_transmission")
+        return self.settings.number("max_uploads_per_transmission")
 
     async def _reconnect(self) -> None:
         """The connection to the meter data server is broken (33906/0/47): connect, with the pauses of 33906/0/41."""
@@ -64,21 +86,24 @@ class Transmissions:
             attempt = 0
             connected = False
             while not connected:
-                await asyncio.sleep(self._unit.connection.pause_s("reconnect_backoff", attempt))
-                connected = await self._unit.mdm.connect()
+                await asyncio.sleep(self.backoff.pause_s("reconnect_backoff", attempt))
+                connected = await self.reconnect_once()
                 attempt += 1
         finally:
             self._reconnecting = False
 
+    async def reconnect_once(self) -> bool:
+        """One attempt; whether there is a connection again (C37)."""
+        return await self.mdm.connect()
+
     def pending_telegrams(self) -> Iterator[tuple[bytes, list[Reading]]]:
         """The unsent readouts as telegrams, in the order in which they go."""
-        unit = self._unit
-        pending = unit.storage.unsent(
-            unit.meter.clock_now(), timedelta(minutes=unit.settings.number("auto_upload_max_age")),
-            unit.settings.number("report_interval"))
-        if unit.settings.number("auto_upload_order") == 1:
+        pending = self.storage.unsent(
+            self.meter.clock_now(), timedelta(minutes=self.settings.number("auto_upload_max_age")),
+            self.settings.number("report_interval"))
+        if self.settings.number("auto_upload_order") == 1:
             pending.reverse()
-        return unit.writer().telegrams(pending)
+        return self.writer().telegrams(pending)
 
     async def _transmit_history(self) -> None:
         """What 33906/0/13 has asked for; 33906/0/14 counts it down. What an outage cuts off goes another time."""
@@ -87,17 +112,29 @@ class Transmissions:
             payload, readings = first
             if not await self.upload(payload, last=len(self.resending) == 1):
                 return
-            self._unit.storage.mark_sent(readings)
+            self.storage.mark_sent(readings)
             if self.resending and self.resending[0] is first:
                 self.resending.popleft()
 
     async def upload(self, payload: bytes, *, last: bool) -> bool:
         """One telegram to where 33906/0/48 sends it: to the gateway, or as an LwM2M Send of object 33911 (C36).
         ``last``: no other follows in this transmission."""
-        unit = self._unit
-        if unit.settings.number("upload_protocol") == 0:
-            return await unit.mdm.publish(payload, last=last)
-        return unit.dm is not None and await unit.dm.report({
-            Path(33911, 0, 0): unit.settings.number("message_format"),
-            Path(33911, 0, 1): unit.settings.number("message_encoding"),
+        if self.settings.number("upload_protocol") == 0:
+            return await self.mdm.publish(payload, last=last)
+        if await self.report(payload):
+            return True
+        dm = self.connection.dm
+        if dm is None or not dm.stranger:
+            return False
+        await self.connection.update(dm)    # after a new handshake the server does not know whose Send it was
+        return await self.report(payload)
+
+    async def report(self, payload: bytes) -> bool:
+        """One telegram as a Send; whether the server has taken it."""
+        dm = self.connection.dm
+        if dm is None:
+            return False
+        return await dm.report({
+            Path(33911, 0, 0): self.settings.number("message_format"),
+            Path(33911, 0, 1): self.settings.number("message_encoding"),
             Path(33911, 0, 2): payload})

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from bench.protocols.dtls import CipherSuite, ClientOptions, DtlsClient
 from bench.protocols.dtls.pipe import DtlsClientPipe
-from bench.twin.cell import Address
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.modem_socket import ModemSocket
+from bench.twin.radio.cell import Address
 
 PSK, NO_SECURITY = 0, 3
 """Security modes of 0/x/2 and 33905/x/2."""
@@ -41,9 +41,6 @@ class Terms:
     max_timeout_s: float = field(compare=False)
 
 
-PLAIN = Terms(NO_SECURITY, b"", b"", 0, 0)
-
-
 class Uplink:
     """``connect`` before ``send``. ``terms`` is asked at each handshake; when they have changed, or the association is
     over, the uplink is not open any more.
@@ -51,7 +48,7 @@ class Uplink:
     ``on_datagram(data)`` gets what the server sends.
     """
 
-    suites = (CipherSuite.TLS_PSK_WITH_AES_128_CCM_8, CipherSuite.TLS_PSK_WITH_AES_128_CCM)
+    suites: tuple[CipherSuite, ...] = (CipherSuite.TLS_PSK_WITH_AES_128_CCM_8, CipherSuite.TLS_PSK_WITH_AES_128_CCM)
     client = DtlsClient
 
     def __init__(self, modem: Modem, server: Address, terms: Callable[[], Terms],
@@ -69,6 +66,11 @@ class Uplink:
     def is_open(self) -> bool:
         return self._wire is not None and self._agreed == self._terms()
 
+    @property
+    def is_secured(self) -> bool:
+        """Open, with DTLS."""
+        return self._pipe is not None
+
     async def connect(self) -> None:
         """Open the way, if it isn't open. Raises NoCredentials, HandshakeFailed, and OSError without a socket."""
         async with self._connecting:
@@ -77,15 +79,15 @@ class Uplink:
             self.close()
             terms = self._terms()
             if terms.mode == NO_SECURITY:
-                await self._go_plain()
+                await self.go_plain()
             else:
-                await self._shake_hands(terms)
+                await self.shake_hands(terms)
             self._agreed = terms
 
-    async def _go_plain(self) -> None:
+    async def go_plain(self) -> None:
         self._wire = _Wire(await self._modem.open(self._on_datagram))
 
-    async def _shake_hands(self, terms: Terms) -> None:
+    async def shake_hands(self, terms: Terms) -> None:
         if len(terms.key) not in _KEY_OCTETS:
             raise NoCredentials
         client = self.client(

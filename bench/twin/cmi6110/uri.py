@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
-from bench.twin.cell import Address
+from bench.twin.radio.cell import Address
 
 
 class NoUri(Exception):  # noqa: N818 - what the text is, not an error of the program

@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from bench.twin.cmi6110.otc import RawValue, Status
+from bench.twin.cmi6110.backoff import Backoff
+from bench.twin.cmi6110.front import Front
+from bench.twin.cmi6110.life import Life
+from bench.twin.cmi6110.otc import OtcService, RawValue, Request, Status
+from bench.twin.cmi6110.otc_settings import METER_ID, OtcSettings
+from bench.twin.cmi6110.power import Power
+from bench.twin.cmi6110.settings import Settings
 from bench.twin.defects.registry import defect
 from bench.twin.defects.tools import accept
 from bench.twin.lab import Lab
+from bench.twin.nfc.type2tag import Type2Tag
 
 # -- LEDs
 
 
 @defect("joined-light-short", "LED-04", wire="panel")
-def _(lab: Lab) -> None:
+class JoinedLightShort(Front):
     """The green light of a joined unit lasts 7 s."""
-    lab.unit.front.joined_green_s = 7.0
+
+    joined_green_s = 7.0
 
 
 @defect("leds-swapped", "LED-01", "LED-04", wire="panel")
-def _(lab: Lab) -> None:
+class LedsSwapped(Front):
     """Red and green are swapped."""
-    front = lab.unit.front
-    front.green, front.red = front.red, front.green
+
+    def light(self, green: bool, red: bool) -> None:
+        super().light(green=red, red=green)
 
 
 @defect("joined-light-7-4-s", "LED-04", wire="panel")
-def _(lab: Lab) -> None:
+class JoinedLight74(Front):
     """The green light of a joined unit lasts 7.4 s."""
-    lab.unit.front.joined_green_s = 7.4
+
+    joined_green_s = 7.4
 
 
 @defect("flashes-too-long", "LED-03", wire="panel")
-def _(lab: Lab) -> None:
+class FlashesTooLong(Front):
     """The flashes of a joining unit last 0.6 s."""
-    lab.unit.front.flash_s = 0.6
+
+    flash_s = 0.6
 
 
 @defect("start-up-without-red", "LED-02", "LED-12", wire="panel")
-def _(lab: Lab) -> None:
+class StartUpWithoutRed(Front):
     """The start-up indication is green only."""
-    front = lab.unit.front
-    front.red_at_start = False
+
+    red_at_start = False
 
 
 @defect("joined-light-without-network", "LED-05", wire="panel")
-def _(lab: Lab) -> None:
+class JoinedLightWithoutNetwork(Front):
     """The long green light is shown when the search begins."""
-    front = lab.unit.front
-    front.show_joining = front.show_joined  # type: ignore[method-assign]
+
+    def show_joining(self) -> None:
+        self.show_joined()
 
 
 @defect("passive-unit-blinks", "LED-11", wire="panel")
@@ -67,90 +79,77 @@ def _(lab: Lab) -> None:
 
 
 @defect("red-flickers-in-operation", "LED-10", "LED-09", wire="panel")
-def _(lab: Lab) -> None:
+class RedFlickersInOperation(Life):
     """Red lights for 50 ms at each reading of the meter."""
-    unit = lab.unit
-    take = unit.take_registers
 
-    async def flicker() -> None:
-        unit.front.red.set(True)
+    async def read(self, *, extra: bool) -> None:
+        await super().read(extra=extra)
+        self.front.red.set(True)
         await asyncio.sleep(0.05)
-        unit.front.red.set(False)
-
-    def read_and_flicker() -> object:
-        lab.clock.spawn(flicker())
-        return take()
-
-    unit.take_registers = read_and_flicker  # type: ignore[method-assign, assignment]
+        self.front.red.set(False)
 
 
 # -- button
 
 
 @defect("button-too-quick", "LED-01", wire="panel")
-def _(lab: Lab) -> None:
+class ButtonTooQuick(Front):
     """The green light comes after 4 s."""
-    lab.unit.front.reboot_from_s = 4.0
+
+    reboot_from_s = 4.0
 
 
 @defect("switch-off-restarts", "BTN-04", wire="panel")
-def _(lab: Lab) -> None:
+class SwitchOffRestarts(Power):
     """A press of 15 to 20 s reboots instead of switching off."""
-    lab.unit.switch_off = lab.unit.reboot  # type: ignore[method-assign]
+
+    def switch_off(self) -> None:
+        self.life.reboot()
 
 
 @defect("red-zone-late", "LED-07", "BTN-06", wire="panel")
-def _(lab: Lab) -> None:
+class RedZoneLate(Front):
     """The switch-off zone begins at 16 s."""
-    lab.unit.front.off_from_s = 16.0
+
+    off_from_s = 16.0
 
 
 @defect("switch-off-zone-short", "BTN-07", wire="panel")
-def _(lab: Lab) -> None:
+class SwitchOffZoneShort(Front):
     """The switch-off zone ends at 18 s."""
-    lab.unit.front.off_until_s = 18.0
+
+    off_until_s = 18.0
 
 
 @defect("long-press-resets", "BTN-07", wire="panel")
-def _(lab: Lab) -> None:
+class LongPressResets(Power):
     """A press of more than 20 s is a factory reset."""
-    unit, obey = lab.unit, lab.unit.front.on_release
 
-    def released(held_s: float) -> None:
-        if held_s > unit.front.off_until_s:
-            unit.settings.reset()
-        obey(held_s)
-
-    unit.front.on_release = released
+    def button_released(self, held_s: float) -> None:
+        if held_s > self.front.off_until_s:
+            self.settings.reset()
+        super().button_released(held_s)
 
 
 @defect("reboot-forgets-readouts", "BTN-12", wire="panel")
-def _(lab: Lab) -> None:
+class RebootForgetsReadouts(Life):
     """A reboot empties the store of readouts."""
-    unit, reboot = lab.unit, lab.unit.reboot
 
-    def forgetful() -> None:
-        unit.storage = type(unit.storage)()
-        reboot()
-
-    unit.reboot = forgetful  # type: ignore[method-assign]
+    def reboot(self) -> None:
+        self.readouts.storage.clear()
+        super().reboot()
 
 
 @defect("back-off-goes-on-after-a-reboot", "BTN-09", "ACT-10", wire="panel")
-def _(lab: Lab) -> None:
+class BackOffGoesOn(Backoff):
     """The pauses between searches go on where they were, whatever starts the unit anew."""
-    connection = lab.unit.connection
-    pause = connection.pause_s
+
     searches = 0
 
-    def longer_and_longer(setting: str, failures: int) -> float:
-        nonlocal searches
+    def pause_s(self, setting: str, failures: int) -> float:
         if setting == "restart_backoff":
-            searches += 1
-            return pause(setting, searches - 1)
-        return pause(setting, failures)
-
-    connection.pause_s = longer_and_longer  # type: ignore[method-assign]
+            failures, self.searches = self.searches, self.searches + 1
+        return super().pause_s(setting, failures)
 
 
 # -- settings
@@ -181,106 +180,103 @@ def _(lab: Lab) -> None:
 
 
 @defect("meter-id-writeable", "OTC-T8-01", wire="nfc")
-def _(lab: Lab) -> None:
+class MeterIdWriteable(OtcSettings):
     """A write of the meter's number is answered with OK."""
-    store = lab.otc_store
-    check = store.check
-    store.check = lambda changes: {  # type: ignore[method-assign]
-        number: status for number, status in check(changes).items() if status is not Status.READ_ONLY}
-    rewrite(lab, lambda changes: {number: value for number, value in changes.items() if number != 801})
 
+    def check(self, changes: Mapping[int, RawValue]) -> Mapping[int, Status]:
+        return {number: status for number, status in super().check(changes).items()
+                if status is not Status.READ_ONLY}
 
-def rewrite(lab: Lab, other: Callable[[Mapping[int, RawValue]], Mapping[int, RawValue]]) -> None:
-    """Let the unit store something else than what was written over NFC."""
-    apply = lab.otc_store.apply
-    lab.otc_store.apply = lambda changes: apply(other(changes))  # type: ignore[method-assign]
+    def apply(self, changes: Mapping[int, RawValue]) -> None:
+        super().apply({number: value for number, value in changes.items() if number != METER_ID})
 
 
 # -- lock
 
 
 @defect("lock-ignored", "OTC-04", wire="nfc")
-def _(lab: Lab) -> None:
+class LockIgnored(OtcService):
     """A locked unit takes settings without the PAK."""
-    assert lab.unit.otc is not None
-    lab.unit.otc.ignores_lock = True
+
+    def is_free(self, changes: Mapping[int, RawValue]) -> bool:
+        return True
 
 
 @defect("lock-spares-a-setting", "OTC-T11-10", "OTC-04", wire="nfc")
-def _(lab: Lab) -> None:
+class LockSparesASetting(OtcService):
     """The topic is written without the PAK on a locked unit."""
-    spare(lab, lambda changes: set(changes) == {1110})
+
+    def is_free(self, changes: Mapping[int, RawValue]) -> bool:
+        return super().is_free(changes) or set(changes) == {1110}
 
 
 @defect("factory-reset-by-anybody", "SEC-15", "OTC-T8-07", wire="nfc")
-def _(lab: Lab) -> None:
+class FactoryResetByAnybody(OtcService):
     """A locked unit is reset without the PAK."""
-    spare(lab, lambda changes: 807 in changes)
 
-
-def spare(lab: Lab, spared: Callable[[Mapping[int, RawValue]], bool]) -> None:
-    """Let the lock not hold for the changes that ``spared`` picks."""
-    otc = lab.unit.otc
-    assert otc is not None
-    otc.is_free = spared
+    def is_free(self, changes: Mapping[int, RawValue]) -> bool:
+        return super().is_free(changes) or 807 in changes
 
 
 @defect("any-pak-opens", "SEC-08", wire="nfc")
-def _(lab: Lab) -> None:
+class AnyPakOpens(OtcService):
     """A locked unit takes a write with any PAK."""
-    assert lab.unit.otc is not None
-    lab.unit.otc.accepts_any_mac = True
+
+    def is_authentic(self, request: Request, mac: bytes) -> bool:
+        return True
 
 
 @defect("replay-accepted", "SEC-08", wire="nfc")
-def _(lab: Lab) -> None:
+class ReplayAccepted(OtcService):
     """A write that was overheard is taken once more."""
-    assert lab.unit.otc is not None
-    lab.unit.otc.accepts_replay = True
+
+    def renew_nonce(self) -> None:
+        if not self.nonce:
+            super().renew_nonce()
+
+    def is_repeated(self, request: Request) -> bool:
+        return False
+
+    def is_next(self, request: Request) -> bool:
+        return True
 
 
 # -- in the middle of something
 
 
 @defect("torn-write-half-applied", "OTC-08", wire="nfc")
-def _(lab: Lab) -> None:
+class TornWriteHalfApplied(OtcService):
     """When the phone is taken away before the answer, only the first of the changes is stored."""
-    def stored(changes: Mapping[int, RawValue]) -> Mapping[int, RawValue]:
-        return changes if lab.unit.tag.field.value else dict(list(changes.items())[:1])
-    rewrite(lab, stored)
+
+    def apply(self, changes: Mapping[int, RawValue]) -> None:
+        super().apply(changes if self.tag.field.value else dict(list(changes.items())[:1]))
 
 
 @defect("factory-reset-keeps-a-setting", "OTC-T8-07", wire="nfc")
-def _(lab: Lab) -> None:
+class FactoryResetKeepsASetting(Settings):
     """The topic survives a factory reset."""
-    settings = lab.unit.settings
-    reset = settings.reset
 
-    def incomplete() -> None:
-        topic = settings["mqttsn_topic"]
-        reset()
-        settings.write({"mqttsn_topic": topic})
-
-    settings.reset = incomplete  # type: ignore[method-assign]
+    def reset(self) -> None:
+        topic = self["mqttsn_topic"]
+        super().reset()
+        self.write({"mqttsn_topic": topic})
 
 
 @defect("passive-after-factory-reset", "ACT-16", wire="nfc")
-def _(lab: Lab) -> None:
+class PassiveAfterFactoryReset(Settings):
     """A factory reset leaves the unit passive."""
-    settings = lab.unit.settings
-    reset = settings.reset
 
-    def passive() -> None:
-        reset()
-        settings.write({"power_mode": 0})
-
-    settings.reset = passive  # type: ignore[method-assign]
+    def reset(self) -> None:
+        super().reset()
+        self.write({"power_mode": 0})
 
 
 @defect("nfc-stays-on", "SEC-16", wire="nfc")
-def _(lab: Lab) -> None:
+class NfcStaysOn(Type2Tag):
     """NFC answers although it is switched off over DM."""
-    lab.unit.tag.always_on = True
+
+    def is_there(self) -> bool:
+        return True
 
 
 @defect("lock-stops-dm", "SEC-14", wire="nfc")

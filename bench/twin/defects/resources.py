@@ -6,7 +6,7 @@ from bench.protocols.lwm2m import Path, Type
 from bench.twin.cmi6110.resource import BadValue, Resource
 from bench.twin.cmi6110.settings import Value
 from bench.twin.defects.registry import defect
-from bench.twin.defects.tools import report, resource, restage, retype
+from bench.twin.defects.tools import change, report, restage
 from bench.twin.lab import Lab
 
 
@@ -14,8 +14,7 @@ from bench.twin.lab import Lab
 def _(lab: Lab) -> None:
     """The manufacturer can be overwritten."""
     name = ["Elvaco"]
-    target = resource(lab, (3, 0, 0))
-    target.read, target.write = lambda: name[0], lambda value: name.__setitem__(0, value)
+    change(lab, (3, 0, 0), read=lambda: name[0], write=lambda value: name.__setitem__(0, value))
 
 
 @defect("bearer-wrong", "LWM2M-4.0.0", wire="dm")
@@ -33,13 +32,13 @@ def _(lab: Lab) -> None:
 @defect("hardware-version-number", "LWM2M-3.0.18", wire="dm")
 def _(lab: Lab) -> None:
     """The hardware version is an Integer."""
-    retype(lab, (3, 0, 18), Type.INTEGER, lambda: 12)
+    change(lab, (3, 0, 18), type=Type.INTEGER, read=lambda: 12)
 
 
 @defect("firmware-version-executable", "LWM2M-3.0.3", wire="dm")
 def _(lab: Lab) -> None:
     """The firmware version can be executed."""
-    resource(lab, (3, 0, 3)).execute = lambda _: None
+    change(lab, (3, 0, 3), execute=lambda _: None)
 
 
 @defect("smnc-above-range", "LWM2M-4.0.9", wire="dm")
@@ -63,13 +62,13 @@ def _(lab: Lab) -> None:
 @defect("profile-link-text", "LWM2M-10.0.11", wire="dm")
 def _(lab: Lab) -> None:
     """The link to the APN profile is a String."""
-    retype(lab, (10, 0, 11), Type.STRING, lambda: "11:0")
+    change(lab, (10, 0, 11), type=Type.STRING, read=lambda: "11:0")
 
 
 @defect("profile-name-read-only", "LWM2M-11.x.0", wire="dm")
 def _(lab: Lab) -> None:
     """The name of the APN profile in use can't be written."""
-    resource(lab, (11, 0, 0)).stage = None
+    restage(lab, (11, 0, 0), None)
 
 
 @defect("readout-interval-over-range", "LWM2M-33906.0.0", wire="dm")
@@ -91,7 +90,7 @@ def _(lab: Lab) -> None:
 @defect("eco-mode-integer", "LWM2M-33906.0.3", wire="dm")
 def _(lab: Lab) -> None:
     """The eco mode is an Integer."""
-    retype(lab, (33906, 0, 3), Type.INTEGER, lambda: lab.unit.settings["eco_mode"])
+    change(lab, (33906, 0, 3), type=Type.INTEGER, read=lambda: lab.unit.settings["eco_mode"])
 
 
 @defect("lock-writable", "LWM2M-33906.0.5", wire="dm")
@@ -103,13 +102,13 @@ def _(lab: Lab) -> None:
 @defect("trigger-readable", "LWM2M-33906.0.10", wire="dm")
 def _(lab: Lab) -> None:
     """The readout trigger can be read."""
-    retype(lab, (33906, 0, 10), Type.INTEGER, lambda: 0)
+    change(lab, (33906, 0, 10), type=Type.INTEGER, read=lambda: 0)
 
 
 @defect("uploads-read-only", "LWM2M-33906.0.21", wire="dm")
 def _(lab: Lab) -> None:
     """The number of uploads can't be written over DM."""
-    resource(lab, (33906, 0, 21)).stage = None
+    restage(lab, (33906, 0, 21), None)
 
 
 @defect("backoff-backwards", "LWM2M-33906.0.41", wire="dm")
@@ -134,7 +133,7 @@ def _(lab: Lab) -> None:
 @defect("mdm-key-readable", "LWM2M-33905.0.5", wire="dm")
 def _(lab: Lab) -> None:
     """The transport key can be read."""
-    report(lab, (33905, 0, 5), lambda: lab.unit.mdm_key)
+    report(lab, (33905, 0, 5), lambda: lab.unit.servers.mdm_key)
 
 
 @defect("topic-execute-only", "LWM2M-33905.0.11", wire="dm")
@@ -146,7 +145,7 @@ def _(lab: Lab) -> None:
 @defect("meter-id-text", "LWM2M-33908.0.1", wire="dm")
 def _(lab: Lab) -> None:
     """The meter id is a String."""
-    retype(lab, (33908, 0, 1), Type.STRING, lab.unit.meter_id)
+    change(lab, (33908, 0, 1), type=Type.STRING, read=lab.unit.readouts.meter_id)
 
 
 @defect("modem-update-result-negative", "LWM2M-33909.0.8", wire="dm")

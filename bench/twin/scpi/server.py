@@ -6,7 +6,7 @@ import asyncio
 
 from bench.twin.scpi.instrument import ScpiInstrument
 from bench.twin.scpi.syntax import ScpiError
-from bench.twin.tcp_server import TcpServer
+from bench.twin.wires.tcp import TcpConnection, TcpServer
 
 LINE_LIMIT = 16384
 """Bytes that one program message may have; more is an input buffer overrun (-363)."""
@@ -31,9 +31,9 @@ class Conversation:
             return answers
         if instrument.late_replies > 0:
             instrument.late_replies -= 1
-            self._held.append((number, reply + b"\n"))
+            self._held.append((number, reply + instrument.line_end))
         else:
-            answers.append((number, reply + b"\n"))
+            answers.append((number, reply + instrument.line_end))
         return answers
 
     def clear(self) -> None:
@@ -57,30 +57,15 @@ class ScpiServer(TcpServer):
         return f"TCPIP0::{self.host}::{self.port}::SOCKET"
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(TcpConnection):
     """One client: cuts its bytes into program messages and writes the answers."""
 
-    _transport: asyncio.Transport
-
     def __init__(self, server: ScpiServer) -> None:
+        super().__init__(server)
         self._server = server
         self._buffer = bytearray()
         self._skipping = False
         self._conversation = Conversation(server.instrument)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.connections.add(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.connections.discard(self._transport)
-
-    def pause_writing(self) -> None:
-        self._transport.pause_reading()     # a client that doesn't read is not served any further
-
-    def resume_writing(self) -> None:
-        self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -14,6 +14,7 @@ TEXTS = {
     -151: "Invalid string data", -161: "Invalid block data", -171: "Invalid expression",
     -200: "Execution error", -211: "Trigger ignored", -213: "Init ignored", -221: "Settings conflict",
     -222: "Data out of range", -224: "Illegal parameter value", -230: "Data corrupt or stale",
+    -241: "Hardware missing",
     -310: "System error", -350: "Queue overflow", -363: "Input buffer overrun",
     -400: "Query error", -410: "Query INTERRUPTED", -420: "Query UNTERMINATED", -430: "Query DEADLOCKED",
     -440: "Query UNTERMINATED after indefinite response",

@@ -1,8 +1,9 @@
 """Firmware of the edge box: MicroPython on a Raspberry Pi Pico or a board like it.
 
 Two light sensors look at the LEDs of the unit, one input senses the contact of its button, one output drives the
-actuator. The line protocol is that of docs/edge-box.md. Edges are stamped in the interrupt; the rest is done in
-``EdgeBox.step``, which the main loop calls over and over.
+actuator, one the relay in the supply line of the unit, two those of the reference resistors in its place. The line
+protocol is that of docs/edge-box.md. Edges are stamped in the interrupt; the rest is done in ``EdgeBox.step``, which
+the main loop calls over and over.
 """
 
 import select
@@ -12,17 +13,22 @@ from array import array
 
 from machine import Pin
 
-FIRMWARE = "1.1"
+FIRMWARE = "1.3"
 CRYSTAL_PPM = 50             # what the data sheet of the board's crystal says, with temperature and ageing
 
 GREEN_PIN = 2                # comparator of the green sensor, high: light
 RED_PIN = 3                  # comparator of the red sensor, high: light
 CONTACT_PIN = 4              # second pole of the button's contact to ground, low: closed
 ACTUATOR_PIN = 5             # relay or solenoid, high: press
+RELAY_PIN = 8                # coil of the relay in the unit's supply line (normally open contact), high: closed
+LOAD_PINS = {1: 9, 2: 10}    # coils of the relays of the reference resistors, high: connected
 LAMP_PINS = {b"green": 6, b"red": 7}     # a test lamp beside each light sensor, high: lit
 
 SHORTEST_LIGHT_US = 3000     # shorter light is flicker, shorter darkness is the PWM of a dimmed LED
 WATCHDOG_MS = 65000          # nobody presses a button longer; the host may have died
+LONGEST_SILENCE_S = 3600     # of a host that has armed the watchdog of the supply relay
+LONGEST_LOAD_S = 60          # a resistor with half an ampere gets warm
+FITTINGS = "lamps relay loads"
 STAMP_EVERY_US = 600000000
 LONGEST_LINE = 80
 _RING = 256
@@ -118,6 +124,14 @@ class EdgeBox:
         self._lamps = {}
         for name in LAMP_PINS:
             self._lamps[name] = Pin(LAMP_PINS[name], Pin.OUT, value=0)
+        self._relay = Pin(RELAY_PIN, Pin.OUT, value=1)      # closed: who wants no watchdog need not know of it
+        self._loads = {}
+        for number in LOAD_PINS:
+            self._loads[number] = Pin(LOAD_PINS[number], Pin.OUT, value=0)
+        self._load = 0
+        self._unload_at = 0
+        self._silence_s = 0                                 # that the host may keep; 0: the watchdog is not armed
+        self._cut_at = 0
         self._inputs = (
             ("green", Input(Pin(GREEN_PIN, Pin.IN), 0)),
             ("red", Input(Pin(RED_PIN, Pin.IN), 0)),
@@ -137,7 +151,7 @@ class EdgeBox:
         self._fresh_filters()
         self._poll = select.poll()
         self._poll.register(sys.stdin, select.POLLIN)
-        self._say("H %s %d lamps" % (FIRMWARE, CRYSTAL_PPM))     # a host that is connected learns of the restart
+        self._say("H %s %d %s" % (FIRMWARE, CRYSTAL_PPM, FITTINGS))     # a host that is connected learns of the restart
 
     def now_us(self):
         """Microseconds since the start. The counter of the board wraps after 18 minutes, this doesn't."""
@@ -148,6 +162,14 @@ class EdgeBox:
 
     def step(self):
         """Do what is due. False when the host has closed the line for good (never on USB)."""
+        if self._silence_s and self.now_us() >= self._cut_at:
+            silence_s = self._silence_s
+            self._switch_relay(0)        # before anything is said: a host that has died does not read
+            self._let_go()
+            self._say("X watchdog: supply cut after %d s" % silence_s)
+        if self._load and self.now_us() >= self._unload_at:
+            self._switch_load(0)
+            self._say("X watchdog: reference load off after %d s" % LONGEST_LOAD_S)
         self._tell_edges()
         now = self.now_us()
         if self._pressed_at is not None and now >= self._release_at:
@@ -210,7 +232,8 @@ class EdgeBox:
             self._let_go()
             for lamp in self._lamps.values():
                 lamp.value(0)
-            self._say("H %s %d lamps" % (FIRMWARE, CRYSTAL_PPM))
+            self._switch_load(0)
+            self._say("H %s %d %s" % (FIRMWARE, CRYSTAL_PPM, FITTINGS))
         elif line == b"t":
             self._say("T %d" % self.now_us())
         elif line == b"arm":
@@ -222,7 +245,25 @@ class EdgeBox:
         elif len(words) == 2 and words[0] == b"press" and words[1].isdigit() and 1 <= int(words[1]) <= WATCHDOG_MS:
             self._press(int(words[1]), False)
         elif len(words) == 3 and words[0] == b"lamp" and words[1] in self._lamps and words[2] in (b"0", b"1"):
+            now = self.now_us()      # before: no sensor sees it earlier
             self._lamps[words[1]].value(int(words[2]))
+            self._say("L %d %s %d" % (now, words[1].decode(), int(words[2])))
+        elif line == b"load 0" or line == b"load 1" or line == b"load 2":
+            if words[1] != b"0":
+                self._switch_relay(0)
+            self._switch_load(int(words[1]))
+            self._say("D %d" % self._load)
+        elif line == b"relay 0" or line == b"relay 1":
+            self._switch_relay(int(words[1]))
+            self._say("R %d" % self._relay.value())
+        elif (len(words) == 2 and words[0] == b"watchdog" and words[1].isdigit()
+              and 1 <= int(words[1]) <= LONGEST_SILENCE_S):
+            self._switch_relay(1)
+            self._silence_s = int(words[1])
+            self._cut_at = self.now_us() + self._silence_s * 1000000
+            self._say("R %d" % self._relay.value())
+        elif line == b"alive":
+            self._cut_at = self.now_us() + self._silence_s * 1000000
         else:
             self._say("X not understood: %s" % "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line[:40]]))
 
@@ -258,6 +299,19 @@ class EdgeBox:
                 pass
             self._tell_edges()
             self._numbered("P", "%d" % hold_ms)
+
+    def _switch_relay(self, closed):
+        """Close or open the supply relay, without a watchdog. Never unit and resistor at once."""
+        if closed:
+            self._switch_load(0)
+        self._silence_s = 0
+        self._relay.value(closed)
+
+    def _switch_load(self, number):
+        for one in self._loads:
+            self._loads[one].value(1 if one == number else 0)
+        self._load = number
+        self._unload_at = self.now_us() + LONGEST_LOAD_S * 1000000
 
     # -- what it says
 

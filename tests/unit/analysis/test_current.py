@@ -127,7 +127,7 @@ def test_charge_adds_up_over_any_split(levels, data):
     middle = data.draw(st.integers(1, len(levels) - 1)) * 0.25
     parts = whole.part(0.0, middle), whole.part(middle, whole.duration_s)
     assert sum(charge(part) for part in parts) == pytest.approx(charge(whole), abs=1e-12)
-    assert parts[1].start_s == pytest.approx(whole.start_s + middle)
+    assert parts[1].start_bench_s == pytest.approx(whole.start_bench_s + middle)
 
 
 @given(currents)

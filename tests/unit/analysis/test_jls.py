@@ -47,7 +47,7 @@ def test_pyjls_reads_a_million_samples_and_finds_the_charge_of_the_analysis(tmp_
 def test_what_was_written_is_read_back(tmp_path):
     whole = capture(5000)
     back = read_jls(write_jls(whole, tmp_path / "a.jls", epoch=EPOCH))
-    for name in ("start_s", "period_s", "gap_free", "limit_a", "voltage_v", "instrument", "test"):
+    for name in ("start_bench_s", "period_s", "gap_free", "limit_a", "voltage_v", "instrument", "test"):
         assert getattr(back, name) == getattr(whole, name)
     for name in ("mean_a", "minimum_a", "maximum_a", "uncertainty_a"):
         assert np.array_equal(getattr(back, name), getattr(whole, name))

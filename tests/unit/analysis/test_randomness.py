@@ -58,6 +58,8 @@ PREDICTABLE = {
     "in the middle": [0.5 + RANDOM.gauss(0, 0.08) for _ in range(48)],
     "always a little later": [number * 0.07 % 1 for number in range(48)],
     "beginning and end in turn": [number % 2 * 0.999 for number in range(48)],
+    "near both ends": [RANDOM.random() * 0.2 + RANDOM.choice((0.0, 0.8)) for _ in range(48)],
+    "fixed from the second day on": [*(RANDOM.random() for _ in range(24)), *[0.7] * 24],
 }
 
 

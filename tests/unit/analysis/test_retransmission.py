@@ -115,6 +115,20 @@ def test_either_meaning_of_the_report_interval_is_accepted_and_told(sent_every, 
     assert finding in judged.findings
 
 
+# -- clocks
+
+
+@pytest.mark.parametrize(("day", "early_s", "legal"), [(5, 14, True), (5, 30, False), (1, 14, False)])
+def test_a_meter_clock_may_gain_2_s_a_day(day, early_s, legal):
+    """The longer nobody has set it, the more; what comes earlier than that is named."""
+    seen = history(days=day + 1, place=0.0)
+    early = [replace(one, time_s=one.time_s - 2 - early_s) if one.time_s > day * 86400.0 else one
+             for one in seen.arrivals]
+    faults = judge(EXAMPLE_1, replace(seen, arrivals=early)).faults
+    assert any("is in no window" in fault for fault in faults) != legal
+    assert bool(faults) != legal
+
+
 # -- clock changes and extra readouts
 
 

@@ -192,6 +192,23 @@ def test_the_location_counts_up_from_rd_1(lab):
     assert list(lab.backend.dm.registrations) == ["one", "two"]
 
 
+def test_objects_in_another_format_than_links_are_taken_and_told(lab):
+    assert asked(lab.client(1), coap(2, "/rd", "ep=one", b"</3/0>"))[1:2].hex() == "41"
+    (seen,) = lab.timeline.select("dm", "deviation")
+    assert seen.data["text"] == "the objects have Content-Format None, not 40 (link format)"
+
+
+def test_a_block_that_is_missing_is_the_units_fault(lab):
+    client = lab.client(1)
+
+    def block(number: int, more: bool, message_id: int) -> bytes:
+        head = bytes([0x40, 2]) + message_id.to_bytes(2, "big") + b"\xb2dp"
+        return head + bytes([0xD1, 3, number << 4 | more << 3]) + b"\xff" + bytes(16)    # Block1 is option 27
+
+    assert asked(client, block(0, True, 1))[1] == 0x5F, "2.31"
+    assert asked(client, block(2, False, 2))[1] == 0x88, "4.08"
+
+
 @pytest.mark.parametrize(("request_", "code"), [
     pytest.param(coap(2, "/rd"), "80", id="register without a name: 4.00"),
     pytest.param(coap(2, "/rd", "ep=a", b"no links"), "80", id="register with no links: 4.00"),

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bench.payload.mbus import decode_long_frame, decode_mbus, decode_records
+from bench.payload.mbus import decode_long_frame, decode_mbus, decode_records, wired_telegram
 from bench.payload.readout import PayloadError, Quantity, Record
 
 TIME = "046D27147C2B"  # 2019-11-28 20:39
@@ -141,7 +143,10 @@ def test_operating_time_is_not_taken_for_missing_time() -> None:
         ("3C004121", None, False, ["time-impossible"]),  # minute 60
         ("001E4121", None, False, ["time-impossible"]),  # hour 30
         ("00005E22", None, False, ["time-impossible"]),  # 30 February
-        ("FFFFFFFF", None, False, ["time-invalid", "time-reserved-bit", "summer-time", "time-impossible"]),
+        ("FFFFFFFF", None, False, ["time-unset"]),
+        ("00000000", None, False, ["time-unset"]),
+        ("80000000", None, False, ["time-unset"]),
+        ("3F1FFCFB", None, False, ["time-unset"]),  # each minute of 28 November of each year
     ],
 )
 def test_date_and_time_of_type_f(raw: str, time: datetime | None, valid: bool, found: list[str]) -> None:
@@ -154,8 +159,37 @@ def test_date_and_time_of_type_f(raw: str, time: datetime | None, valid: bool, f
 
 
 def test_impossible_time_that_is_marked_invalid_is_no_error() -> None:
-    assert [f.severity for f in one("046D80000000").findings] == ["warning", "warning"]
-    assert [f.severity for f in one("046D00000000").findings] == ["error"]
+    assert [f.severity for f in one("046D80004100").findings] == ["warning", "warning"]
+    assert [f.severity for f in one("046D00004100").findings] == ["error"]
+
+
+@pytest.mark.parametrize(("block", "severity"), [
+    ("426CFFFF", "info"), ("426C0000", "info"),            # as meters send a due date that nobody has set
+    ("426CFFFC", "info"), ("426C212F", "info"), ("426C2021", "info"),     # each year, each month, each day
+    ("446DFFFFFFFF", "warning"), ("046DFFFFFFFF", "warning"), ("066DFFFFFFFFFFFF", "warning"),
+    ("066D000000000000", "warning")])
+def test_a_date_that_nobody_has_set_is_no_error_of_who_passes_it_on(block: str, severity: str) -> None:
+    record = one(block)
+    assert record.value is None
+    assert [(finding.code, finding.severity) for finding in record.findings] == [("time-unset", severity)]
+
+
+def test_a_telegram_whose_own_time_is_not_set_lacks_its_time() -> None:
+    assert "time is missing" in [f.text for f in decode_mbus(bytes.fromhex("046DFFFFFFFF" + ID + DATA)).errors]
+
+
+@given(st.binary(min_size=2, max_size=2))
+def test_any_date_of_two_bytes_is_a_date_or_one_finding(raw: bytes) -> None:
+    record = one("426C" + raw.hex())
+    assert isinstance(record.value, date) is not bool(record.findings)
+    assert len(record.findings) <= 1
+
+
+@given(st.binary(min_size=4, max_size=4))
+def test_any_time_of_four_bytes_has_a_value_or_says_why(raw: bytes) -> None:
+    record = one("046D" + raw.hex())
+    missing = {"time-impossible", "time-unset"} & {finding.code for finding in record.findings}
+    assert isinstance(record.value, datetime) is not bool(missing)
 
 
 def test_date_of_type_g_and_time_of_type_i() -> None:
@@ -276,7 +310,50 @@ def test_long_frame_gives_header_and_records() -> None:
     assert (frame.header.identification, frame.header.manufacturer) == ("12345678", "LUG")
     assert (frame.header.version, frame.header.medium, frame.header.access_number) == (4, 4, 42)
     assert (frame.address, frame.header.status, frame.more_follows) == (5, 0x10, True)
-    assert frame.readout().energy == Quantity(Decimal(32308), "kWh")
+    assert wired_telegram([frame]).newest.energy == Quantity(Decimal(32308), "kWh")
+
+
+HEADER = "08 01 72 44332211 A732 04 04 05 00 0000 "
+FIRST, SECOND = "0C06 34120000 0C14 55474108", "0B2D 020000 0B3B 180000 0A5A 5103 0A5E 5203 02FD17 0000"
+
+
+def test_the_parts_of_a_readout_are_joined_and_one_alone_is_named() -> None:
+    first, second = (decode_long_frame(framed(HEADER + data)) for data in (FIRST + "1F", SECOND))
+    joined = wired_telegram([first, second])
+    assert joined.findings == ()
+    readout = joined.newest
+    assert (readout.energy, readout.power) == (Quantity(Decimal(1234), "kWh"), Quantity(Decimal("0.2"), "kW"))
+    assert readout.error_flags == 0
+    (alone,) = wired_telegram([first]).findings
+    assert (alone.code, alone.severity) == ("part", "warning")
+    assert len(wired_telegram([second, first]).readouts) == 2
+    assert [f.code for f in wired_telegram([second, first]).findings] == ["part"]
+
+
+def test_parts_of_two_meters_are_not_joined() -> None:
+    first = decode_long_frame(framed(HEADER + FIRST + "1F"))
+    other = decode_long_frame(framed(HEADER.replace("44332211", "44332212") + SECOND))
+    telegram = wired_telegram([first, other])
+    assert [(readout.energy is None, readout.power is None) for readout in telegram.readouts] == [
+        (False, True), (True, False)]
+    assert [finding.code for finding in telegram.findings] == ["part"]
+
+
+def test_what_is_odd_about_a_readout_is_found_on_the_wired_path_too() -> None:
+    frame = decode_long_frame(framed(HEADER + "0C0634120000 0C0635120000 02FD171040"))
+    assert [finding.code for finding in wired_telegram([frame]).findings] == ["undefined-error-flag",
+                                                                             "duplicate-record"]
+
+
+@pytest.mark.parametrize(("data", "text"), [
+    ("", "0: unspecified"), ("00", "0: unspecified"), ("08", "8: application too busy for a readout"),
+    ("09", "9: too many readouts: the meter limits them"), ("07", "7: reserved"), ("FE", "254: reserved")])
+def test_an_application_error_is_the_meter_speaking(data: str, text: str) -> None:
+    # libmbus test/error-frames has application_busy and too_many_readouts; without data the error is unspecified.
+    telegram = wired_telegram([decode_long_frame(framed("080170" + data))])
+    assert telegram.readouts == ()
+    assert [(f.code, f.severity) for f in telegram.findings] == [("meter-error", "error")]
+    assert telegram.findings[0].text.endswith("application error " + text)
 
 
 @pytest.mark.parametrize(

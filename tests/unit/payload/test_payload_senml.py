@@ -23,6 +23,10 @@ VERSION: dict[Any, Any] = {0: "V", 2: 0}
 SECOND: dict[Any, Any] = {6: -3600, 8: ENERGY}
 
 
+def pack_with_base_time(base: str) -> bytes:
+    return bytes.fromhex(f"81A32168313233343536373822{base}085821") + DATA
+
+
 def read(*records: dict[Any, Any]) -> Telegram:
     return decode_senml(cbor2.dumps(list(records)))
 
@@ -51,6 +55,28 @@ def test_extended_readout_alone_in_its_pack() -> None:
     assert len(EXTENDED) == 60
     assert telegram.findings == ()
     assert [str(t) for t in telegram.newest.tariffs] == ["1 kWh", "2 kWh", "3 kWh"]
+
+
+# RFC 8428 section 6: numbers are integers, floats, or decimal fractions (tag 4)
+@pytest.mark.parametrize("base", [
+    "1A5DE02740", "C482001A5DE02740", "C482021A00F05250", "C482201B00000003AAC18880", "FB41D77809D0000000",
+])
+def test_a_base_time_is_a_number_in_every_form_that_senml_has(base: str) -> None:
+    telegram = decode_senml(pack_with_base_time(base))
+    assert telegram.newest.time is not None
+    assert {severity for _, severity in found(telegram)} <= {"warning"}
+
+
+@pytest.mark.parametrize(("base", "words"), [
+    ("C11A5DE02740", "base time is tag 1 (epoch-based date/time) of 1574971200"),
+    ("C482201A5DE02741", "base time is tag 4 (decimal fraction) of [-1, 1574971201]"),
+    ("C4821A7FFFFFFF01", "base time is tag 4 (decimal fraction) of [2147483647, 1]"),
+    ("C482F501", "base time is tag 4 (decimal fraction) of [True, 1]"),
+])
+def test_what_is_no_whole_number_is_named_in_the_words_of_the_standard(base: str, words: str) -> None:
+    telegram = decode_senml(pack_with_base_time(base))
+    assert telegram.newest.time is None
+    assert [finding.text for finding in telegram.errors] == [f"record 1: {words}, expected an integer"]
 
 
 # PAY-SENML-24

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiocoap import CHANGED, CONTENT, GET, PUT, error, resource
 from aiocoap.message import Message
+from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.protocol import BlockwiseRequest, Context, Request
 from aiocoap.tokenmanager import TokenManager
@@ -91,6 +92,7 @@ def test_the_private_parts_of_aiocoap_that_we_use_are_there() -> None:
             "request_interfaces"} <= set(assembled.co_names)
     assert callable(BlockwiseRequest._complete_by_requesting_block2)
     assert "_stop_interest" in Request.__init__.__code__.co_names
+    assert "_store_response_for_duplicates" in MessageManager._send_initially.__code__.co_names
     assert "_token" in TokenManager.next_token.__code__.co_names
 
 
@@ -347,6 +349,33 @@ def test_a_pipe_that_can_not_send_fails_the_request_at_once(clock: Clock) -> Non
             await endpoint.request("a", Message(code=GET))
         assert failed.value.args == ("network is unreachable",)
         assert asyncio.get_running_loop().time() - start < 0.1
+        await endpoint.shutdown()
+
+    run(clock, scenario())
+
+
+@pytest.mark.parametrize("confirmable", [True, False])
+def test_a_peer_whose_message_id_is_our_next_one_may_repeat_its_message(clock: Clock, confirmable: bool) -> None:
+    """aiocoap took our request for the answer to the message of the same id, and failed to send it again as one."""
+    async def scenario() -> None:
+        wire, malformed = Wire(), []
+        endpoint = await CoapEndpoint.create(wire, resource.Site(), "server",
+                                             on_malformed=lambda peer, data, error: malformed.append(str(error)))
+        endpoint.context.request_interfaces[0].token_interface.message_id = 0x7D34
+        register = bytes.fromhex("41027d34aa") + b"\xb2rd"
+        endpoint.datagram_received("unit", register)
+        await asyncio.sleep(1)
+        asked = asyncio.get_running_loop().create_task(endpoint.request("unit", Message(
+            code=GET, transport_tuning=transport_tuning(confirmable=confirmable))))
+        await asyncio.sleep(0.1)
+        endpoint.datagram_received("unit", register)
+        await asyncio.sleep(0.1)
+        first, request, again = wire.lines
+        assert (first, request) == ("ACK 4.04 Not Found", f"{'CON' if confirmable else 'NON'} GET /")
+        assert again == first, "the answer once more, and not the request"
+        assert parse(wire.sent[1][1]).mid == parse(wire.sent[0][1]).mid == 0x7D34
+        assert malformed == []
+        asked.cancel()
         await endpoint.shutdown()
 
     run(clock, scenario())

@@ -289,3 +289,50 @@ def test_paths_parse_print_and_compare() -> None:
 def test_a_text_that_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(Lwm2mError):
         Path.parse(text)
+
+
+# -- numbers in every form that SenML and LwM2M name
+
+MAY = datetime(2013, 5, 2, 10, 40, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("item", ["021A5182428F", "02C11A5182428F", "02C074323031332D30352D30325431303A34303A31355A",
+                                  "03C074323031332D30352D30325431303A34303A31355A", "02C482001A5182428F"])
+def test_a_time_in_senml_cbor_may_be_a_number_or_a_date_time(item: str) -> None:
+    """LwM2M core 1.1.1, tables C.1 and C.2; RFC 8949 3.4.1 and 3.4.2; RFC 8428 section 6."""
+    payload = bytes.fromhex("81A221672F332F302F3133" + item)
+    for kind in (Type.TIME, None):
+        known = decode(payload, Path(3), ContentFormat.SENML_CBOR, lambda path, kind=kind: kind)
+        assert known in ({Path(3, 0, 13): MAY}, {Path(3, 0, 13): int(MAY.timestamp())})
+    assert decode(payload, Path(3), ContentFormat.SENML_CBOR, lambda path: Type.TIME) == {Path(3, 0, 13): MAY}
+
+
+@pytest.mark.parametrize(("item", "kind", "value"), [
+    ("C482211908F7", Type.FLOAT, 22.95), ("C482211908F7", None, 22.95), ("C4820117", Type.INTEGER, 230),
+    ("C48221190898", Type.INTEGER, 22)])
+def test_a_decimal_fraction_is_a_number(item: str, kind: Type | None, value: float) -> None:
+    """RFC 8428 section 6: tag 4, also in a single CBOR item."""
+    path = Path(3303, 0, 5700)
+    pack = bytes.fromhex("81A2216C2F333330332F302F3537303002" + item)
+    assert decode(pack, path, ContentFormat.SENML_CBOR, lambda _: kind) == {path: value}
+    assert decode(bytes.fromhex(item), path, ContentFormat.CBOR, lambda _: kind) == {path: value}
+
+
+@pytest.mark.parametrize(("item", "kind"), [
+    ("C482211908F7", Type.INTEGER), ("C4821A3B9ACA0001", Type.INTEGER), ("C4821903E701", Type.FLOAT),
+    ("C4823903FF01", Type.FLOAT), ("C11A5182428F", Type.INTEGER), ("C11A5182428F", Type.FLOAT)])
+def test_what_is_no_such_number_is_refused(item: str, kind: Type) -> None:
+    path = Path(3303, 0, 5700)
+    with pytest.raises(Lwm2mError):
+        decode(bytes.fromhex("81A2216C2F333330332F302F3537303002" + item), path, ContentFormat.SENML_CBOR,
+               lambda _: kind)
+
+
+def test_a_base_time_may_be_a_decimal_fraction_and_a_date_time_is_named() -> None:
+    def pack(base_time: str) -> bytes:
+        return bytes.fromhex("81A3216C2F333330332F302F3537303022" + base_time + "0201")
+
+    record, = decode_records(pack("C482001A5182428F"), Path(3303), ContentFormat.SENML_CBOR, lambda _: Type.FLOAT)
+    assert record.time == MAY.timestamp()
+    with pytest.raises(Lwm2mError, match=r"bt holds a date/time \(tag 0 or 1\)"):
+        decode_records(pack("C11A5182428F"), Path(3303), ContentFormat.SENML_CBOR, lambda _: Type.FLOAT)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from bench.manifest import LeftOut, Manifest
 from bench.manual.requirements import closed, load
 from reports.matrix import summary_line, table, to_json, trace
 from reports.run import Run
@@ -17,28 +19,44 @@ from reports.run import Run
 MakeRun = Callable[..., Path]
 
 
-def run_of(tmp_path: Path, **verdicts: str) -> Run:
-    """A run whose tests, named a, b, c ..., all prove LED-01, with these verdicts."""
-    directory = tmp_path / "-".join(verdicts.values())
+def run_of(tmp_path: Path, left_out: str = "", **verdicts: str) -> Run:
+    """A run whose tests, named a, b, c ..., all prove LED-01, with these verdicts; ``left_out`` names one more."""
+    directory = tmp_path / "-".join([*verdicts.values(), left_out])
     directory.mkdir()
-    worst = next((verdict for verdict in ("fail", "error") if verdict in verdicts.values()), "pass")
+    worst = next((verdict for verdict in ("fail", "error") if verdict in verdicts.values()),
+                 "incomplete" if left_out else "pass")
+    manifest = asdict(Manifest(left_out=[LeftOut(left_out, "-k", ("LED-01",))] if left_out else []))
     tests = [{"id": name, "verdict": verdict, "requirements": ["LED-01"], "device_time_s": 1, "wall_time_s": 1,
               "message": ""} for name, verdict in verdicts.items()]
     tests.append({"id": "other", "verdict": "pass", "requirements": [], "device_time_s": 1, "wall_time_s": 1,
                   "message": ""})
     (directory / "record.json").write_text(json.dumps({
-        "schema": 1, "verdict": worst, "simulated": True, "profile": "regression", "unit": "x", "seed": 1,
+        "schema": 2, "manifest": manifest, "verdict": worst, "simulated": True, "profile": "regression", "unit": "x",
+        "seed": 1,
         "started": "2026-11-22T10:00:00+00:00", "device_time_s": 1, "wall_time_s": 1, "tests": tests,
         "measurements": [], "artifacts": []}))
     return Run.load(directory)
 
 
 @pytest.mark.parametrize(("verdicts", "verdict"), [
-    ({"a": "pass"}, "pass"), ({"a": "pass", "b": "skipped"}, "pass"), ({"a": "skipped"}, "not run"),
+    ({"a": "pass"}, "pass"), ({"a": "pass", "b": "skipped"}, "not run"), ({"a": "skipped"}, "not run"),
     ({"a": "pass", "b": "error"}, "error"), ({"a": "error", "b": "fail", "c": "pass"}, "fail")])
 def test_the_worst_test_decides(tmp_path: Path, verdicts: dict[str, str], verdict: str) -> None:
     [row] = trace([run_of(tmp_path, **verdicts)], {}, {}, [load()["LED-01"]])
     assert (row.verdict, row.tests, row.reason) == (verdict, tuple(verdicts), None)
+
+
+def test_a_statement_passes_when_all_its_chosen_tests_ran_and_passed(tmp_path: Path) -> None:
+    collected = {name: ["LED-01"] for name in ("a", "b", "of another profile")}
+    [row] = trace([run_of(tmp_path, a="pass", left_out="b")], collected, {}, [load()["LED-01"]])
+    assert (row.verdict, row.tests) == ("not run", ("a", "b", "of another profile"))
+    [row] = trace([run_of(tmp_path, a="pass", b="pass")], collected, {}, [load()["LED-01"]])
+    assert row.verdict == "pass"
+
+
+def test_what_one_run_left_out_another_may_have_run(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path, a="pass", left_out="b"), run_of(tmp_path, b="pass", left_out="a")]
+    assert trace(runs, {}, {}, [load()["LED-01"]])[0].verdict == "pass"
 
 
 def test_a_fail_in_one_of_two_runs_is_a_fail(tmp_path: Path) -> None:
@@ -67,9 +85,9 @@ def test_the_whole_catalogue_is_traced_and_the_json_has_the_agreed_keys(make_run
     run = Run.load(make_run("fail"))
     rows = trace([run], {test.id: test.requirements for test in run.tests}, closed())
     content = to_json(rows)
-    assert len(content["requirements"]) == 565
+    assert len(content["requirements"]) == 574
     by_id = {row["id"]: row for row in content["requirements"]}
-    assert set(by_id["LED-02"]) == {"id", "clause", "statement", "tests", "verdict", "reason"}
+    assert set(by_id["LED-02"]) == {"id", "clause", "statement", "tests", "verdict", "reason", "heard", "on_station"}
     assert by_id["LED-02"]["verdict"] == "fail"
     assert by_id["LED-02"]["tests"] == ["suites/test_led.py::test_start_up_lights_both_leds_for_1_s"]
     assert by_id["NET-09"]["reason"].startswith("Radio laboratory")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.evidence import evidence_file
 from bench.manual.requirements import load
 from reports.page import write_page
 from reports.run import Run
+from reports.run_picture import MOST_TESTS, run_picture
 
 MakeRun = Callable[..., Path]
 
@@ -207,3 +209,49 @@ def test_the_same_run_gives_the_same_page(make_run: MakeRun) -> None:
     directory = make_run("fail")
     first = page(directory).read_bytes()
     assert page(directory).read_bytes() == first
+
+
+def test_each_file_of_a_test_is_linked_at_that_test(make_run: MakeRun) -> None:
+    directory = make_run()
+    path = directory / "record.json"
+    record = json.loads(path.read_text())
+    test = record["tests"][3] | {"number": 104}     # three were numbered before that are not in this record
+    record["tests"][3] = test
+    files = [evidence_file(directory, 104, test["id"], ending) for ending in ("pcapng", "vcd", "jls", "2.jls")]
+    for file in files:
+        file.write_bytes(b"x")
+    others = [evidence_file(directory, 104, test["id"], "gone"), evidence_file(directory, 999, "a.py::test_x", "vcd")]
+    others[1].write_bytes(b"x")
+    record["artifacts"] += [{"path": f"evidence/{file.name}", "sha256": ""} for file in [*files, *others]]
+    path.write_text(json.dumps(record))
+    content = page(directory).read_text(encoding="utf-8")
+    article = content[content.index('id="test-104"'):]
+    article = article[:article.index("</article>")]
+    assert re.findall(r'href="./(evidence/[^"]*)"', article) == [f"evidence/{file.name}" for file in files]
+    assert re.findall(r">([a-z0-9.]*)</a> ", article)[:4] == ["pcapng", "vcd", "jls", "2.jls"]
+    assert 'id="test-4"' not in content
+    listed = content[content.index('id="files"'):]
+    assert listed.count('<a href="#test-104">104</a>') == 5     # the one that has gone, too
+    assert "0999_" in listed
+    assert '<a href="#test-999">' not in listed
+
+
+def test_of_very_many_tests_those_that_did_not_pass_are_in_the_picture(make_run: MakeRun) -> None:
+    directory = make_run("fail")
+    path = directory / "record.json"
+    record = json.loads(path.read_text())
+    timeline = directory / "timeline.jsonl"
+    more = [{**record["tests"][0], "id": f"suites/test_more.py::test_{number}"} for number in range(200)]
+    with timeline.open("a") as file:
+        for test in more:
+            file.write(json.dumps({"t": 1.0, "source": "panel", "kind": "led", "test": test["id"],
+                                   "data": {"channel": "red", "on": True}}) + "\n")
+    record["tests"] = more + record["tests"]
+    path.write_text(json.dumps(record))
+    run = Run.load(directory)
+    failed = next(test.number for test in run.tests if test.verdict == "fail")
+    assert failed > 200
+    drawn = run_picture(run).inline_svg()
+    assert f"Timeline of {MOST_TESTS} tests" in drawn
+    assert f"✕ {failed}<" in drawn
+    assert f"of 225 tests the {MOST_TESTS} that did not pass or came first" in words(read(page(directory)))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from bench.errors import BenchError
+from bench.manual.requirements import load
+from reports.page import write_page
 from reports.run import Run
+from reports.summary import summary
 
 MakeRun = Callable[..., Path]
+
+
+MANIFEST = {"left_out": [{"what": "suites/test_led.py::test_x", "reason": "not chosen by -k", "excused": False},
+                         {"what": "suites/test_led.py::test_y", "reason": "the station has none", "excused": True}]}
 
 
 def edit(directory: Path, **changes: Any) -> Path:
@@ -33,6 +42,28 @@ def test_a_run_is_read_back_whole(make_run: MakeRun) -> None:
     assert [row.value for row in run.measurements_of(failed.id)] == [1.42]
 
 
+def test_an_incomplete_run_says_what_is_missing_on_page_and_terminal(make_run: MakeRun) -> None:
+    run = Run.load(edit(make_run(), verdict="incomplete", schema=2, manifest=MANIFEST))
+    assert [one.what for one in run.missing] == ["suites/test_led.py::test_x"]
+    assert len(run.left_out) == 2
+    page = write_page(run, list(load().values())).read_text("utf-8")
+    assert "<h1>INCOMPLETE</h1>" in page
+    assert "1 thing was left out" in page
+    assert "not chosen by -k" in page
+    assert "excused in this profile" in page
+    console = Console(file=io.StringIO(), width=120)
+    console.print(summary(run))
+    printed = console.file.getvalue()
+    assert "I N C O M P L E T E" in printed
+    assert "left out: 2" in printed
+    assert "1 × not chosen by -k" in printed
+
+
+def test_a_complete_run_with_something_excused_passes(make_run: MakeRun) -> None:
+    run = Run.load(edit(make_run(), schema=2, manifest={"left_out": MANIFEST["left_out"][1:]}))
+    assert (run.verdict, run.missing) == ("pass", [])
+
+
 def test_keys_of_later_versions_are_left_alone(make_run: MakeRun) -> None:
     assert Run.load(edit(make_run(), shoe_size=43)).verdict == "pass"
 
@@ -44,8 +75,12 @@ def test_a_run_without_observations_is_a_run(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"schema": 2}, "schema 2"),
+    ({"schema": 3}, "schema 3"),
     ({"verdict": "great"}, "'great'"),
+    ({"manifest": {"left_out": [7]}}, "a manifest"),
+    ({"manifest": MANIFEST}, "a pass of a complete run only"),
+    ({"verdict": "incomplete", "measurements": [{"name": "a", "value": 1, "test": "t", "verdict": "fail"}]},
+     "incomplete, although a did not pass"),
     ({"simulated": "yes"}, "bool in simulated"),
     ({"tests": {}}, "list in tests"),
     ({"tests": [7]}, r"an object at tests\[0\]"),

@@ -1,0 +1,133 @@
+"""One bench at a time: a lock per station file and per address in it, for as long as a process uses the station.
+
+The locks are files in a directory of the user's own, held with ``flock``: the kernel lets go of them when the last
+process that holds them ends, however it ends. Other users of the machine are not seen; serial ports are opened
+exclusively besides (``drivers/serial_port.py``).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:    # who comes second shall know at once, without all that a station file needs
+    from bench.station_file import StationFile
+
+
+class StationLock:
+    """Holds the station file at ``path`` from construction to ``close``, and with ``hold`` the instruments in it.
+    ``what`` is said to whoever comes second ("run acceptance").
+
+    Raises ``BenchError``, at once, when another process has it. ``descriptors`` hold the locks: a child that inherits
+    them holds the station, too.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.descriptors: list[int] = []
+        self._folder = _folder()
+        self._holder = json.dumps({"pid": os.getpid(), "who": _user(), "what": what,
+                                   "since": datetime.now(UTC).isoformat(timespec="seconds")})
+        self._take(f"station file {path}", str(path.resolve()))
+
+    def hold(self, file: StationFile) -> None:
+        """Hold each address in ``file``, too: another file may have it as well."""
+        for name, address in _addresses(file).items():
+            self._take(name, address)
+
+    def _take(self, name: str, address: str) -> None:
+        folder = self._folder
+        path = folder / f"{hashlib.sha256(address.encode()).hexdigest()[:24]}.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            self.descriptors.append(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, self._holder.encode(), 0)
+        except BlockingIOError:
+            said = _said(os.pread(descriptor, 4096, 0))
+            self.close()
+            raise BenchError(name, expected="a station that nobody uses", seen=said,
+                             do="wait until that has ended") from None
+        except OSError as error:
+            self.close()
+            raise BenchError(f"lock of {name} in {folder}", expected="to take it",
+                             seen=(error.strerror or str(error)).lower(),
+                             do="make room there, or set XDG_RUNTIME_DIR to another directory") from error
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+        descriptors, self.descriptors = self.descriptors, []
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def __enter__(self) -> StationLock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
+
+
+def _addresses(file: StationFile) -> dict[str, str]:
+    """What each instrument of ``file`` is reached by, with one spelling for each; by what to call it."""
+    tables = {"supply": file.supply, "ammeter": file.ammeter, "panel": file.panel, "NFC reader": file.nfc,
+              "cell": file.cell}
+    known = {name: table.held for name, table in tables.items() if table is not None}
+    known |= {name: [address] for name, address in (
+        ("second sensor", file.panel.second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
+        ("meter simulator", file.meter.simulator)) if address is not None}
+    known |= {f"server, {name}": [f"udp {file.backend.listen}:{port}"] for name, port in file.backend
+              if name.endswith("_port") and port}
+    names = {_spelling(address): f"{name} at {address}" for name, addresses in known.items() for address in addresses}
+    return {name: address for address, name in names.items()}    # each address once
+
+
+def _spelling(address: str) -> str:
+    if address.startswith("/"):
+        return str(Path(address).resolve())    # /dev/serial/by-id/... is a link
+    text = address.lower()
+    return "tcpip0" + text.removeprefix("tcpip") if text.startswith("tcpip::") else text
+
+
+def _said(holder: bytes) -> str:
+    """The sentence about the process that has the lock."""
+    try:
+        told = json.loads(holder)
+        return f"'{told['what']}' of {told['who']}, process {told['pid']}, since {told['since']}"
+    except (ValueError, KeyError, TypeError):    # it has only just come
+        return "another process"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _folder() -> Path:
+    """A directory that only this user can write to. Raises ``BenchError`` when somebody else has made it."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base) / "mcm-bench" if base else Path(tempfile.gettempdir()) / f"mcm-bench-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise BenchError(f"directory of locks {folder}", expected="to make it",
+                         seen=(error.strerror or str(error)).lower(),
+                         do="set XDG_RUNTIME_DIR to a directory of yours") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise BenchError(f"directory of locks {folder}", expected="a directory that only you can write to",
+                         seen="something else", do="remove it, or set XDG_RUNTIME_DIR to a directory of yours")
+    return folder

@@ -1,0 +1,112 @@
+"""What a run is asked to do, as its parent process hands it to the child."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.manifest import PROJECT
+from bench.measure import Verdict
+from bench.record import Record
+from bench.station_file import StationFile
+
+EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2, Verdict.INCOMPLETE: 3}
+
+RESULTS = "results.ndjson"
+"""In the run directory while the run goes on, and after one whose process died: what it told its parent."""
+
+TEST_TIMEOUT_S = 3600.0
+"""Real seconds after which a test counts as hung of which nobody has said how long it takes."""
+
+PATIENCE_S = 300.0
+"""Real seconds for which a test may still tear down after its time limit, and a run after a signal."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run. ``station``: where the station file is, ``file``: what stood in it when it was read, once, for the
+    whole run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only.
+    ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
+    test nothing with sick ones. ``until_failure``: leave out what comes after the first failure. ``lab``: how long the
+    twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc, network), ``codec``: its
+    settings codec. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds)
+    is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
+    """
+
+    profile: str
+    run_dir: Path
+    station: Path | None = None
+    file: StationFile | None = None
+    unit: str | None = None
+    seed: int = 1
+    defects: Sequence[str] = ()
+    variants: Sequence[str] = ()
+    faults: Sequence[str] = ()
+    expression: str = ""
+    requirements: Sequence[str] = ()
+    files: Sequence[str] = ()
+    max_device_time_s: float | None = None
+    jobs: int = 1
+    report: bool = True
+    until_failure: bool = False
+    doctor: bool = True
+    lab: str | None = None
+    over: str = "nfc"
+    codec: str | None = None
+    shuffle: int | None = None
+    test_timeout_s: float | None = None
+    patience_s: float = PATIENCE_S
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """What the run is judged by, as files and folders: who changes one of them meanwhile spoils it."""
+        station = {"station file": self.station} if self.station is not None else {}
+        return {**station, "suites": PROJECT / "suites", "limits": PROJECT / "suites" / "limits",
+                "requirements": PROJECT / "bench" / "manual"}
+
+    @property
+    def chosen_by(self) -> tuple[str, ...]:
+        """How the tests are chosen, in words."""
+        said = {f"profile {self.profile}": True, f"-k {self.expression}": self.expression,
+                f"at most {self.max_device_time_s} s on hardware": self.max_device_time_s is not None,
+                f"requirements {', '.join(self.requirements)}": self.requirements,
+                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure}
+        return tuple(words for words, is_so in said.items() if is_so)
+
+    def record(self) -> Record:
+        """The record of a run that has not begun. Only the twin itself knows which unit it is."""
+        file = self.file
+        return Record(profile=self.profile, unit=self.unit or (file.unit.deveui if file else ""), seed=self.seed,
+                      simulated=file is None or file.simulated, station="twin" if file is None else file.name,
+                      defects=(*self.defects, *self.variants, *self.faults))
+
+
+def default_run_dir(profile: str) -> Path:
+    return Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{profile}"
+
+
+def prepare(run_dir: Path) -> None:
+    """Make ``run_dir``. It is of one run: old results in it would be taken for new ones. Raises ``BenchError``."""
+    if (run_dir / "record.json").exists():
+        raise BenchError(f"run directory {run_dir}", expected="an empty directory", seen="another run's record",
+                         do="choose another one with --run-dir")
+    evidence = run_dir / "evidence"
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        evidence.mkdir()    # whoever makes it has the directory
+    except OSError as error:
+        if evidence.is_dir():
+            raise BenchError(f"run directory {run_dir}", expected="an empty directory",
+                             seen="the evidence of a run that goes on or was killed",
+                             do="choose another one with --run-dir") from error
+        raise BenchError(f"run directory {run_dir}", expected="to make it", seen=error.strerror or str(error),
+                         do="choose another one with --run-dir") from error
+
+
+def evidence_in(run_dir: Path) -> list[Path]:
+    """All that a record names with its hash."""
+    return [path for path in run_dir.rglob("*") if path.is_file() and "allure-results" not in path.parts
+            and path.name not in ("record.json", "report.html", RESULTS)]

@@ -1,0 +1,346 @@
+"""``mcm-bench run``: the parent process of a run. It stays when all else fails.
+
+The run itself is a child in a process group of its own (``bench/commands/child.py``). Whatever becomes of that, the
+parent ends what is left of it, brings the station into its safe state by its own way to supply and panel, and sees to
+it that a record is written and that the exit code is its verdict. It imports neither pytest nor the servers.
+
+The three promises:
+
+* exit 0 only with a whole record, exit 1 only with a failed judgement in it;
+* results of tests that ended are in the record, whatever happened after them;
+* the supply is off and the button free, or the record says that they may not be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.text import Text
+
+from bench.commands.lock import StationLock
+from bench.commands.order import EXIT_CODES, RESULTS, Order, evidence_in, prepare
+from bench.commands.progress import Story
+from bench.errors import BenchError
+from bench.interruption import WAYS_OUT
+from bench.measure import Verdict
+from bench.station_file import StationFile
+
+SILENCE_S = 1800.0
+"""Real seconds that a run may go on without a word where no test runs: while it collects, restores a unit, draws."""
+
+KILLED_S = 10.0
+"""Real seconds within which a killed process is gone."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PLACE = re.compile(r'\(most recent call first\):\n  File "(.*?)", line (\d+) in (\w+)')
+
+
+def supervise(order: Order, console: Console, lock: StationLock | None = None) -> int:
+    """Run ``order`` in a child process; the exit code of what stands in the record. ``lock``: that of its station file.
+
+    Raises ``BenchError`` when there is nothing to have a record of: the station is in use, or the run directory is
+    another run's.
+    """
+    with ExitStack() as stack:
+        locks: Sequence[int] = ()
+        refusal = ""
+        if order.station is not None:
+            lock = lock or StationLock(order.station, f"run {order.profile}")
+            try:
+                file = StationFile.load(order.station)
+            except BenchError as error:
+                refusal = str(error)
+            else:
+                order = replace(order, file=file)
+                lock.hold(file)
+                locks = stack.enter_context(lock).descriptors
+        prepare(order.run_dir)
+        run = _Run(order, console, stack)
+        return run.refused(refusal) if refusal else run.to_its_end(locks)
+
+
+@dataclass
+class _Asked:
+    """Signals that this process was sent; each is handed on to the child, which knows what to do with the second."""
+
+    child: subprocess.Popen[bytes] | None = None
+    signals: list[signal.Signals] = field(default_factory=list)
+    at: float = 0.0
+
+    def hear(self, signum: int, frame: FrameType | None) -> None:
+        self.at = self.at or time.monotonic()
+        self.signals.append(signal.Signals(signum))
+        if self.child is not None and self.child.poll() is None:
+            self.child.send_signal(signum)
+
+
+class _Run:
+    def __init__(self, order: Order, console: Console, stack: ExitStack) -> None:
+        self._order = order
+        self._console = console
+        self._stack = stack
+        self._story = Story(order.record())
+        self._asked = _Asked()
+        self._began = time.monotonic()
+        self._directory = order.run_dir.stat()
+        self._journal = stack.enter_context((order.run_dir / RESULTS).open("ab", buffering=0))
+        self._trace = os.memfd_create("trace")    # no disk can be too full for it
+        stack.callback(os.close, self._trace)
+        self._fault = ""    # what the parent itself has to say
+
+    def refused(self, why: str) -> int:
+        """The record of a run that could not begin."""
+        return self._write(replace(self._story.record, fault=why).to_json(self._order.run_dir))
+
+    def to_its_end(self, locks: Sequence[int]) -> int:
+        for number in WAYS_OUT:
+            signal.signal(number, self._asked.hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)    # suspended, nobody would look after the station
+        _adopt_orphans()
+        code = self._listen_to_its_end(locks)
+        from bench.commands.safe_state import make_safe
+
+        state = make_safe(self._order.file) if self._order.file is not None else None
+        record = self._record(code)
+        if not self._is_same_directory():
+            _blame(record, "the run directory was removed or replaced while the run went on")
+        if state is not None:
+            record["safe_state"] = state.to_json()
+            if state.problems:
+                _blame(record, f"the station could not be made safe: {'; '.join(state.problems)}")
+            elif state.supply != "off" and record["verdict"] != Verdict.ERROR:
+                _blame(record, f"the run left the supply {state.supply}")
+        return self._write(record)
+
+    # -- the child
+
+    def _listen_to_its_end(self, locks: Sequence[int]) -> int:
+        """The child's exit code, as Popen has it. When this returns nothing is left of the child and its group."""
+        try:
+            child = self._start(locks)
+            import bench.commands.safe_state  # noqa: F401 - while the child loads, too; later it might not be possible
+
+            return self._watch(child)
+        except Exception as error:    # no process to be had, no memory, ...
+            self._fault = f"the run could not be looked after: {type(error).__name__}: {error}"
+            return 2
+        finally:
+            if self._asked.child is not None:
+                _end_group(self._asked.child)
+
+    def _start(self, locks: Sequence[int]) -> subprocess.Popen[bytes]:
+        """Start the child with all signals waiting until it can end in order, and give it the order."""
+        order_out, self._lifeline = os.pipe()
+        self._heard, progress = os.pipe()
+        self._stack.callback(os.close, self._lifeline)    # never before the end of this process, or of the child
+        self._stack.callback(os.close, self._heard)
+        descriptors = (order_out, progress, self._trace, *locks)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)
+        try:
+            child = subprocess.Popen([sys.executable, "-m", "bench.commands.child", *map(str, descriptors)],
+                                     stdin=subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True)
+            self._asked.child = child
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(order_out)
+            os.close(progress)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, TypeAdapter(Order).dump_json(self._order) + b"\n")
+        return child
+
+    def _watch(self, child: subprocess.Popen[bytes]) -> int:
+        """Listen until the child has ended, of itself or because it took too long; its exit code as Popen has it."""
+        told_to_end = 0.0
+        is_open = True
+        while child.poll() is None:
+            if is_open:
+                is_open = self._listen(0.2)
+            else:
+                time.sleep(0.2)
+            now = time.monotonic()
+            if told_to_end:
+                if now - told_to_end > self._order.patience_s:
+                    child.kill()
+            elif self._is_overdue(now):
+                told_to_end = now
+                self._tell_to_end(child)
+        while is_open and select.select([self._heard], [], [], 0)[0]:
+            is_open = self._listen(0)
+        return child.returncode
+
+    def _listen(self, wait_s: float) -> bool:
+        """Take in what the child says within ``wait_s``; whether it may say more."""
+        if not select.select([self._heard], [], [], wait_s)[0]:
+            return True
+        data = os.read(self._heard, 65536)
+        self._story.hear(data)
+        with contextlib.suppress(OSError):    # a full disk; then it is in memory only
+            self._journal.write(data)
+        return bool(data)
+
+    def _is_overdue(self, now: float) -> bool:
+        patience_s = self._order.patience_s
+        if self._asked.at and not self._story.is_finishing:
+            return now - self._asked.at > patience_s
+        return self._story.overdue_s(now, SILENCE_S) > patience_s
+
+    def _tell_to_end(self, child: subprocess.Popen[bytes]) -> None:
+        """The child is too late: ask where it is, then to end in order."""
+        child.send_signal(signal.SIGUSR1)
+        time.sleep(0.2)
+        what = f"{', '.join(self._story.running)} did not end" if self._story.running else "the run went on in silence"
+        self._fault = f"{what} within its time{self._place()}"
+        child.send_signal(signal.SIGTERM)
+
+    def _place(self) -> str:
+        """Where the child said last that it was."""
+        trace = os.pread(self._trace, 1 << 20, 0).decode("utf-8", "replace")
+        current = trace.rpartition("Current thread")[2] or trace
+        places = _PLACE.findall(current)
+        if not places:
+            return ""
+        file, line, function = places[0]
+        return f", at {Path(file).name}:{line} in {function}"
+
+    # -- the record
+
+    def _record(self, code: int) -> dict[str, Any]:
+        """The child's own record if that is whole, else one made of what it told."""
+        reason, record = self._judge(code)
+        if not reason and record is not None:
+            return record
+        story, run_dir = self._story, self._order.run_dir
+        made = replace(story.record, tests=[*story.record.tests, *story.cut_off()],
+                       fault=story.record.fault or reason, wall_time_s=time.monotonic() - self._began)
+        try:
+            return replace(made, artifacts=evidence_in(run_dir)).to_json(run_dir)
+        except OSError:    # what there is of evidence can't be read
+            return made.to_json(run_dir)
+
+    def _judge(self, code: int) -> tuple[str, dict[str, Any] | None]:
+        """Why the child's record can't stand (empty when it can), and that record if there is one."""
+        record = _read(self._order.run_dir / "record.json")
+        if self._fault:
+            return self._fault, record
+        if self._story.fault:
+            return self._story.fault, record
+        if self._story.verdict is None:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            running = f" while {', '.join(self._story.running)} ran" if self._story.running else " before the run did"
+            asked = f"the run was ended by {self._asked.signals[0].name}: " if self._asked.signals else ""
+            return f"{asked}the run's process {how}{running}{self._place()}", record
+        if record is None:
+            return "the record is gone", record
+        if record["verdict"] != self._story.verdict or code != EXIT_CODES[self._story.verdict]:
+            return f"the run's process ended with exit code {code}, and its record says {record['verdict']}", record
+        if self._story.verdict is Verdict.FAIL and not any(test["verdict"] == Verdict.FAIL for test in record["tests"]):
+            return "the record says fail, and no judgement in it does", record
+        return "", record
+
+    def _is_same_directory(self) -> bool:
+        try:
+            return os.path.samestat(self._order.run_dir.stat(), self._directory)
+        except OSError:
+            return False
+
+    def _write(self, record: dict[str, Any]) -> int:
+        """Write ``record`` where it can be written; the exit code."""
+        for number, folder in enumerate(self._folders()):
+            if number:
+                _blame(record, f"the record could not be written to {self._order.run_dir}")
+            try:
+                _write(record, folder)
+            except (OSError, BenchError):
+                continue
+            if number:
+                self._say(f"the record is in {folder}: it could not be written to {self._order.run_dir}")
+            is_childs = self._story.verdict is not None and record["verdict"] == self._story.verdict
+            if is_childs or not self._story.record.tests:
+                with contextlib.suppress(OSError):
+                    (self._order.run_dir / RESULTS).unlink()
+            if not is_childs:    # the child has said its own
+                self._say(record["message"])
+            return EXIT_CODES[Verdict(record["verdict"])]
+        self._say("the record could not be written anywhere: look for room on the disk")
+        return EXIT_CODES[Verdict.ERROR]
+
+    def _folders(self) -> Iterator[Path]:
+        """Where the record may go, best first."""
+        run_dir = self._order.run_dir
+        yield run_dir
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        yield Path(state).expanduser() / "mcm-bench" / run_dir.name
+        yield Path(tempfile.gettempdir()) / f"mcm-bench-{os.getuid()}" / run_dir.name
+
+    def _say(self, fault: str) -> None:
+        self._console.print(Text(f"BENCH FAULT  {fault}", "bold magenta"), soft_wrap=True)
+
+
+def _blame(record: dict[str, Any], fault: str) -> None:
+    """The bench is to blame, whatever the tests say."""
+    record["verdict"] = Verdict.ERROR
+    if fault not in record["message"]:
+        record["message"] = f"{record['message']}; {fault}" if record["message"] else fault
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The record there, if it is one."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        _ = Verdict(record["verdict"]), [test["verdict"] for test in record["tests"]], str(record["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(record)
+
+
+def _write(record: dict[str, Any], folder: Path) -> None:
+    """``record.json``, whole or not at all, and on the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / "record.json.part"
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / "record.json")
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _adopt_orphans() -> None:
+    """What the child started becomes this process's when the child dies: so it can be known when the last has ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and whatever it left running: it may hold the ports. Waits until the last has gone, but not for one
+    that even SIGKILL does not end: it hangs in the kernel, in a dead port, say."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    deadline = time.monotonic() + KILLED_S
+    with contextlib.suppress(subprocess.TimeoutExpired, ChildProcessError):
+        child.wait(KILLED_S)
+        while time.monotonic() < deadline:
+            if os.waitpid(-child.pid, os.WNOHANG) == (0, 0):
+                time.sleep(0.02)
