@@ -240,7 +240,7 @@ LEFT_OUT = "nothing was changed, or all of it was put back"
 @pytest.mark.parametrize(("fault", "stage"), [
     ("reader-without-a-tag", "delivery"), ("reader-sees-another-tag", "delivery"), ("button-sticky", "activation"),
     ("contact-loose", "activation"), ("servers-unreachable", "join"), ("ammeter-zero-drifts", ""),
-    ("cell-never-says-attached", ""), ("simulator-dead", "telegrams")])
+    ("cell-never-says-attached", ""), ("simulator-dead", "dark again")])
 def test_whatever_fails_in_the_middle_no_unit_is_blamed_and_none_leaves_unrestored(
         tmp_path: Path, fault: str, stage: str) -> None:
     record = driven(tmp_path / "run", faults=[fault], doctor=False)
