@@ -225,8 +225,9 @@ def trace(
 
 
 def _profile(name: str) -> str:
-    if name not in ("line", "acceptance", "regression", "certification"):
-        raise typer.BadParameter(f"{name!r} is no profile; choose line, acceptance, regression or certification")
+    if name not in ("line", "acceptance", "regression", "certification", "client"):
+        raise typer.BadParameter(f"{name!r} is no profile; choose line, acceptance, regression, "
+                                 "certification or client")
     return name
 
 

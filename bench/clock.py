@@ -37,7 +37,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bench.errors import BenchError, HangError
 
@@ -54,6 +54,9 @@ STUCK_AFTER_S = 60.0
 LOST_AFTER_LOOKS = 10_000
 """Looks of half a millisecond after which bytes in flight that nobody took count as lost: 5 s of real time, more on a
 machine under load."""
+
+COMPANION_S = 30.0
+"""Real seconds that a process which lives in the same virtual time has for what it does at one moment."""
 
 CLOSING_S = 5.0
 """Seconds that cancelled tasks have for their clean-up when a clock is closed."""
@@ -108,6 +111,28 @@ class WireCounts:
 
     taken: int = 0
     given: int = 0
+
+
+class Companion(Protocol):
+    """A process that lives in the same virtual time. It is asked before each jump: the time does not pass while it has
+    something to do, and not beyond the moment at which it wants to act next."""
+
+    def fileno(self) -> int:
+        """Readable when an answer is there."""
+
+    def ask(self, now_us: int) -> None:
+        """Tell it the time, and ask when it wants to act next. Does not wait."""
+
+    def take(self) -> bool:
+        """Read the answers there are; False when the process has gone."""
+
+    @property
+    def next_us(self) -> int | None:
+        """The answer to the last question: when it wants to act next. None: it waits for others, or has gone."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the last question is answered; it is when the process has gone."""
 
 
 class _Wait:
@@ -403,10 +428,13 @@ class WarpClock(Clock):
         self._now_us = 0
         self.host_step_s = 0.0
         """A fault of the machine that the twin stands for: somebody has moved its clock."""
+        self.companions: list[Companion] = []
         super().__init__(epoch)
 
     def _new_loop(self) -> asyncio.AbstractEventLoop:
-        return _WarpLoop(self)
+        self._selector = _WarpSelector()
+        self._selector.clock = self
+        return _WarpLoop(self, self._selector)
 
     def time(self) -> float:
         return self._now_us / 1e6
@@ -419,16 +447,34 @@ class WarpClock(Clock):
         self._wait = wait
         self.loop.call_soon_threadsafe(lambda: None)   # wakes the selector, which then looks
 
+    def join(self, companion: Companion) -> None:
+        """From now on time does not pass without ``companion``, until ``part``."""
+        def joined() -> None:
+            self.companions.append(companion)
+            self._selector.register(companion, selectors.EVENT_READ, companion)
+
+        self.call(joined)
+
+    def part(self, companion: Companion) -> None:
+        """Time passes without ``companion`` again; call it before its socket is closed. Idempotent."""
+        self.call(lambda: self.lose(companion))
+
+    def lose(self, companion: Companion) -> None:
+        """The same, in the loop's thread."""
+        if companion in self.companions:
+            self._selector.unregister(companion)
+            self.companions.remove(companion)
+
     def next_events(self, select: Callable[[float | None], list[Any]], timeout: float | None) -> list[Any]:
         """The selector's ``select``: real I/O first, then what is waited for, then a jump to the next timer."""
         self._steps += 1
         if timeout == 0:
-            return select(0)
+            return [] if self.companions else select(0)    # all that one datagram leads to comes before the next
         looks = 0
         while True:
             events = select(0)
             if events:
-                return events
+                return self._with_time_passed(events)
             wait = self._wait
             if wait is None or wait.finished.is_set():
                 return select(None)                    # the main thread works: time stands still
@@ -448,10 +494,16 @@ class WarpClock(Clock):
                 continue
             if wait.look(self.time()):
                 continue
-            step = timeout
-            if wait.deadline is not None:
-                to_deadline = wait.deadline - self.time()
-                step = to_deadline if step is None else min(step, to_deadline)
+            events = self._asked_companions(select)
+            if events:
+                return self._with_time_passed(events)
+            if not all(companion.is_answered for companion in self.companions):
+                wait.fail(HangError("virtual clock", expected="the unit's process to say when it acts next",
+                                    seen=f"nothing for {COMPANION_S:g} s", do="see what it does: its log"))
+                continue
+            steps = [timeout, None if wait.deadline is None else wait.deadline - self.time(),
+                     *(one.next_us and (one.next_us - self._now_us) / 1e6 for one in self.companions)]
+            step = min((one for one in steps if one is not None), default=None)
             if step is None:
                 wait.fail(HangError("virtual clock", expected="something to happen, or a deadline",
                                     seen="no timer, no I/O and no time-out", do="give the wait a time-out"))
@@ -460,21 +512,51 @@ class WarpClock(Clock):
             return []
 
 
+    def _with_time_passed(self, events: list[Any]) -> list[Any]:
+        """What another process has sent comes later than what it answers, and one after the other: each has its step of
+        virtual time."""
+        if not self.companions or self._wait is None:
+            return events
+        self._now_us += 1
+        return events[:1]    # the others are still there at the next look
+
+    def _asked_companions(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
+        """Ask each companion until all have answered and nothing else has happened meanwhile; what did."""
+        for companion in self.companions:
+            companion.ask(self._now_us)
+        deadline = time.monotonic() + COMPANION_S
+        while not all(companion.is_answered for companion in self.companions):
+            left_s = deadline - time.monotonic()
+            events = select(left_s) if left_s > 0 else []
+            if events or left_s <= 0:
+                return events
+        return select(0) if self.companions else []
+
+
 class _WarpSelector(selectors.DefaultSelector):
     """The real selector, asked through the clock."""
 
     clock: WarpClock
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return self.clock.next_events(super().select, timeout)
+        return self.clock.next_events(self._look, timeout)
+
+    def _look(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What happens within ``timeout``, but for answers of companions: these are taken, and end the wait."""
+        events = []
+        for key, mask in super().select(timeout):
+            if key.data in self.clock.companions:
+                if not key.data.take():
+                    self.clock.lose(key.data)
+            else:
+                events.append((key, mask))
+        return events
 
 
 class _WarpLoop(asyncio.SelectorEventLoop):
     """An asyncio loop on virtual time."""
 
-    def __init__(self, clock: WarpClock) -> None:
-        selector = _WarpSelector()
-        selector.clock = clock
+    def __init__(self, clock: WarpClock, selector: _WarpSelector) -> None:
         super().__init__(selector)
         self._warp_clock = clock
         self._clock_resolution = 1e-6

@@ -76,6 +76,8 @@ def _table() -> dict[tuple[str, str], Kind]:
         midnight=str, begin=NUMBER, end=NUMBER, order=str, age_limit=NUMBER, telegrams=list, windows=list,
         outages=list, transmissions=list, never_sent=list, faults=list)
 
+    add("unit", "log", "a line of the log of a unit that is a process", text=str)
+    add("unit", "ended", "a unit's process ended by itself: its exit code, or minus a signal", code=int | None)
     add("panel", "led", "a LED goes on or off", channel=("green", "red"), on=bool)
     add("panel", "button", "the contact as sensed, not as commanded", pressed=bool)
     add("supply", "output", "the output is switched or set", on=bool, voltage_v=NUMBER)

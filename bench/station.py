@@ -24,6 +24,7 @@ from drivers.radio import Cell
 from drivers.serial_port import check_port
 from drivers.supply import MEASURES_CHARGE, MeasuringSupply, OutputWatchdog
 from drivers.supply.in_series import InSeries, NoAmmeter
+from drivers.unit.unit_process import UnitProcess
 
 WATCHDOG_S = 30
 """Real seconds of silence after which a station's watchdogs switch the unit off."""
@@ -57,16 +58,15 @@ class Station:
     @cached_property
     def source(self) -> Any:
         """The supply alone: it can be switched off when an ammeter in series with it is broken."""
-        return self.file.supply.open(self._clock, self._timeline)
+        return self.file.table("supply").open(self._clock, self._timeline)
 
     def _check_ports(self) -> None:
         """Serial ports are known to be such before the first instrument is opened: with a wrong one nothing is sent."""
         file = self.file
         heads = {"meter.optical": file.meter.optical, "meter.mbus": file.meter.mbus}
         ports = {key: (port, True) for key, port in heads.items() if port is not None}
-        for table in (file.supply, file.ammeter, file.panel, file.nfc, file.cell):
-            if table is not None:
-                ports |= {f"{table.kind}.{key}": port for key, port in table.ports.items()}
+        for table in file.instruments:
+            ports |= {f"{table.kind}.{key}": port for key, port in table.ports.items()}
         for key, (port, remote) in ports.items():
             check_port(f"station {file.name}, key {key}", port, remote=remote)
 
@@ -76,14 +76,14 @@ class Station:
         self._watch_over()
         ammeter = self.file.ammeter
         if ammeter is None:
-            measures = "supply.current" in self.file.supply.abilities
+            measures = "supply.current" in self.file.table("supply").abilities
             return self.source if measures else InSeries(self.source, NoAmmeter())
         return InSeries(self.source, ammeter.open(self._clock, self._timeline))
 
     @cached_property
     def box(self) -> Panel:
         """The panel's instrument, its relay as it was found."""
-        box: Panel = self.file.panel.open(self._clock, self._timeline)
+        box: Panel = self.file.table("panel").open(self._clock, self._timeline)
         return box
 
     @cached_property
@@ -159,12 +159,19 @@ class Station:
             self.source.disarm_watchdog()
 
     @cached_property
+    def process(self) -> UnitProcess:
+        """The unit, where it is a process of this machine."""
+        unit = self.file.unit
+        if unit.driver != "process":
+            raise BenchError(f"station {self.file.name}", expected='unit.driver = "process"', seen=unit.driver,
+                             do="see docs/foreign-units.md")
+        return UnitProcess(unit.command, self._clock, self._timeline, virtual_time=unit.virtual_time)
+
+    @cached_property
     def otc(self) -> Otc:
-        table = self.file.nfc
-        if table is None:
-            raise BenchError(f"station {self.file.name}", expected="a table [nfc]", seen="none",
-                             do="add the reader to the station file")
-        return Otc(table.open(self._clock, self._timeline), load_codec(table.codec), self._clock, self._timeline,
+        reader, table = self.file.table("nfc"), self.file.nfc
+        assert table is not None
+        return Otc(reader.open(self._clock, self._timeline), load_codec(table.codec), self._clock, self._timeline,
                    reference_tag=table.reference_tag)
 
     @cached_property
@@ -191,7 +198,7 @@ class Station:
 
     @cached_property
     def cell(self) -> Cell:
-        cell: Cell = self.file.cell.open(self._clock, self._timeline)
+        cell: Cell = self.file.table("cell").open(self._clock, self._timeline)
         return cell
 
     def replace_cell(self, table: CellTable) -> None:
@@ -204,7 +211,7 @@ class Station:
     @cached_property
     def keys(self) -> Keys:
         unit = self.file.unit
-        return Keys.load(unit.keys, unit.deveui) if unit.keys is not None else Keys(None)
+        return Keys.load(unit.keys, unit.name) if unit.keys is not None else Keys(None)
 
     @property
     def has_psks(self) -> bool:
@@ -218,8 +225,10 @@ class Station:
     def abilities(self) -> frozenset[str]:
         """What tests may ask for with ``needs``."""
         file = self.file
-        found = {*file.supply.abilities, *file.panel.abilities, *file.cell.abilities, "settings.dm"}
-        if file.commissioning.over == "nfc":
+        found = {ability for table in (file.supply, file.panel, file.cell) if table for ability in table.abilities}
+        if file.unit.is_cmi6110:
+            found.add("settings.dm")
+        if file.commissioning.over == "nfc" and file.nfc is not None:
             found |= {"settings.nfc.read", "settings.nfc.write"}
         if file.ammeter is not None:
             found = (found - MEASURES_CHARGE) | file.ammeter.abilities
@@ -235,9 +244,9 @@ class Station:
             found.add("second.servers")    # a network that translates ports knows those of the first ones only
         if self.file.battery is not None:
             found |= {"battery", "supply.battery"} if self.file.battery.supply_in_its_place else {"battery"}
-        if self.file.cell.second_apn and self.file.cell.dead_end_apn:
+        if file.cell is not None and file.cell.second_apn and file.cell.dead_end_apn:
             found.add("cell.apns")
-        if self.file.cell.nat_apn:
+        if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
         if self.file.simulated:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
@@ -262,7 +271,7 @@ class Station:
         sentences.
         """
         problems = []
-        for name in ("box", "source", "meter_simulator"):
+        for name in ("box", "source", "meter_simulator", "process"):
             instrument = self.__dict__.get(name)
             if instrument is not None:
                 try:
@@ -284,7 +293,7 @@ class Station:
             except Exception as error:
                 problems.append(_problem(name, error))
         self.__dict__.pop("panel", None)
-        for name in ("box", "supply", "source", "otc", "optical", "mbus", "meter_simulator", "cell"):
+        for name in ("box", "supply", "source", "otc", "optical", "mbus", "meter_simulator", "cell", "process"):
             instrument = self.__dict__.pop(name, None)
             if instrument is not None:
                 try:

@@ -307,12 +307,47 @@ class CommissioningTable(_Table):
 
 
 class UnitTable(_Table):
-    """``ordered``: the settings that were ordered with the unit (manual 5.3.5), by their keys in
+    """The unit. A CMi6110 in its fixture has a ``deveui``. Any other LwM2M client has the name of its ``endpoint``, a
+    device ``profile`` (a file: ``bench/manual/device.py``), and a ``driver`` that says how it is brought to life:
+
+    "external"    it lives elsewhere; somebody starts it, and lets it bootstrap at the bench's server.
+    "process"     the bench starts ``command`` on this machine, for each start of the unit. In its words {bootstrap},
+                  {dm}, {mdm} and {files} stand for the URIs of the servers, {endpoint} for the name, {keys} for the key
+                  file. With ``virtual_time`` it lives in virtual time by the socket {tick} (docs/foreign-units.md).
+
+    ``ordered``: the settings that were ordered with a CMi6110 (manual 5.3.5), by their keys in
     ``bench/manual/settings.toml``: it is delivered with them in the place of the printed defaults."""
 
-    deveui: str = Field(pattern=r"^[0-9A-F]{16}$")
+    driver: Literal["fixture", "process", "external"] = "fixture"
+    deveui: str = Field(default="", pattern=r"^([0-9A-F]{16})?$")
+    endpoint: str = Field(default="", max_length=255)
+    profile: Annotated[Path, Field(strict=False)] | None = None
+    command: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    virtual_time: bool = False
     keys: Annotated[Path, Field(strict=False)] | None = None
     ordered: dict[str, int | str] = {}
+
+    @property
+    def name(self) -> str:
+        """What the unit calls itself at its servers, and by which its keys are found."""
+        return self.endpoint or self.deveui
+
+    @property
+    def is_cmi6110(self) -> bool:
+        """Whether what the manual says of the CMi6110 is true of it."""
+        return self.profile is None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> UnitTable:
+        if not self.name or (self.deveui and self.endpoint):
+            raise ValueError("deveui, or endpoint for a unit that is no CMi6110: one of them")
+        if self.driver == "fixture" and not self.deveui:
+            raise ValueError('deveui, or driver = "process" or "external" for a unit that is in no fixture')
+        if (self.driver == "process") != bool(self.command):
+            raise ValueError('command with driver = "process", and only with it')
+        if self.virtual_time and self.driver != "process":
+            raise ValueError('virtual_time with driver = "process" only')
+        return self
 
     @field_validator("ordered")
     @classmethod
@@ -337,7 +372,8 @@ class FirmwareTable(_Table):
 
 
 class StationFile(_Table):
-    """A station file, validated; unknown keys are refused.
+    """A station file, validated; unknown keys are refused. The tables of instruments are optional: what a station can
+    do follows from those that are there.
 
     ``utc_offset_minutes``: local standard time, without daylight saving, minus UTC, where the station stands.
     """
@@ -345,13 +381,13 @@ class StationFile(_Table):
     name: str
     simulated: bool = False
     utc_offset_minutes: int = Field(default=60, ge=-720, le=840)
-    supply: SupplyTable
+    supply: SupplyTable | None = None
     ammeter: AmmeterTable | None = None
-    panel: PanelTable
+    panel: PanelTable | None = None
     nfc: NfcTable | None = None
     commissioning: CommissioningTable = CommissioningTable()
-    meter: MeterTable
-    cell: CellTable
+    meter: MeterTable = MeterTable()
+    cell: CellTable | None = None
     backend: BackendTable = BackendTable()
     battery: BatteryTable | None = None
     unit: UnitTable
@@ -376,22 +412,37 @@ class StationFile(_Table):
             tables = {name: {version: path.parent / package for version, package in packages.items()}
                       for name, packages in file.firmware}
             file = file.model_copy(update={"firmware": file.firmware.model_copy(update=tables)})
-        sim = (file.cell.model_extra or {}).get("sim")
-        if sim is not None:
+        sim = (file.cell.model_extra or {}).get("sim") if file.cell is not None else None
+        if file.cell is not None and sim is not None:
             file = file.model_copy(update={"cell": file.cell.model_copy(update={"sim": path.parent / sim})})
         if file.commissioning.delivery is not None:
             delivery = path.parent / file.commissioning.delivery
             file = file.model_copy(update={
                 "commissioning": file.commissioning.model_copy(update={"delivery": delivery})})
-        if file.unit.keys is not None:
-            file = file.model_copy(update={
-                "unit": file.unit.model_copy(update={"keys": path.parent / file.unit.keys})})
-        return file
+        beside = {"keys": file.unit.keys, "profile": file.unit.profile}
+        return file.model_copy(update={"unit": file.unit.model_copy(update={
+            key: path.parent / found for key, found in beside.items() if found is not None})})
+
+    def table(self, kind: str) -> InstrumentTable:
+        """The table of the instrument. Raises ``BenchError`` where the station has none."""
+        found: InstrumentTable | None = getattr(self, kind)
+        if found is None:
+            raise BenchError(f"station {self.name}", expected=f"a table [{kind}]", seen="none",
+                             do="add the instrument to the station file")
+        return found
+
+    @property
+    def instruments(self) -> list[InstrumentTable]:
+        """The tables of instruments that there are."""
+        tables = (self.supply, self.ammeter, self.panel, self.nfc, self.cell)
+        return [table for table in tables if table is not None]
 
     @model_validator(mode="after")
     def _can_commission(self) -> StationFile:
-        if self.commissioning.over == "nfc" and self.nfc is None:
+        if self.unit.driver == "fixture" and self.commissioning.over == "nfc" and self.nfc is None:
             raise ValueError('a table [nfc], or commissioning.over = "network"')
+        if self.unit.virtual_time and (self.instruments or self.meter != MeterTable()):
+            raise ValueError("unit.virtual_time without instruments: they live in real time")
         return self
 
     def dump(self) -> str:

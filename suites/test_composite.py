@@ -7,10 +7,8 @@ refuses them as a method which it has not got, is left alone with the reason; on
 import pytest
 
 from fixtures.outcomes import ContentFormat, DmRefused, Path
-from fixtures.words import device_time, ets, in_regression, req, s
+from fixtures.words import device_time, each_of, ets, of_any_client, req, s
 
-INTERVAL, REPORT = "/33906/0/0", "/33906/0/17"
-"""Readout and report interval: two resources that a DM server may write."""
 FORMATS = [pytest.param(ContentFormat.SENML_CBOR, id="SenML CBOR"),
            pytest.param(ContentFormat.SENML_JSON, id="SenML JSON")]
 
@@ -33,102 +31,112 @@ def composite(joined_unit, dm):
 @req("DM-01", "LWM2M-3.0.0", "LWM2M-33906.0.0")
 @ets("int-229", "int-280")
 @device_time("30 s")
-@in_regression
+@of_any_client
 @pytest.mark.parametrize("content_format", FORMATS)
-def test_resources_of_several_objects_are_read_at_once(composite, content_format):
-    assert composite.read_composite("/3/0/0", INTERVAL, content_format=content_format) == {
-        Path(3, 0, 0): "Elvaco", Path.parse(INTERVAL): composite.read(INTERVAL)}
+def test_resources_of_several_objects_are_read_at_once(composite, device, content_format):
+    setting = device.settings[0]
+    values = composite.read_composite("/3/0/0", setting, content_format=content_format)
+    alone = {Path(3, 0, 0): device.manufacturer, Path.parse(setting): composite.read(setting)}
+    assert values == alone, f"together they are {values}, one by one {alone}"
 
 
 @req("DM-01", "LWM2M-1.1.0", "LWM2M-1.1.1")
 @ets("int-229")
 @device_time("30 s")
-@in_regression
-def test_an_instance_is_read_with_a_resource_of_another(composite):
-    values = composite.read_composite("/1/1", "/3/0/0")
-    assert values == {**composite.read_all("/1/1"), Path(3, 0, 0): "Elvaco"}
+@of_any_client
+def test_an_instance_is_read_with_a_resource_of_another(composite, device, bootstrap):
+    account = str(bootstrap.account)
+    values = composite.read_composite(account, "/3/0/0")
+    alone = {**composite.read_all(account), Path(3, 0, 0): device.manufacturer}
+    assert values == alone, f"together they are {values}, one by one {alone}"
 
 
 @req("DM-01", "LWM2M-33905.0.5")
 @ets("int-235")
 @device_time("30 s")
-@in_regression
-def test_the_root_is_read_without_the_keys(composite):
+@of_any_client
+def test_the_root_is_read_without_the_keys(composite, device):
     values = composite.read_composite("/")
-    missing = {1, 3, 4, 5, 33906} - {path[0] for path in values}
+    known = {1, 3, 4, 5, Path.parse(device.instance).object_id} & {*device.objects}
+    missing = known - {path[0] for path in values}
     assert not missing, f"objects that the root lacks: {sorted(missing)}"
     keys = [path for path in values if path[0] == 0 and path[2] in (4, 5)]
     assert not keys, f"the root has keys: {keys}"
-    assert not values.get(Path(33905, 0, 5)), "the key of the meter data server can be read"
+    readable = [path for path in device.secret if values.get(Path.parse(path))]
+    assert not readable, f"keys that can be read: {readable}"
 
 
 @req("DM-02", "DM-03")
 @ets("int-236", "int-281")
 @device_time("30 s")
-@in_regression
-def test_what_is_not_there_is_left_out(composite):
-    assert composite.read_composite("/3/0/0", "/3/0/99", "/9999/0/0") == {Path(3, 0, 0): "Elvaco"}
+@of_any_client
+def test_what_is_not_there_is_left_out(composite, device):
+    values = composite.read_composite("/3/0/0", "/3/0/99", "/9999/0/0")
+    assert values == {Path(3, 0, 0): device.manufacturer}, f"read were {values}"
 
 
 @req("DM-01", "DM-04")
 @device_time("30 s")
-@in_regression
+@of_any_client
 @pytest.mark.parametrize("content_format", FORMATS)
-def test_a_request_that_does_not_say_its_format_is_refused_or_understood(composite, content_format):
+def test_a_request_that_does_not_say_its_format_is_refused_or_understood(composite, device, content_format):
     """RFC 7252 leaves it to the unit to guess; a guess that is wrong may not be an answer."""
     try:
         values = composite.read_composite("/3/0/0", content_format=content_format, unsaid=True)
     except DmRefused as refusal:
         composite.expect_refusal(refusal.code, ("4.00", "4.15"), "a Read-Composite without a format")
     else:
-        assert values == {Path(3, 0, 0): "Elvaco"}, f"what was read without a format is {values}"
+        assert values == {Path(3, 0, 0): device.manufacturer}, f"what was read without a format is {values}"
     assert composite.answers(60 * s), "the unit does not answer any more"
 
 
 @req("DM-05", "LWM2M-33906.0.0", "LWM2M-33906.0.17")
 @ets("int-230")
 @device_time("30 s")
-@in_regression
+@of_any_client
 @pytest.mark.parametrize("content_format", FORMATS)
-def test_several_resources_are_written_at_once(composite, content_format):
-    before = composite.read(INTERVAL), composite.read(REPORT)
-    composite.write_composite({INTERVAL: 30, REPORT: 120}, content_format)
-    assert (composite.read(INTERVAL), composite.read(REPORT)) == (30, 120)
-    composite.write_composite(dict(zip((INTERVAL, REPORT), before, strict=True)))
+def test_several_resources_are_written_at_once(composite, device, content_format):
+    before = {path: composite.read(path) for path in device.settings}
+    wanted = dict(zip(device.settings, device.values[:2], strict=True))
+    composite.write_composite(wanted, content_format)
+    now = {path: composite.read(path) for path in device.settings}
+    assert now == wanted, f"after the write they are {now}"
+    composite.write_composite(before)
 
 
 @req("DM-04", "DM-05", "LWM2M-33906.0.0")
 @ets("int-257")
 @device_time("30 s")
-@in_regression
-@pytest.mark.parametrize("wrong", [
-    {REPORT: 1441}, {"/3/0/0": "Somebody"}, {"/9999/0/0": 1}, {"/33905/0/10": 2}, {"/11/1/2": 3}, {"/33906/0/99": 1}],
-    ids=["out of range", "read-only", "not there", "in another object", "of another type", "not there either"])
-def test_of_a_composite_write_with_one_wrong_value_nothing_is_taken(composite, wrong):
-    before = composite.read(INTERVAL)
-    for changes in ({INTERVAL: 45, **wrong}, {**wrong, INTERVAL: 45}):
+@of_any_client
+@each_of("name, path, value", "wrong")
+def test_of_a_composite_write_with_one_wrong_value_nothing_is_taken(composite, device, name, path, value):
+    setting = device.settings[0]
+    before = composite.read(setting)
+    for changes in ({setting: device.values[2], path: value}, {path: value, setting: device.values[2]}):
         with pytest.raises(DmRefused) as refusal:
             composite.write_composite(changes)
-        composite.expect_refusal(refusal.value.code, ("4.00", "4.04", "4.05"), f"a write of {', '.join(changes)}")
-        assert composite.read(INTERVAL) == before, "of a refused write something was taken"
+        composite.expect_refusal(refusal.value.code, ("4.00", "4.04", "4.05"), f"a write of what is {name}")
+        assert composite.read(setting) == before, "of a refused write something was taken"
 
 
 @req("DM-10", "LWM2M-33906.0.0", "LWM2M-33906.0.17")
 @ets("int-304", "int-305", "int-310")
 @device_time("1 min")
-@in_regression
-def test_several_resources_are_observed_at_once_until_that_is_cancelled(composite, bench):
-    before = composite.read(INTERVAL)
+@of_any_client
+def test_several_resources_are_observed_at_once_until_that_is_cancelled(composite, bench, device):
+    setting, other = device.settings
+    before = composite.read(setting)
     try:
-        watched = composite.observe_composite(INTERVAL, REPORT)
+        watched = composite.observe_composite(setting, other)
     except DmRefused as refusal:
         pytest.skip(f"the unit has no Observe-Composite: {refusal.code}")
-    composite.write(INTERVAL, 30)
+    composite.write(setting, device.values[0])
     bench.expect(lambda: watched.notifications, 30 * s, "a notification of the changed interval")
     told = watched.notifications[-1].values
-    assert told == {Path.parse(INTERVAL): 30, Path.parse(REPORT): composite.read(REPORT)}
+    now = {Path.parse(setting): device.values[0], Path.parse(other): composite.read(other)}
+    assert told == now, f"told {told}, and they are {now}"
     watched.cancel()
     count = len(watched.notifications)
-    composite.write(INTERVAL, before)
+    composite.write(setting, before)
     composite.stay_in_touch(20 * s)
     assert len(watched.notifications) == count, "a notification after the end of the observation"

@@ -7,7 +7,7 @@ from bench.analysis.clocks import difference_s
 from bench.manual import resources
 from fixtures.judging import first_of
 from fixtures.outcomes import Path
-from fixtures.words import device_time, everywhere, in_regression, needs, req, s
+from fixtures.words import device_time, everywhere, needs, of_any_client, profile, req, s
 
 
 @req("LWM2M-3.0.0", "LWM2M-3.0.1", "LWM2M-3.0.2", "LWM2M-3.0.3", "LWM2M-3.0.18", "CMP-09")
@@ -80,10 +80,10 @@ def test_a_value_out_of_range_is_refused_and_changes_nothing(joined_unit, dm):
 
 @req("DM-05")
 @device_time("30 s")
-@everywhere
-def test_what_is_read_only_can_not_be_written(joined_unit, dm):
+@profile("acceptance", "regression", "certification", "client")
+def test_what_is_read_only_can_not_be_written(joined_unit, dm, device):
     dm.expect_refusal(dm.refusal("/3/0/0", "Somebody"), ("4.05",), "writing the manufacturer")
-    assert dm.read("/3/0/0") == "Elvaco", "the manufacturer has changed"
+    assert dm.read("/3/0/0") == device.manufacturer, "the manufacturer has changed"
 
 
 @req("TIME-10", "TIME-12", "LWM2M-3.0.13")
@@ -104,11 +104,11 @@ def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, mea
 
 @req("DM-10")
 @device_time("3 min")
-@in_regression
-def test_an_observed_uptime_is_reported(joined_unit, dm, bench):
-    observation = dm.observe("/33907/0/0")
+@of_any_client
+def test_an_observed_uptime_is_reported(joined_unit, dm, bench, device):
+    observation = dm.observe(device.counter)
     bench.clock.sleep(30 * s)
-    assert observation.notifications, "no notification"
+    assert observation.notifications, "no notification of the uptime in 30 s"
     observation.cancel()
 
 

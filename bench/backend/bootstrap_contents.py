@@ -33,7 +33,8 @@ class BootstrapContents:
     account without it; ``mdm_connection_config`` 0 optimized, 1 compliant; None leaves a resource out.
 
     ``dm_instance`` is the instance of objects 0 and 1 that gets the DM account. With ``discover`` the unit is asked
-    first, and another one is taken if its bootstrap account sits there. ``read_servers`` reads object 1 (LwM2M 1.1).
+    first, and another one is taken if its bootstrap account sits there. ``mdm``: whether there is a meter data server,
+    which is the CMi6110's own object 33905. ``read_servers`` reads object 1 (LwM2M 1.1).
     ``content_format`` None: the one that the unit prefers (pct), else TLV.
     """
 
@@ -46,6 +47,7 @@ class BootstrapContents:
     dm_stores_notifications: bool = True
     dm_binding: str = "UQ"
     dm_instance: int = 1
+    mdm: bool = True
     mdm_uri: str = ""
     mdm_security_mode: int = NO_SECURITY
     mdm_key: bytes | None = field(default=None, repr=False)
@@ -72,6 +74,8 @@ class BootstrapContents:
         server: dict[Path, Value] = {
             server_account / 0: self.dm_short_server_id, server_account / 1: self.dm_lifetime_s,
             server_account / 6: self.dm_stores_notifications, server_account / 7: self.dm_binding}
+        if not self.mdm:
+            return [(account, security), (server_account, server)]
         mdm: dict[Path, Value] = {
             MDM_SERVER / 0: self.mdm_uri, MDM_SERVER / 1: 0, MDM_SERVER / 2: self.mdm_security_mode}
         if self.mdm_key is not None:

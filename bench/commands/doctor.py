@@ -209,8 +209,9 @@ _DO = " -> "
 
 def quick_checks(bench: Bench) -> dict[str, Check]:
     """What can be known in seconds, with or without a unit in the fixture, and leaves it off."""
-    station = bench.station
+    station, file = bench.station, bench.station.file
     today = bench.clock.utc().date()
+    second_of = file.panel if file.panel is not None and file.panel.second_sensor else None
 
     def supply() -> str:
         station.supply.make_safe()
@@ -233,8 +234,9 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
         return station.panel.self_test()
 
     def second_sensor() -> str:
-        table = station.file.panel
-        return check_second_sensor(SigrokAnalyser(table.second_sensor or "", table.second_sensor_wires), station.panel)
+        assert second_of is not None
+        return check_second_sensor(SigrokAnalyser(second_of.second_sensor or "", second_of.second_sensor_wires),
+                                   station.panel)
 
     def darkness() -> str:
         found = station.watchdogs
@@ -292,15 +294,26 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
         meter["meter, both ports"] = lambda: check_meter(head(), bus())
     if "meter.simulator" in found:
         meter["meter simulator"] = simulator
-    second = {"panel, second sensor": second_sensor} if station.file.panel.second_sensor else {}
+    second: dict[str, Check] = {"panel, second sensor": second_sensor} if second_of is not None else {}
     measures: dict[str, Check] = {} if "supply.current" not in found else {
         "supply, zero": lambda: check_zero(station.supply), "supply, reference load": reference}
-    return {"supply": supply, "panel": panel, **measures,
-            "supply, calibration": calibration, "panel, light sensors": light_sensors,
-            "panel, button": lambda: check_button(station.panel, bench.clock), "panel, watchdogs": darkness,
-            **second, "NFC reader": lambda: station.otc.identify_reader(), "cell": lambda: _cell(station),
-            "cell, clock": lambda: check_network_time(station.cell, bench.clock, station.file.utc_offset_minutes),
-            **network, **meter, "keys": keys, "limits": limits}
+    checks = {"supply": supply, "panel": panel, **measures,
+              "supply, calibration": calibration, "panel, light sensors": light_sensors,
+              "panel, button": lambda: check_button(station.panel, bench.clock), "panel, watchdogs": darkness,
+              **second, "NFC reader": lambda: station.otc.identify_reader(), "cell": lambda: _cell(station),
+              "cell, clock": lambda: check_network_time(station.cell, bench.clock, file.utc_offset_minutes),
+              **network, **meter, "keys": keys, "limits": limits}
+    return _of_what_is_there(file, checks)
+
+
+_KIND = {"NFC reader": "nfc", "supply": "supply", "panel": "panel", "cell": "cell"}
+"""The table of a station file that checks are about, by what their names begin with."""
+
+
+def _of_what_is_there(file: StationFile, checks: Mapping[str, Check]) -> dict[str, Check]:
+    """Without the checks of instruments that the station has not got."""
+    lacking = {subject for subject, kind in _KIND.items() if getattr(file, kind) is None}
+    return {name: check for name, check in checks.items() if name.partition(",")[0] not in lacking}
 
 
 def check_second_sensor(analyser: SigrokAnalyser, panel: Panel, look_s: float = SECOND_SENSOR_S) -> str:
@@ -357,17 +370,19 @@ def _with_a_unit(bench: Bench) -> dict[str, Check]:
     station, file = bench.station, bench.station.file
 
     def unit() -> str:
-        station.supply.set_voltage(NOMINAL_V)
-        station.supply.output_on()
+        if file.supply is not None:
+            station.supply.set_voltage(NOMINAL_V)
+            station.supply.output_on()
         identity = station.otc.read().identity
-        station.supply.output_off()
+        if file.supply is not None:
+            station.supply.output_off()
         note = station.otc.codec.info
         if identity.deveui != file.unit.deveui:
             raise BenchError("unit on the NFC reader", expected=f"DevEUI {file.unit.deveui}", seen=identity.deveui,
                              do="put the right unit in, or correct the station file")
         return f"{identity.model} {identity.deveui}, firmware {identity.firmware}; codec {note.name} ({note.note})"
 
-    return {"supply, self-test": lambda: _self_test(station), "NFC reader, unit": unit}
+    return _of_what_is_there(file, {"supply, self-test": lambda: _self_test(station), "NFC reader, unit": unit})
 
 
 def _servers(bench: Bench) -> dict[str, Check]:

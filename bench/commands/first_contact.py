@@ -57,12 +57,11 @@ class Line:
 def instruments_of(file: StationFile, exchanges: Sequence[Exchange] = ()) -> Iterator[Wired]:
     """The instruments of a station. Where it depends on the model what is from memory, the answer to *IDN? among
     ``exchanges`` decides."""
-    for table in (file.supply, file.ammeter, file.panel, file.nfc, file.cell):
-        if table is not None:
-            places = tuple(table.addresses)
-            identity = next((_text(one.received).strip() for one in exchanges
-                             if one.place in places and one.sent.startswith(b"*IDN?") and one.received), "")
-            yield Wired(table.kind, table.driver, places, table.assumptions(identity))
+    for table in file.instruments:
+        places = tuple(table.addresses)
+        identity = next((_text(one.received).strip() for one in exchanges
+                         if one.place in places and one.sent.startswith(b"*IDN?") and one.received), "")
+        yield Wired(table.kind, table.driver, places, table.assumptions(identity))
     meters: tuple[tuple[str, str, str | None, Any], ...] = (
         ("meter, optical", "optical", file.meter.optical, OpticalReader),
         ("meter, M-Bus", "mbus", file.meter.mbus, MBusMaster),
@@ -74,7 +73,8 @@ def instruments_of(file: StationFile, exchanges: Sequence[Exchange] = ()) -> Ite
 
 def from_memory(file: StationFile, identity: str) -> str:
     """How many lines of each instrument are from memory; ``identity`` is the supply's, where it answered."""
-    told = [Exchange(place, b"*IDN?", identity.encode("latin-1", "replace")) for place in file.supply.addresses]
+    told = [Exchange(place, b"*IDN?", identity.encode("latin-1", "replace"))
+            for place in (file.supply.addresses if file.supply is not None else ())]
     counts = [f"{wired.name} {len(wired.assumptions)}" for wired in instruments_of(file, told)]
     return f"lines that nobody has read anywhere: {', '.join(counts)} (docs/first-contact.md)"
 

@@ -84,8 +84,9 @@ def _addresses(file: StationFile) -> dict[str, str]:
     tables = {"supply": file.supply, "ammeter": file.ammeter, "panel": file.panel, "NFC reader": file.nfc,
               "cell": file.cell}
     known = {name: table.held for name, table in tables.items() if table is not None}
+    second_sensor = file.panel.second_sensor if file.panel is not None else None
     known |= {name: [address] for name, address in (
-        ("second sensor", file.panel.second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
+        ("second sensor", second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
         ("meter simulator", file.meter.simulator)) if address is not None}
     known |= {f"server, {name}": [f"udp {file.backend.listen}:{port}"] for name, port in file.backend
               if name.endswith("_port") and port}

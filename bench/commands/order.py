@@ -79,7 +79,7 @@ class Order:
     def record(self) -> Record:
         """The record of a run that has not begun. Only the twin itself knows which unit it is."""
         file = self.file
-        return Record(profile=self.profile, unit=self.unit or (file.unit.deveui if file else ""), seed=self.seed,
+        return Record(profile=self.profile, unit=self.unit or (file.unit.name if file else ""), seed=self.seed,
                       simulated=file is None or file.simulated, station="twin" if file is None else file.name,
                       defects=(*self.defects, *self.variants, *self.faults))
 

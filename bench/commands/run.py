@@ -174,7 +174,7 @@ def _secrets(order: Order) -> list[bytes]:
     if file is None:
         return KEYS_OF_TWIN.secrets
     try:
-        return Keys.load(file.unit.keys, order.unit or file.unit.deveui).secrets if file.unit.keys is not None else []
+        return Keys.load(file.unit.keys, order.unit or file.unit.name).secrets if file.unit.keys is not None else []
     except BenchError:    # then no test has had them
         return []
 

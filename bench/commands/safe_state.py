@@ -55,21 +55,27 @@ def _make_safe(file: StationFile) -> SafeState:
             timeline = Timeline(clock.time)
             station = Station(file, clock, timeline, Keys(None))
             try:
-                station.source.make_safe()
-                supply = "on, switched off" if timeline.select("supply", "output", on=False) else "off"
-                if isinstance(station.source, OutputWatchdog) and station.source.supports_watchdog:
-                    station.source.disarm_watchdog()    # of a process that is dead; other outputs may be in use
+                if file.supply is None:
+                    supply = "none"
+                else:
+                    station.source.make_safe()
+                    supply = "on, switched off" if timeline.select("supply", "output", on=False) else "off"
+                    if isinstance(station.source, OutputWatchdog) and station.source.supports_watchdog:
+                        station.source.disarm_watchdog()    # of a process that is dead; other outputs may be in use
             except Exception as error:    # whatever it is, the next instrument must be made safe too
                 problems.append(str(error) or type(error).__name__)
             try:
-                box = station.box
-                box.make_safe()
-                if problems and isinstance(box, SupplyRelay) and box.has_relay:
-                    box.cut_supply()
-                    supply = "cut by the edge box's relay"
-                button = _button(timeline, clock)
-                if button != "released":
-                    problems.append(f"edge box: the button is {button}")
+                if file.panel is None:
+                    button = "none"
+                else:
+                    box = station.box
+                    box.make_safe()
+                    if problems and isinstance(box, SupplyRelay) and box.has_relay:
+                        box.cut_supply()
+                        supply = "cut by the edge box's relay"
+                    button = _button(timeline, clock)
+                    if button != "released":
+                        problems.append(f"edge box: the button is {button}")
             except Exception as error:
                 problems.append(str(error) or type(error).__name__)
             problems += station.close()

@@ -41,6 +41,7 @@ from bench.commands.progress import Story
 from bench.errors import BenchError
 from bench.interruption import WAYS_OUT
 from bench.measure import Verdict
+from bench.processes import Mark
 from bench.station_file import StationFile
 
 SILENCE_S = 1800.0
@@ -105,6 +106,7 @@ class _Run:
         self._trace = os.memfd_create("trace")    # no disk can be too full for it
         stack.callback(os.close, self._trace)
         self._fault = ""    # what the parent itself has to say
+        self._mark = Mark("MCM_BENCH_RUN")
 
     def refused(self, why: str) -> int:
         """The record of a run that could not begin."""
@@ -127,7 +129,7 @@ class _Run:
             record["safe_state"] = state.to_json()
             if state.problems:
                 _blame(record, f"the station could not be made safe: {'; '.join(state.problems)}")
-            elif state.supply != "off" and record["verdict"] != Verdict.ERROR:
+            elif state.supply not in ("off", "none") and record["verdict"] != Verdict.ERROR:
                 _blame(record, f"the run left the supply {state.supply}")
         return self._write(record)
 
@@ -146,6 +148,7 @@ class _Run:
         finally:
             if self._asked.child is not None:
                 _end_group(self._asked.child)
+                self._mark.kill_all()    # a unit's process has a group of its own
 
     def _start(self, locks: Sequence[int]) -> subprocess.Popen[bytes]:
         """Start the child with all signals waiting until it can end in order, and give it the order."""
@@ -157,7 +160,8 @@ class _Run:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)
         try:
             child = subprocess.Popen([sys.executable, "-m", "bench.commands.child", *map(str, descriptors)],
-                                     stdin=subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True)
+                                     stdin=subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True,
+                                     env=self._mark.environment())
             self._asked.child = child
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
