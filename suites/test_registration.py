@@ -50,8 +50,9 @@ def times(observation):
 def test_a_registration_has_all_that_lwm2m_asks_of_it(joined_unit, dm, bootstrap, bench, device):
     registration = dm.registration
     asked = bootstrap.last_sequence().endpoint
-    assert registration.endpoint.upper().endswith(joined_unit.deveui.upper()), f"registered as {registration.endpoint!r}"
-    assert registration.endpoint == asked, f"registered as {registration.endpoint!r}, bootstrapped as {asked!r}"
+    name = registration.endpoint
+    assert name.upper().endswith(joined_unit.deveui.upper()), f"registered as {name!r}"
+    assert name == asked, f"registered as {name!r}, bootstrapped as {asked!r}"
     assert registration.lwm2m_version in ("1.0", "1.1", "1.2"), f"LwM2M {registration.lwm2m_version!r}"
     assert registration.binding in ("U", "UQ"), f"binding {registration.binding!r}"
     assert registration.lifetime_s > 0, "no lifetime"
