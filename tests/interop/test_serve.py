@@ -1,5 +1,5 @@
-"""``mcm-bench serve`` in a process of its own, used by clients that are not ours: a device made of stock aiocoap, libcoap's
-client (Debian: libcoap3-bin) and the client of mqtt-sn-12; and by a person, at the prompt's pipe and over HTTP.
+"""``mcm-bench serve`` in a process of its own, used by clients that are not ours: a device made of stock aiocoap,
+libcoap's client (Debian: libcoap3-bin) and the client of mqtt-sn-12; and by a person, at the prompt and over HTTP.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-import aiocoap
+import aiocoap as untyped_aiocoap
+import cbor2
 import pytest
 from aiocoap import resource
-from mqttsn12.client.MqttSnClient import MqttSnClient
+from mqttsn12.client.MqttSnClient import MqttSnClient  # type: ignore[import-untyped,unused-ignore]
 
 COMMAND = [sys.executable, "-m", "bench.cli", "serve"]
 ANY_PORTS = [f"--{name}-port=0" for name in ("bootstrap", "bootstrap-secure", "dm", "dm-secure", "mdm", "mdm-secure",
@@ -32,8 +33,8 @@ PATIENCE_S = 60
 NAME = "urn:dev:<b>\x1b[31mred"
 """As a hostile device would be called."""
 LINKS = b'</>;rt="oma.lwm2m",</1/1>,</3/0>;ver=1.1,</5/0>,</3303/0>'
-KEY = "73697874656e206f637465747321210a"
 Told = dict[str, Any]
+aiocoap: Any = untyped_aiocoap
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -43,7 +44,7 @@ class Device(resource.ObservableResource, resource.PathCapable):
     written and executed in ``asked``; and fetches the package that is written to 5/0/1."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.holds: dict[str, bytes] = {"/3/0/0": b"Elsewhere Inc.", "/3303/0/5700": b"21.5", "/5/0/3": b"1",
                                         "/0/0/5": b"a key of it"}
         self.asked: list[tuple[str, str, int | None, bytes]] = []
@@ -81,11 +82,11 @@ class Device(resource.ObservableResource, resource.PathCapable):
 
         self.context = self.run(context())
 
-    def post(self, uri: str, payload: bytes = b"", *query: str) -> Any:
+    def post(self, uri: str, payload: bytes = b"", *query: str, content_format: int = 40) -> Any:
         async def post() -> Any:
             message = aiocoap.Message(code=aiocoap.POST, uri=uri, payload=payload)
             message.opt.uri_query = query
-            message.opt.content_format = 40 if payload else None
+            message.opt.content_format = content_format if payload else None
             return await self.context.request(message).response
 
         return self.run(post())
@@ -171,8 +172,11 @@ class Served:
         return said
 
 
+Start = Callable[..., Served]
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve() -> Iterator[Start]:
     started: list[Served] = []
 
     def start(*options: str, **how: bool) -> Served:
@@ -194,7 +198,8 @@ def device() -> Iterator[Device]:
     device.close()
 
 
-def test_a_device_is_read_written_observed_and_executed_at_the_prompt(serve, device, tmp_path):
+def test_a_device_is_read_written_observed_and_executed_at_the_prompt(serve: Start, device: Device,
+                                                                      tmp_path: Path) -> None:
     served = serve()
     assert served.answers("clients")["values"] == []
     device.register(served.uris["dm"])
@@ -215,7 +220,7 @@ def test_a_device_is_read_written_observed_and_executed_at_the_prompt(serve, dev
     served.answers("write /3303/0/5750 a b")
     assert device.asked[-3:] == [("PUT", "/3/0/14", 11542, b"\xc6\x0e+02:00"),
                                  ("PUT", "/3303/0/5701", 11542, bytes.fromhex("e416453fc00000")),
-                                 ("PUT", "/3303/0/5750", 0, b"a b")] or device.asked[-3:][1][3].endswith(b"\0\0")
+                                 ("PUT", "/3303/0/5750", 0, b"a b")]
     served.answers("execute /3/0/4 0='now'")
     assert device.asked[-1] == ("POST", "/3/0/4", 0, b"0=now")
 
@@ -226,6 +231,11 @@ def test_a_device_is_read_written_observed_and_executed_at_the_prompt(serve, dev
     assert served.answers("cancel /3303/0/5700")["event"] == "answer"
     assert served.answers("clients")["values"][0]["observed"] == []
 
+    assert device.post(f"{served.uris['dm']}/dp", cbor2.dumps([{0: "/3303/0/5700", 2: 24.5}]),
+                       content_format=112).code == aiocoap.CHANGED
+    assert served.event("send", endpoint=NAME)["values"] == [
+        {"path": "/3303/0/5700", "name": "", "unit": "", "value": "24.5"}]
+
     package = tmp_path / "fw 1.bin"
     package.write_bytes(os.urandom(20_001))
     served.answers(f"firmware '{package}'")
@@ -234,7 +244,7 @@ def test_a_device_is_read_written_observed_and_executed_at_the_prompt(serve, dev
     assert served.ends() == ""
 
 
-def test_what_goes_wrong_is_one_sentence_and_the_server_goes_on(serve, device):
+def test_what_goes_wrong_is_one_sentence_and_the_server_goes_on(serve: Start, device: Device) -> None:
     served = serve()
     assert "nobody registered" in served.answers("read /3/0/0")["text"]
     device.register(served.uris["dm"])
@@ -255,7 +265,7 @@ def test_what_goes_wrong_is_one_sentence_and_the_server_goes_on(serve, device):
     assert served.ends() == ""
 
 
-def test_a_hostile_name_does_nothing_to_the_terminal(serve, device):
+def test_a_hostile_name_does_nothing_to_the_terminal(serve: Start, device: Device) -> None:
     served = serve(as_json=False)
     dm = served.line(lambda line: line.startswith("dm coap://")).split()[1]
     device.register(dm)
@@ -268,7 +278,7 @@ def test_a_hostile_name_does_nothing_to_the_terminal(serve, device):
     assert "\x1b" not in "".join(served.all)
 
 
-def test_the_page_does_the_same_over_http(serve, device):
+def test_the_page_does_the_same_over_http(serve: Start, device: Device) -> None:
     served = serve()
     html, headers = served.http("")[1]
     assert "<title>mcm-bench serve</title>" in html
@@ -287,6 +297,8 @@ def test_the_page_does_the_same_over_http(serve, device):
     assert device.asked[-1][3] == b"\xc6\x0e+01:00"
     assert served.http("api/execute", {"path": "/3/0/4"}) == (200, [])
     assert device.asked[-1][:2] == ("POST", "/3/0/4")
+    device.post(f"{served.uris['dm']}/dp", b'[{"n":"/3303/0/5751","vs":"\\ud800<b>"}]', content_format=110)
+    assert served.event("send")["values"][0]["value"] == "?<b>", "half a character is none"
     image = os.urandom(3000)
     assert served.http("api/firmware?name=..%2Fa.bin", image)[1].endswith("/1-.._a.bin")
     served.event("firmware", fetched=3000)
@@ -300,7 +312,7 @@ def test_the_page_does_the_same_over_http(serve, device):
     assert served.ends() == ""
 
 
-def test_another_site_can_neither_ask_nor_look(serve, device):
+def test_another_site_can_neither_ask_nor_look(serve: Start, device: Device) -> None:
     served = serve()
     device.register(served.uris["dm"])
     before = len(device.asked)
@@ -315,7 +327,7 @@ def test_another_site_can_neither_ask_nor_look(serve, device):
     assert served.ends() == ""
 
 
-def test_a_telegram_of_a_third_party_is_shown_decoded(serve):
+def test_a_telegram_of_a_third_party_is_shown_decoded(serve: Start) -> None:
     served = serve()
     client = MqttSnClient()
     client.set_client_id("94193A04010020B8")
@@ -341,7 +353,7 @@ def test_a_telegram_of_a_third_party_is_shown_decoded(serve):
     assert served.ends() == ""
 
 
-def test_bootstrap_writes_where_the_servers_are(serve, device):
+def test_bootstrap_writes_where_the_servers_are(serve: Start, device: Device) -> None:
     served = serve("--advertise", "192.0.2.7")
     assert served.uris["dm"].startswith("coap://192.0.2.7:")
     local = served.uris["bootstrap"].replace("192.0.2.7", "127.0.0.1")
@@ -367,13 +379,13 @@ def libcoap(program: str, *options: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_libcoap_registers_plain_and_with_its_key(serve, tmp_path):
+def test_libcoap_registers_plain_and_with_its_key(serve: Start, tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
-    keys.write_text(f'["dev:1"]\ndm_psk = "{b"sixteen octets!!".hex()}"\n')
+    secret = b"sixteen octets!!".hex()
+    keys.write_text(f'["dev:1"]\ndm_psk = "{secret}"\n[dev2]\ndm_psk = "{secret}"\nbootstrap_psk = "{secret}"\n')
     keys.chmod(0o600)
     served = serve("--keys", str(keys))
     assert "dm_secure" in served.uris
-    assert "bootstrap_secure" not in served.uris
     assert "2.01" in libcoap("coap-client-notls", f"{served.uris['dm']}/rd?ep=other&lt=60")
     assert "4.03" in libcoap("coap-client-notls", f"{served.uris['dm']}/rd?ep=dev:1&lt=60"), "its key is known"
     assert "2.01" in libcoap("coap-client-openssl", "-u", "dev:1", "-k", "sixteen octets!!",
@@ -382,11 +394,15 @@ def test_libcoap_registers_plain_and_with_its_key(serve, tmp_path):
     told = {one["path"]: one["value"] for one in served.answers("bootstrap dev:1")["values"]}
     assert told["/0/1/0"] == served.uris["dm_secure"]
     assert "/0/1/5" not in told, "no key is written to who comes without one"
+    told = {one["path"]: one["value"] for one in served.answers("bootstrap dev2")["values"]}
+    assert told["/0/1/5"] == "(a key)"
+    assert "4.00" in libcoap("coap-client-notls", f"{served.uris['bootstrap']}/bs?ep=dev2"), "nor in its name"
     served.ends()
-    assert b"sixteen octets!!".hex() not in "".join(served.all)
+    assert secret not in "".join(served.all)
+    assert "sixteen octets!!" not in "".join(served.all)
 
 
-def test_keys_that_others_can_read_and_ports_that_are_taken_are_one_sentence(serve, tmp_path):
+def test_keys_that_others_can_read_and_ports_that_are_taken_are_one_sentence(serve: Start, tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
     keys.write_text("")
     keys.chmod(0o644)
@@ -408,9 +424,16 @@ def test_keys_that_others_can_read_and_ports_that_are_taken_are_one_sentence(ser
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order(serve, device, number):
-    served = serve()
+def test_a_signal_ends_it_in_order_while_a_device_is_waited_for(serve: Start, device: Device, number: int) -> None:
+    served = serve("--patience", str(PATIENCE_S))
     device.register(served.uris["dm"])
+    device.silent = True
     with urllib.request.urlopen(served.uris["page"] + "api/events", timeout=PATIENCE_S):
+        asking = threading.Thread(target=served.http, args=("api/read", {"path": "/3/0/0"}), daemon=True)
+        asking.start()
+        served.types("read /3/0/0")
+        while len(device.asked) < 2:
+            time.sleep(0.02)
         served.process.send_signal(number)
-        assert served.process.wait(timeout=PATIENCE_S) == 0
+        assert served.process.communicate(timeout=PATIENCE_S)[1] == ""
+    assert served.process.returncode == 0

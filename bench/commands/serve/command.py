@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -23,6 +24,8 @@ def serve(listening: dict[str, Any], keys: Path | None, page: str, patience_s: f
     """Serve until the standard input ends, SIGINT or SIGTERM. ``listening`` is as ``[backend]`` of a station file,
     ``page`` the IP address and port of the page, or "none". Raises BenchError for what can't be had."""
     hold_standard_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")    # a device may say what this terminal has no letters for
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -40,8 +43,8 @@ def serve(listening: dict[str, Any], keys: Path | None, page: str, patience_s: f
         try:
             clock.run(servers.start(), timeout=10)
             if web is not None:
-                clock.call(lambda: clock.spawn(web.serve()))
-            prompt = Prompt(servers, clock, cast(TextIO, Terminal(sys.stdout)), as_json=as_json)
+                clock.run(web.start())
+            prompt = Prompt(servers, clock, cast(TextIO, Terminal(sys.stdout or StringIO())), as_json=as_json)
             uris = {**servers.uris, **({"page": web.uri} if web is not None else {})}
             prompt.run(uris)
         except KeyboardInterrupt:
@@ -49,6 +52,6 @@ def serve(listening: dict[str, Any], keys: Path | None, page: str, patience_s: f
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+            clock.run(servers.stop(), timeout=10)    # first, for the page may wait for a device
             if web is not None:
                 clock.run(web.stop(), timeout=10)
-            clock.run(servers.stop(), timeout=10)

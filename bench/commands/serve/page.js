@@ -2,6 +2,7 @@
 // Whatever a device says gets onto the page as text only, never as markup.
 const at = (id) => document.getElementById(id);
 const MOST_EVENTS = 300;
+const PLAIN = ["what", "text", "endpoint", "client", "path", "name", "topic", "request"];
 let chosen = null;
 let waiting = null;
 
@@ -34,7 +35,7 @@ function client(one) {
   if (one.queue_mode) facts.push("queue mode");
   item.append(button, element("div", facts.join(" · "), "muted"));
   const objects = element("div", undefined, "row");
-  for (const object of one.objects) {
+  for (const object of one.objects.filter((object) => object.path !== "/")) {
     const link = element("button", object.path + (object.name ? ` ${object.name}` : ""), "object");
     link.addEventListener("click", () => { chosen = one.endpoint; at("path").value = object.path; refresh(); });
     objects.append(link);
@@ -46,8 +47,9 @@ function client(one) {
 
 function telegram(one) {
   const made = element("details");
-  const head = element("summary", `${one.number} `);
-  head.append(element("b", one.client || "no client"), ` ${one.topic} `, element("span", one.text, "muted"));
+  const head = element("summary");
+  head.append(element("time", one.time.slice(11, 19)), ` ${one.number} `, element("b", one.client || "no client"),
+    ` ${one.topic} `, element("span", one.text, "muted"));
   made.append(head);
   for (const found of one.findings || []) {
     made.append(element("p", `${found.severity}: ${found.text} (${found.clause})`, found.severity));
@@ -68,7 +70,8 @@ function telegram(one) {
 function happened(event) {
   const { time, event: kind, values, ...others } = event;
   const item = element("li");
-  const words = Object.values(others).filter((value) => value !== null && value !== "").map(String);
+  const words = Object.entries(others).filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => PLAIN.includes(name) ? String(value) : `${name} ${value}`);
   for (const one of values || []) words.push(`${one.path} = ${one.value} ${one.unit}`.trim());
   item.append(element("time", time.slice(11, 19)), " ", element("b", kind), ` ${words.join("  ")}`);
   at("events").prepend(item);
@@ -94,7 +97,7 @@ async function refresh(withEvents) {
   fill(at("bootstrap"), state.bootstrap.map(valueRow));
   fill(at("clients"), state.clients.map(client), "Nobody is registered.");
   fill(at("packages"), state.packages.map(package_));
-  const open = [...document.querySelectorAll("#telegrams details")].filter((one) => one.open).map((one) => one.dataset.number);
+  const open = [...document.querySelectorAll("#telegrams [open]")].map((one) => one.dataset.number);
   fill(at("telegrams"), state.telegrams.map((one) => {
     const made = telegram(one);
     made.dataset.number = one.number;
@@ -137,8 +140,12 @@ at("firmware").addEventListener("submit", (submitted) => {
 });
 
 const events = new EventSource("api/events");
-events.addEventListener("open", () => { at("link").textContent = "live"; at("link").className = "live"; refresh(true); });
-events.addEventListener("error", () => { at("link").textContent = "mcm-bench serve is gone"; at("link").className = "error"; });
+function linked(text, className) {
+  at("link").textContent = text;
+  at("link").className = className;
+}
+events.addEventListener("open", () => { linked("live", "live"); refresh(true); });
+events.addEventListener("error", () => linked("mcm-bench serve is gone", "error"));
 events.addEventListener("message", (message) => {
   happened(JSON.parse(message.data));
   clearTimeout(waiting);

@@ -46,6 +46,7 @@ class Page:
     def __init__(self, servers: Servers, address: str) -> None:
         self._readers: set[asyncio.Queue[Event | None]] = set()
         self._socket = _bound(address)
+        self._task: asyncio.Task[None] | None = None
         app = _Guard(_app(servers, self._readers))
         self._server = uvicorn.Server(uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
@@ -57,15 +58,18 @@ class Page:
         host, port = self._socket.getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
-    async def serve(self) -> None:
-        await self._server.serve(sockets=[self._socket])
+    async def start(self) -> None:
+        """In the clock's loop, as ``stop``."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
 
     async def stop(self) -> None:
+        """Ends what is under way and frees the port. Doing it twice, or before ``start``, does no harm."""
         self._server.should_exit = True
         for reader in self._readers:
             reader.put_nowait(None)
-        while self._server.started and any(server.is_serving() for server in self._server.servers):
-            await asyncio.sleep(0.02)
+        if self._task is not None:
+            await self._task
+        self._socket.close()
 
     def _hear(self, event: Event) -> None:
         for reader in self._readers:

@@ -312,9 +312,10 @@ class Servers:
         return (self._clock.epoch + timedelta(seconds=time_s)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def masked(self, told: T) -> T:
-        """The same without the keys that are known, in whatever form."""
+        """The same without the keys that are known, in whatever form, and without halves of characters."""
         if isinstance(told, str):
-            return without_keys_in_text(told, self._backend.known_keys)  # type: ignore[return-value]
+            text = told.encode("utf-8", "replace").decode("utf-8")
+            return without_keys_in_text(text, self._backend.known_keys)  # type: ignore[return-value]
         if isinstance(told, dict):
             return {name: self.masked(value) for name, value in told.items()}  # type: ignore[return-value]
         if isinstance(told, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from typing import Any
 
 from bench.backend.masks import is_secret
@@ -100,5 +101,6 @@ def summary(telegram: Row) -> str:
         value = readouts[0].get(name) if readouts else None
         if value is not None:
             said.append(f"{name} {value['value']} {value['unit']}" if isinstance(value, dict) else f"{name} {value}")
-    findings = [f"{one['severity']} {one['code']}" for one in telegram["findings"]]
-    return ", ".join(said) + (f"; findings: {', '.join(findings)}" if findings else "")
+    findings = Counter(f"{one['severity']} {one['code']}" for one in telegram["findings"])
+    counted = ", ".join(f"{number} x {found}" if number > 1 else found for found, number in findings.items())
+    return ", ".join(said) + (f"; findings: {counted}" if counted else "")
