@@ -353,16 +353,22 @@ def test_a_telegram_of_a_third_party_is_shown_decoded(serve: Start) -> None:
     assert served.ends() == ""
 
 
-def test_bootstrap_writes_where_the_servers_are(serve: Start, device: Device) -> None:
+@pytest.mark.parametrize(("name", "found", "meter_data"), [
+    ("dev", b"</0/0>,</1/0>", []), ("dev", b"</0/0>,</33905/0>", ["/33905/0"]),
+    ("94193A04010020B8", None, ["/33905/0"])])
+def test_bootstrap_writes_where_the_servers_are(serve: Start, device: Device, name: str, found: bytes | None,
+                                                meter_data: list[str]) -> None:
     served = serve("--advertise", "192.0.2.7")
     assert served.uris["dm"].startswith("coap://192.0.2.7:")
     local = served.uris["bootstrap"].replace("192.0.2.7", "127.0.0.1")
-    device.holds["/"] = b""
-    assert device.post(f"{local}/bs", b"", "ep=dev").code == aiocoap.CHANGED
-    served.event("bootstrap", what=None, outcome="finished")
+    if found is not None:
+        device.holds["/"] = found
+    assert device.post(f"{local}/bs", b"", f"ep={name}").code == aiocoap.CHANGED
+    served.event("bootstrap", outcome="finished")
     written = {path: payload for method, path, _, payload in device.asked if method == "PUT"}
-    assert served.uris["dm"].encode() in written["/0/1"]
-    assert sorted(written) == ["/0/1", "/1/1"], "a device that doesn't show object 33905 is not written it"
+    account, = (path for path in written if path.startswith("/0/"))
+    assert served.uris["dm"].encode() in written[account]
+    assert [path for path in written if path.startswith("/33905")] == meter_data
     told = {one["path"]: one["value"] for one in served.answers("bootstrap")["values"]}
     assert told["/0/1/0"] == served.uris["dm"]
     assert served.ends() == ""

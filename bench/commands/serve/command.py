@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from io import StringIO, TextIOWrapper
@@ -26,6 +27,8 @@ def serve(listening: dict[str, Any], keys: Path | None, page: str, patience_s: f
     hold_standard_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")    # a device may say what this terminal has no letters for
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)    # aiocoap warns of each odd message; here they are events
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

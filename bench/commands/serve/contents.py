@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +15,8 @@ from bench.protocols.lwm2m import Link
 @dataclass(frozen=True, slots=True)
 class ContentsByDevice(BootstrapContents):
     """The accounts of a device by what is known of it: those with DTLS where ``keys`` has its key for that server, and
-    the meter data server (object 33905) where Discover shows that the device has that object.
+    the meter data server (object 33905) where Discover shows an instance of it, which others would refuse, or the name
+    is a DevEUI, as that of a CMi6110 is: before its first bootstrap it may have no instance.
 
     Only a device with a key for the bootstrap server, which comes in DTLS, has keys written to it: over plain CoAP
     anybody may give its name. Others keep the key that they have.
@@ -27,7 +29,8 @@ class ContentsByDevice(BootstrapContents):
     def changes(self, endpoint: str, discovered: Iterable[Link]) -> list[Step]:
         """As those of every device."""
         links = list(discovered)
-        has_meter_data = any(link.target.split("/")[1:2] == [str(MDM_SERVER.object_id)] for link in links)
+        has_meter_data = re.fullmatch("[0-9A-Fa-f]{16}", endpoint) is not None or any(
+            link.target.split("/")[1:2] == [str(MDM_SERVER.object_id)] for link in links)
         return [step for step in BootstrapContents.changes(self.of(endpoint), endpoint, links)
                 if has_meter_data or not isinstance(step, Write) or step.path != MDM_SERVER]
 
