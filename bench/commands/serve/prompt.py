@@ -126,11 +126,14 @@ def in_words(told: Event) -> str:
         text = f"{told['path']} = {told['value']} {told.get('unit', '')}".rstrip()
         text += f"   ({told['name']})" if told["name"] else ""
     else:
-        text = "  ".join(_word(name, value) for name, value in told.items() if value not in ("", None, []))
+        text = "  ".join(_word(name, value) for name, value in told.items()
+                         if value not in ("", None, []) and value is not False)
     return "".join(letter if letter.isprintable() else "." for letter in text)
 
 
 def _word(name: str, value: Any) -> str:
+    if value is True:
+        return name
     if isinstance(value, list):
         value = ", ".join(f"{one['path']} = {one['value']}" if name == "values" else one["path"] if name == "objects"
                           else str(one) for one in value)
