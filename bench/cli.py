@@ -34,6 +34,7 @@ Faults = Annotated[list[str] | None, typer.Option(
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -143,6 +144,39 @@ def twin(
 
     command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
                  log=log, codec=codec)
+
+
+@app.command()
+def serve(
+    listen: Annotated[str, typer.Option(help="IP address of this machine at which the servers listen.")] = "127.0.0.1",
+    listen_everywhere: Annotated[bool, typer.Option(
+        "--listen-everywhere", help="All addresses may be listened at (0.0.0.0); takes --advertise.")] = False,
+    advertise: Annotated[str | None, typer.Option(help="Host that devices are told, if it is another one.")] = None,
+    bootstrap_port: Port = 5694,
+    bootstrap_secure_port: Port = 5695,
+    dm_port: Port = 5683,
+    dm_secure_port: Port = 5684,
+    mdm_port: Port = 1884,
+    mdm_secure_port: Port = 1885,
+    files_port: Port = 5685,
+    keys: Annotated[Path | None, typer.Option(
+        help="Key file (mode 600): a table for each endpoint name, as for stations. Those devices must come in DTLS.")
+    ] = None,
+    page: Annotated[str, typer.Option(
+        help="Address of the page, or none. Who reaches it may do whatever you may.")] = "127.0.0.1:8080",
+    patience: Annotated[float, typer.Option(
+        min=0.1, help="Seconds that a device has for an answer; one on NB-IoT may take a hundred.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event and answer.")] = False,
+) -> None:
+    """Serve somebody else's device: bootstrap, device management, MQTT-SN gateway and firmware files, with a prompt and
+    a page to read, write, observe and execute. Takes commands from a pipe, too, and ends with its input.
+    """
+    from bench.commands.serve.command import serve as command
+
+    command({"listen": listen, "listen_everywhere": listen_everywhere, "advertise": advertise,
+             "bootstrap_port": bootstrap_port, "bootstrap_secure_port": bootstrap_secure_port, "dm_port": dm_port,
+             "dm_secure_port": dm_secure_port, "mdm_port": mdm_port, "mdm_secure_port": mdm_secure_port,
+             "files_port": files_port}, keys, page, patience, as_json=as_json)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench.backend.psk import KEY_OCTETS, Psk
 from bench.errors import BenchError
@@ -47,9 +47,23 @@ class Keys:
         in it. Never names a key.
         """
         subject = f"key file {path}"
-        keys = read_secrets(path, subject, "unit.keys").get(deveui)
+        keys = read_secrets(path, subject, "correct unit.keys in the station file").get(deveui)
         if not isinstance(keys, dict):
             raise BenchError(subject, expected=f"a table [{deveui}]", seen="none", do="add the unit's keys")
+        return cls._of_table(subject, deveui, keys)
+
+    @classmethod
+    def load_all(cls, path: Path) -> dict[str, Keys]:
+        """The keys of all units in a key file, by their names; raises as ``load``."""
+        subject = f"key file {path}"
+        tables = read_secrets(path, subject, "give the path of a key file")
+        if not all(isinstance(keys, dict) for keys in tables.values()):
+            raise BenchError(subject, expected="a table for each endpoint", seen="a key outside of them",
+                             do="put it below the name of the endpoint in brackets")
+        return {name: cls._of_table(subject, name, keys) for name, keys in tables.items()}
+
+    @classmethod
+    def _of_table(cls, subject: str, deveui: str, keys: Mapping[str, Any]) -> Keys:
         unknown = sorted(keys.keys() - {"pak", *(f"{server}_psk" for server in SERVERS)})
         if unknown:
             name = unknown[0] if len(unknown[0]) < 2 * Pak.SIZE else "..."    # key and name may have changed places

@@ -11,9 +11,9 @@ from bench.errors import BenchError
 from bench.toml_file import read_toml
 
 
-def read_secrets(path: Path, subject: str, key: str) -> dict[str, Any]:
-    """The content of the file that ``key`` of the station file names. Raises ``BenchError`` about ``subject`` when it
-    can't be read, or others could: that is looked at before it is read. Never shows what it has.
+def read_secrets(path: Path, subject: str, do: str) -> dict[str, Any]:
+    """The content of a file with secrets. Raises ``BenchError`` about ``subject`` when it can't be read (``do`` says
+    what to do then), or others could: that is looked at before it is read. Never shows what it has.
     """
     def refuse_if_open(found: os.stat_result) -> None:
         mode = stat.S_IMODE(found.st_mode)
@@ -24,4 +24,4 @@ def read_secrets(path: Path, subject: str, key: str) -> dict[str, Any]:
             raise BenchError(subject, expected="to be owned by who runs the bench", seen=f"user {found.st_uid}",
                              do=f"chown {os.geteuid()} {path}, and give the unit new keys if they are known now")
 
-    return read_toml(path, subject, f"correct {key} in the station file", check=refuse_if_open, secret=True)
+    return read_toml(path, subject, do, check=refuse_if_open, secret=True)

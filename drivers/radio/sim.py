@@ -24,7 +24,7 @@ class SimKeys:
         each. Raises ``BenchError``, which never shows what the file has.
         """
         subject = f"SIM file {path}"
-        content = read_secrets(path, subject, "cell.sim")
+        content = read_secrets(path, subject, "correct cell.sim in the station file")
         key, opc = content.get("key"), content.get("opc")
         if content.keys() - {"key", "opc"} or not _is_key(key) or not (opc is None or _is_key(opc)):
             raise BenchError(subject, expected="key, and opc for Milenage, of 32 hexadecimal digits each",
