@@ -103,7 +103,8 @@ def tlv(kind: int, number: int, content: bytes) -> bytes:
     size = len(content)
     width = 0 if size < 8 else 1 if size < 1 << 8 else 2
     head = bytes([kind << 6 | (number > 255) << 5 | width << 3 | (size if not width else 0)])
-    return head + number.to_bytes(2 if number > 255 else 1, "big") + (size.to_bytes(width, "big") if width else b"") + content
+    length = size.to_bytes(width, "big") if width else b""
+    return head + number.to_bytes(2 if number > 255 else 1, "big") + length + content
 
 
 def to_tlv(values: dict[int, Any]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bench.backend.bootstrap_contents import MDM_SERVER, PSK_MODE, BootstrapContents
-from bench.backend.bootstrap_steps import Step, Write
+from bench.backend.bootstrap_steps import Step
 from bench.keys import Keys
 from bench.protocols.lwm2m import Link
 
@@ -31,8 +31,7 @@ class ContentsByDevice(BootstrapContents):
         links = list(discovered)
         has_meter_data = re.fullmatch("[0-9A-Fa-f]{16}", endpoint) is not None or any(
             link.target.split("/")[1:2] == [str(MDM_SERVER.object_id)] for link in links)
-        return [step for step in BootstrapContents.changes(self.of(endpoint), endpoint, links)
-                if has_meter_data or not isinstance(step, Write) or step.path != MDM_SERVER]
+        return BootstrapContents.changes(replace(self.of(endpoint), mdm=has_meter_data), endpoint, links)
 
     def of(self, endpoint: str) -> ContentsByDevice:
         """The contents for that device."""
