@@ -144,7 +144,7 @@ class DmServer:
         """All values of an object, an object instance or a multiple resource, by their full paths."""
         wanted = Path.parse(path)
         message = request(GET, str(wanted), **_accepting(accept))
-        values = self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message))
+        values = self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message), accept)
         self.firmware = str(values.get(FIRMWARE, self.firmware))
         return values
 
@@ -156,11 +156,13 @@ class DmServer:
         message = _composite(paths, content_format)
         if unsaid:
             message.opt.content_format = None
-        return self._values("FETCH /", Path(), await self._ask(endpoint, message))
+        return self._values("FETCH /", Path(), await self._ask(endpoint, message), content_format)
 
     async def discover(self, path: str, *, endpoint: str | None = None) -> list[Link]:
         """The links and attributes below a path."""
         answer = await self._ask(endpoint, request(GET, str(Path.parse(path)), accept=ContentFormat.LINK_FORMAT))
+        if answer.opt.content_format != ContentFormat.LINK_FORMAT:
+            raise DmMalformed(f"discover {path}: answered in format {answer.opt.content_format}")
         try:
             return lwm2m.parse_links(answer.payload)
         except Lwm2mError as malformed:
@@ -315,11 +317,15 @@ class DmServer:
             self._socket.hide(payload, secrets_in(values))
         return payload
 
-    def _values(self, what: str, base: Path, message: Message) -> dict[Path, Value]:
+    def _values(self, what: str, base: Path, message: Message,
+                accept: ContentFormat | None = None) -> dict[Path, Value]:
+        """``accept``: what was asked for; RFC 7252, 5.10.4: in that format, or 4.06."""
         check(what, message)
         content_format = message.opt.content_format
         if content_format is None:
             raise DmMalformed(f"{what}: the answer has no Content-Format")
+        if accept is not None and content_format != accept:
+            raise DmMalformed(f"{what}: asked for in {accept.name}, answered in format {int(content_format)}")
         try:
             return lwm2m.decode(message.payload, base, int(content_format), self._type_of)
         except Lwm2mError as malformed:

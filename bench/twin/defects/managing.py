@@ -18,8 +18,19 @@ from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.connection import Connection
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
 from bench.twin.cmi6110.management import Management
-from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound
+from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
 from bench.twin.defects.registry import defect
+
+# -- reading
+
+
+@defect("answers-in-a-format-of-its-own-choice", "LWM2M-3.0.0", wire="dm")
+class AnswersInAFormatOfItsOwnChoice(Management):
+    """A read that asks for a format is answered in the one that the unit prefers."""
+
+    def _read(self, request: Message, path: Path, below: Mapping[Path, Resource]) -> Message:
+        return super()._read(Message(code=request.code), path, below)
+
 
 # -- writing
 
