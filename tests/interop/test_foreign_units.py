@@ -5,6 +5,8 @@ is aiocoap's stack, and that with one thing wrong. Real processes, real datagram
 from __future__ import annotations
 
 import json
+import os
+import pty
 import socket
 import subprocess
 import sys
@@ -12,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from bench.clock import WallClock
+from bench.errors import BenchError
+from bench.timeline import Timeline
+from drivers.unit.serial_log import SerialLog
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "docs" / "examples"
@@ -140,3 +147,25 @@ def test_a_process_that_does_not_come_up_is_the_benches_to_tell(tmp_path: Path, 
     (message,) = of(record, "error").values()
     assert f"expected to connect to its tick socket, saw {seen}" in message
     assert (record["verdict"], record["exit"]) == ("error", 2)
+
+
+def test_what_a_unit_says_at_its_serial_port_is_on_the_timeline() -> None:
+    """A pty stands for the cable: octets in pieces, a line that never ends, and a cable that is pulled."""
+    end, device = pty.openpty()
+    with WallClock() as clock:
+        timeline = Timeline(clock.time, clock.nudge)
+        log = SerialLog(os.ttyname(device), 115200, timeline)
+        try:
+            for piece in (b"boot\r\nassert", b"ion failed: \xff\n", b"x" * 2500):
+                os.write(end, piece)
+            clock.wait_for(lambda: len(timeline.select("unit", "log")) >= 4 or None, 20.0)
+            log.raise_if_gone()
+            os.close(end)
+            with pytest.raises(BenchError, match="unit's log at"):
+                clock.wait_for(log.raise_if_gone, 20.0)
+        finally:
+            log.close()
+            os.close(device)
+    said = [seen.data["text"] for seen in timeline.select("unit", "log")]
+    assert said[:2] == ["boot", "assertion failed: \ufffd"]
+    assert [len(text) for text in said[2:]] == [2000, 500]
