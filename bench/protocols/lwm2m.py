@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bench.protocols import lwm2m_cbor, lwm2m_json, lwm2m_plain, lwm2m_senml, lwm2m_tlv
-from bench.protocols.lwm2m_links import Link, format_links, parse_links
+from bench.protocols.lwm2m_links import Link, below, format_links, parse_links, root_of
 from bench.protocols.lwm2m_senml import Record
 from bench.protocols.lwm2m_values import (
     ContentFormat,
@@ -26,8 +26,8 @@ from bench.protocols.lwm2m_values import (
 
 __all__ = [
     "ContentFormat", "Link", "Lwm2mError", "ObjLink", "Path", "Record", "Type", "TypeOf", "Unsigned", "Value",
-    "decode", "decode_paths", "decode_records", "encode", "encode_paths", "encode_records",
-    "format_links", "parse_links", "type_of_value",
+    "below", "decode", "decode_paths", "decode_records", "encode", "encode_instance", "encode_paths", "encode_records",
+    "format_links", "parse_links", "root_of", "type_of_value",
 ]
 
 
@@ -83,6 +83,11 @@ def decode(payload: bytes, base: Path, content_format: int, type_of: TypeOf) -> 
         case ContentFormat.CBOR:
             return {check_under(base, base): lwm2m_plain.decode_cbor(payload, type_of(base.resource))}
     raise Lwm2mError(f"content format {content_format} holds no resource values")
+
+
+def encode_instance(path: Path) -> bytes:
+    """An object instance without resources in TLV, for Create."""
+    return lwm2m_tlv.encode_instance(path)
 
 
 def encode_records(records: list[Record], base: Path, content_format: int) -> bytes:

@@ -62,6 +62,11 @@ def encode(values: Values, base: Path) -> bytes:
     raise Lwm2mError("TLV has no form for the root path")
 
 
+def encode_instance(path: Path) -> bytes:
+    """The object instance ``path`` (two ids) with no resources in it."""
+    return _entry(Kind.OBJECT_INSTANCE, path[1], b"")
+
+
 def decode(payload: bytes, base: Path, type_of: TypeOf) -> dict[Path, Value]:
     """The values of ``payload``, which answers or writes ``base``. Raises Lwm2mError naming the octet."""
     if not base:

@@ -6,6 +6,7 @@ import io
 import random
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from backend_lab import Lab
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.backend.dtls_port import USUAL_OPTIONS
 from bench.backend.flood import FloodGate
 from bench.backend.psk import Psk, Psks
 from bench.backend.tap import Source
@@ -131,7 +133,7 @@ def test_peers_of_both_ports_are_numbered_commonly_and_a_session_has_an_identity
     assert sockets.heard_at(2) == lab.clock.time()
     session, = lab.timeline.select("dm", "dtls")
     assert dict(session.data) == {"peer": 2, "event": "established", "identity": UNIT, "form": "characters",
-                                  "suite": "TLS_PSK_WITH_AES_128_CCM_8", "version": "DTLS 1.2"}
+                                  "suite": "TLS_PSK_WITH_AES_128_CCM_8", "version": "DTLS 1.2", "connection_id": False}
 
 
 def test_the_octets_of_the_deveui_are_an_identity_too(lab):
@@ -219,14 +221,14 @@ def test_a_replayed_record_is_seen_and_not_taken(lab):
 
 def test_a_fault_of_the_server_can_be_set_while_it_runs(lab):
     secure = lab.backend.sockets["dm"].secure
-    secure.server.options = ServerOptions(faults=Faults((DatagramFault(Action.DROP, 2),)))
+    secure.server.options = replace(USUAL_OPTIONS, faults=Faults((DatagramFault(Action.DROP, 2),)))
     peer = Peer(lab, "dm")
     peer.socket.settimeout(0.2)
     assert not peer.connect()
-    secure.server.options = ServerOptions()
+    secure.server.options = USUAL_OPTIONS
     assert Peer(lab, "dm").connect()
     with pytest.raises(ValueError, match="connection ids"):
-        secure.server.options = ServerOptions(connection_id_length=8)
+        secure.server.options = ServerOptions(connection_id_length=4)
 
 
 def test_a_server_that_refuses_plain_says_so_and_answers_dtls(lab):

@@ -36,7 +36,8 @@ times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)).map(  # noqa: D
     lambda time: time.replace(microsecond=0, tzinfo=UTC))
 ids = st.integers(0, 65535)
 values: st.SearchStrategy[Value] = st.one_of(
-    st.booleans(), st.integers(-2**63, 2**63 - 1), st.integers(0, 2**64 - 1).map(Unsigned), st.floats(allow_nan=False, allow_infinity=False), st.text(),
+    st.booleans(), st.integers(-2**63, 2**63 - 1), st.integers(0, 2**64 - 1).map(Unsigned),
+    st.floats(allow_nan=False, allow_infinity=False), st.text(),
     st.binary(max_size=300), times, st.builds(ObjLink, ids, ids))
 small = st.integers(0, 300)
 
