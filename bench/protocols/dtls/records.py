@@ -57,10 +57,10 @@ def split(datagram: bytes, connection_id_length: int | None) -> tuple[list[Recor
             return records, f"record version 0x{version:04x}"
         start += 11
         connection_id = b""
-        if content_type == ContentType.TLS12_CID and connection_id_length is None:
-            records.append(Record(content_type, version, epoch, high << 32 | low, datagram[start:]))
-            return records, None
         if content_type == ContentType.TLS12_CID:
+            if connection_id_length is None:
+                records.append(Record(content_type, version, epoch, high << 32 | low, datagram[start:]))
+                return records, None
             connection_id = datagram[start:start + connection_id_length]
             start += connection_id_length
         length = int.from_bytes(datagram[start:start + 2], "big")

@@ -50,6 +50,9 @@ class Uplink:
 
     suites: tuple[CipherSuite, ...] = (CipherSuite.TLS_PSK_WITH_AES_128_CCM_8, CipherSuite.TLS_PSK_WITH_AES_128_CCM)
     client = DtlsClient
+    connection_id: bytes | None = None
+    """What a server is to put into its records (RFC 9146); empty: nothing, but the unit puts in what the server asks
+    for. None: the unit knows no connection ids."""
 
     def __init__(self, modem: Modem, server: Address, terms: Callable[[], Terms],
                  on_datagram: Callable[[bytes], None]) -> None:
@@ -93,7 +96,8 @@ class Uplink:
         client = self.client(
             ClientOptions(identity=terms.identity, key=terms.key, suites=self.suites,
                           min_timeout_s=terms.min_timeout_s,
-                          max_timeout_s=max(terms.min_timeout_s, terms.max_timeout_s)), self._modem.rng.randbytes)
+                          max_timeout_s=max(terms.min_timeout_s, terms.max_timeout_s),
+                          connection_id=self.connection_id), self._modem.rng.randbytes)
         wire = _Wire(await self._modem.open(lambda data: pipe.datagram_received(self.server, data)))
         pipe = DtlsClientPipe(wire, self.server, client, on_datagram=lambda server, data: self._on_datagram(data),
                               on_closed=lambda server, reason: self.close())
