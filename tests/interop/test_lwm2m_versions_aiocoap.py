@@ -151,7 +151,8 @@ def test_values_are_read_and_written_in_lwm2m_cbor(lab):
 
 @pytest.mark.parametrize(("number", "text"), [
     (1, "1"), (1.0, "1"), (60.0, "60"), (0.00001, "0.00001"), (1e-7, "0.0000001"), (-80.5, "-80.5"),
-    (1e22, "1" + 22 * "0"), (-0.0, "0"), (0, "0"), (100, "100"), (1234567.125, "1234567.125"), (0.1, "0.1"), (float("nan"), "nan")])
+    (1e22, "1" + 22 * "0"), (-0.0, "0"), (0, "0"), (100, "100"), (1234567.125, "1234567.125"), (0.1, "0.1"),
+    (float("nan"), "nan")])
 def test_attributes_have_the_numbers_of_their_table(lab, number, text):
     register(lab, b"</4/0>")
     lab.clock.run(lab.dm.write_attributes("/4/0/2", {"pmin": number, "st": number}))

@@ -159,8 +159,10 @@ class _ForgetsTheId(DtlsClient):
 class ConnectionIdForgotten(Uplink):
     """The unit takes part in connection ids, and leaves them out after it has slept."""
 
-    connection_id = b""
     client = _ForgetsTheId
+
+    def connection_id(self) -> bytes:
+        return b""
 
 
 @defect("dtls-failure-not-told", "LWM2M-33907.0.10", wire="dm")

@@ -325,14 +325,16 @@ class AccountsAreWholeOrRefused(BootstrapDraft):
 class DtlsConnectionId(Uplink):
     """The unit takes part in connection ids: it puts in those of the servers, and wants none itself."""
 
-    connection_id = b""
+    def connection_id(self) -> bytes:
+        return b""
 
 
 @variant("dtls-connection-id-of-its-own", place="RFC 9146: whether a unit offers a connection id is not printed")
 class DtlsConnectionIdOfItsOwn(Uplink):
     """The unit has a connection id of four octets for what servers send, and puts in theirs."""
 
-    connection_id = b"unit"
+    def connection_id(self) -> bytes:
+        return self._modem.rng.randbytes(4)
 
 
 @variant("identity-in-octets", place="G14")
