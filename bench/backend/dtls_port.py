@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.backend.psk import Psks
-from bench.backend.tap import Tap
+from bench.backend.tap import Direction, Tap
 from bench.protocols.dtls import (
     AlertReceived,
     AlertSent,
@@ -62,6 +62,9 @@ class DtlsPort:
         self._key_log = ""
         self._secrets: dict[str, Secrets] = {}
         self._sent: list[tuple[int, bytes]] | None = None
+        self._captured_as: dict[int, int] = {}
+        """Under which number the datagrams of a session that has moved go into the capture: that of its first sender, for
+        a reader of captures finds the session by its addresses."""
 
     async def open(self, host: str, port: int, on_datagram: Callable[[Address, bytes], None],
                    loses: Callable[[], bool]) -> None:
@@ -85,9 +88,9 @@ class DtlsPort:
         finally:
             sent, self._sent = self._sent, None
             comment = self._keep_secrets()
-            self._tap.capture("in", sender, datagram, secure=True, comment=comment)
+            self._capture("in", sender, datagram, comment)
             for receiver, answer in sent:
-                self._tap.capture("out", receiver, answer, secure=True)
+                self._capture("out", receiver, answer)
 
     def write(self, session: ServerAssociation, data: bytes) -> None:
         """Send ``data`` in a session. Raises ConnectionError when it is over."""
@@ -123,7 +126,7 @@ class DtlsPort:
         if self._sent is not None:
             self._sent.append((number, datagram))
         else:
-            self._tap.capture("out", number, datagram, secure=True)
+            self._capture("out", number, datagram)
         address = self._address_of(number)
         if self._endpoint is not None and address is not None:
             self._endpoint.send(address, datagram)
@@ -148,9 +151,17 @@ class DtlsPort:
                 event = "alert sent" if isinstance(alert, AlertSent) else "alert received"
                 self._note(sender, event, text=str(alert))
             case Moved(previous):
+                assert isinstance(previous, int)
+                self._captured_as[sender] = self._captured_as.pop(previous, previous)
                 self._note(sender, "moved", text=f"from peer {previous}")
             case Dropped(reason):
                 self._note(sender, "dropped", text=reason)
+
+    def _capture(self, direction: Direction, sender: int, datagram: bytes, comment: str | None = None) -> None:
+        first = self._captured_as.get(sender, sender)
+        if first != sender and direction == "in":
+            comment = f"from peer {sender}, another address than at first"
+        self._tap.capture(direction, first, datagram, secure=True, comment=comment)
 
     def _note(self, sender: int, event: str, **data: str | bool) -> None:
         self._tap.note("dtls", peer=sender, event=event, **data)

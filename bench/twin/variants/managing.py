@@ -334,7 +334,7 @@ class DtlsConnectionIdOfItsOwn(Uplink):
     """The unit has a connection id of four octets for what servers send, and puts in theirs."""
 
     def connection_id(self) -> bytes:
-        return self._modem.rng.randbytes(4)
+        return self._modem.rng.randbytes(8)
 
 
 @variant("identity-in-octets", place="G14")
