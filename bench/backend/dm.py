@@ -486,7 +486,7 @@ def _root_of(sent: Message, path: Path) -> tuple[str, ...]:
 
 def _decimal(number: float) -> str:
     """An attribute's number as its table has it: digits, and a point only where there is a fraction; no exponent
-    (LwM2M 1.1 core, table 5.1.2.-1). What is no number stays as it is, for a test that wants to see it refused."""
+    (LwM2M 1.1 core, section 7.3.2). What is no number stays as it is, for a test that wants to see it refused."""
     if not math.isfinite(number):
         return str(number)
     text = f"{Decimal(str(number + 0)):f}"    # there is no -0

@@ -159,7 +159,7 @@ class DtlsPort:
 
     def _capture(self, direction: Direction, sender: int, datagram: bytes, comment: str | None = None) -> None:
         first = self._captured_as.get(sender, sender)
-        if first != sender and direction == "in":
+        if first != sender and direction == "in" and comment is None:
             comment = f"from peer {sender}, another address than at first"
         self._tap.capture(direction, first, datagram, secure=True, comment=comment)
 

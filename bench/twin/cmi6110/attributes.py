@@ -44,7 +44,7 @@ class Attributes:
         return "".join(f";{name}={self.shown(value)}" for name, value in self._written.get(path, {}).items())
 
     def shown(self, value: float) -> str:
-        """As digits, and a point where there is a fraction (table 5.1.2.-1)."""
+        """As digits, and a point where there is a fraction."""
         return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
     def of(self, path: Path) -> dict[str, float]:
