@@ -63,8 +63,8 @@ class DtlsPort:
         self._secrets: dict[str, Secrets] = {}
         self._sent: list[tuple[int, bytes]] | None = None
         self._captured_as: dict[int, int] = {}
-        """Under which number the datagrams of a session that has moved go into the capture: that of its first sender, for
-        a reader of captures finds the session by its addresses."""
+        """Under which number the datagrams of a session that has moved go into the capture: that of its first sender,
+        for a reader of captures finds the session by its addresses."""
 
     async def open(self, host: str, port: int, on_datagram: Callable[[Address, bytes], None],
                    loses: Callable[[], bool]) -> None:
