@@ -16,6 +16,7 @@ import re
 import selectors
 import socket
 import struct
+from decimal import Decimal
 from typing import Any
 
 import aiocoap
@@ -447,7 +448,7 @@ class Device(interfaces.Resource):
             paths += [(*one, number) for one in instances for number in known
                       if number in self.tree[one[0]][one[1]] or (one[0], number) in EXECUTABLE]
         return ",".join("</" + "/".join(map(str, one)) + ">" + "".join(
-            f";{name}={value:g}" for name, value in self.attributes.get(one, {}).items()) for one in paths)
+            f";{name}={Decimal(repr(value)):f}" for name, value in self.attributes.get(one, {}).items()) for one in paths)
 
     # writing
 
