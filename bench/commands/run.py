@@ -35,7 +35,7 @@ from bench.twin.lab import DEVEUI
 from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
 from fixtures.bench import KEYS_OF_TWIN
-from fixtures.plugin import STATION
+from fixtures.plugin import NOT_HERE, STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
 from reports import timeline_file
@@ -229,6 +229,10 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--over", order.over]
     if order.codec is not None:
         arguments += ["--codec", order.codec]
+    if order.cell is not None:
+        arguments += ["--cell", order.cell]
+    if order.meter != "simulator":
+        arguments += ["--meter", order.meter]
     if order.shuffle is not None:
         arguments += ["--shuffle", str(order.shuffle)]
     if order.until_failure:
@@ -249,6 +253,8 @@ def _fault_of(code: int, collector: Collector) -> str:
 
 
 def _say(console: Console, result: TestResult) -> None:
+    if result.message.startswith(NOT_HERE):    # all of them have been named at the beginning
+        return
     mark, style = _MARKS[result.verdict]
     line = Text.assemble((f" {mark} ", style), result.id.removeprefix("suites/"))
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
@@ -258,7 +264,10 @@ def _say(console: Console, result: TestResult) -> None:
 
 def _say_stage(console: Console, event: Mapping[str, Any]) -> None:
     """What a unit on the line goes through now, and for how long it will at least."""
-    if event["event"] == "stage":
+    if event["event"] == "plan" and event["lacks"]:
+        console.print(Text(f" … without the judges that need {', '.join(event['lacks'])}, which this kind of station does "
+                           "not have", "dim"), soft_wrap=True)
+    elif event["event"] == "stage":
         console.print(Text(f" … {event['name']}: {event['physics_s']:g} s; to the end {event['left_s']:.0f} s", "dim"),
                       soft_wrap=True)
     elif event["event"] == "stage ended" and event["verdict"] != Verdict.PASS:

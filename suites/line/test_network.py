@@ -10,7 +10,7 @@ from bench.analysis.clocks import difference_s
 from bench.manual import resources
 from fixtures.judging import first_of
 from fixtures.outcomes import Path
-from fixtures.words import judges, req
+from fixtures.words import judges, over_nfc, req
 
 pytestmark = judges
 
@@ -41,7 +41,9 @@ def test_the_registration_names_the_unit_and_its_objects(life):
 
 
 @req("OTC-T9-01", "OTC-T9-02", "OTC-T9-03")
-def test_the_bootstrap_server_is_the_one_written_over_nfc(life):
+def test_the_bootstrap_server_is_the_one_of_the_settings(life):
+    """Over NFC the bench's own is written; where nothing is, units come to the printed one, which leads to the bench.
+    """
     last = first_of(life.fact("join", "bootstraps"), "a bootstrap")
     assert last["endpoint"].upper().endswith(life.deveui), f"endpoint {last['endpoint']} at the bootstrap server"
 
@@ -94,7 +96,7 @@ def test_object_4_says_how_the_unit_is_connected(life):
 
 @req("NET-40", "LWM2M-4.0.7.0")
 def test_in_automatic_mode_the_network_names_the_apn(life):
-    if life.settings("settings", "commissioned")["apn_mode"] != "Auto":
+    if life.while_joined["apn_mode"] != "Auto":
         pytest.skip("the unit was ordered with an APN")
     apn = first_of((value for path, value in life.resources().items() if path[:3] == (4, 0, 7)), "an APN in 4/0/7")
     assert apn, "the APN in 4/0/7 is empty"
@@ -114,6 +116,7 @@ def test_an_object_reads_as_printed(life, number):
         assert not one.check(values[path]), f"{path} {one.name}: {one.check(values[path])}"
 
 
+@over_nfc
 @req("LWM2M-33906.0.0", "LWM2M-33906.0.1", "LWM2M-33906.0.2", "LWM2M-33906.0.18", "OTC-09", "DM-07")
 def test_settings_written_over_nfc_are_seen_over_dm(life):
     values, written = life.resources(), life.settings("settings", "commissioned")
@@ -124,6 +127,7 @@ def test_settings_written_over_nfc_are_seen_over_dm(life):
     assert not wrong, "; ".join(wrong)
 
 
+@over_nfc
 @req("LWM2M-33906.0.5", "OTC-T8-03")
 def test_the_lock_set_over_nfc_is_seen_over_dm(life):
     lock = Path(33906, 0, 5)
@@ -153,7 +157,7 @@ def test_the_reported_voltage_follows_the_supply(life, measure):
 def test_the_meters_clock_follows_the_network(life, measure):
     network = life.when("sleep", "meter")
     measure("time.meter_difference", difference_s(life.meter("sleep").meter_time, *network))
-    offset = timedelta(minutes=int(life.settings("settings", "commissioned")["utc_offset"]))
+    offset = timedelta(minutes=int(life.while_joined["utc_offset"]))
     current = life.resources()[Path(3, 0, 13)].replace(tzinfo=None) + offset
     measure("time.dm_difference", difference_s(current, *life.when("device management", "/3")))
 
