@@ -33,8 +33,9 @@ class Order:
     test nothing with sick ones. ``until_failure``: leave out what comes after the first failure. ``lab``: how long the
     twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc, network), ``codec``: its
     settings codec, ``cell``: its cell instrument (None: one that can do what the test needs), ``meter``: whether an
-    instrument stands in for it (simulator, real). ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds)
-    is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
+    instrument stands in for it (simulator, real). ``shuffle``: the seed of another order of the tests, across files.
+    ``test_timeout_s`` (real seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are
+    real seconds, too.
     """
 
     profile: str

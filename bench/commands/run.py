@@ -265,8 +265,8 @@ def _say(console: Console, result: TestResult) -> None:
 def _say_stage(console: Console, event: Mapping[str, Any]) -> None:
     """What a unit on the line goes through now, and for how long it will at least."""
     if event["event"] == "plan" and event["lacks"]:
-        console.print(Text(f" … without the judges that need {', '.join(event['lacks'])}, which this kind of station does "
-                           "not have", "dim"), soft_wrap=True)
+        console.print(Text(f" … without the judges that need {', '.join(event['lacks'])}: not at this kind of station",
+                           "dim"), soft_wrap=True)
     elif event["event"] == "stage":
         console.print(Text(f" … {event['name']}: {event['physics_s']:g} s; to the end {event['left_s']:.0f} s", "dim"),
                       soft_wrap=True)

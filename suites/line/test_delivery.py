@@ -75,6 +75,9 @@ def test_a_passive_unit_shows_no_light(life):
     if life.is_delivered_passive:
         for channel in ("green", "red"):
             assert not life.pulses(channel, begin, end), f"the {channel} LED of a passive unit lit"
+    begin, end = life.fact("switch-off", "quiet from"), life.stage("switch-off").ended_s
+    for channel in ("green", "red"):
+        assert not life.pulses(channel, begin, end), f"the {channel} LED of a unit that is off lit"
 
 
 @over_nfc
