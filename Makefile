@@ -80,8 +80,9 @@ station: setup       ## acceptance twice on one unit, in real time, the twin in 
 	for run in first second; do rm -rf runs/station-$$run; \
 	  $(BIN)/mcm-bench run acceptance --station $$folder/twin.toml --run-dir runs/station-$$run; done
 
-endings: setup       ## a run is ended in every way we know, against a twin in another process
+endings: setup       ## a run is ended in every way we know, against a twin in another process; a unit's life on the line, too
 	$(BIN)/python tests/endings/endings.py
+	$(BIN)/python tests/endings/line.py
 
 takt: setup          ## 200 units on the line: how long they take, and false alarms; with UNITS=1000 VARIANTS=--variants legal ones
 	$(BIN)/python tests/line_lives.py $(UNITS) $(VARIANTS)
