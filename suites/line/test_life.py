@@ -10,7 +10,7 @@ STAGES = {
     "power-up": ("PWR-03",), "delivery": ("PHY-17",), "passive": ("ACT-21",), "settings": ("ACT-12",),
     "activation": ("ACT-03", "BTN-01"), "join": ("ACT-14",), "device management": ("DM-01",),
     "telegrams": ("ACT-06", "PHY-17"), "sleep": ("PWR-04",), "switch-off": ("BTN-04",),
-    "activation again": ("BTN-08",),
+    "activation again": ("ACT-03",),
     "delivered again": ("OTC-09",), "dark": ("PWR-05",), "dark again": ("PWR-05",)}
 """With the statement that a unit breaks which does not get through; an ammeter without a zero judges no current."""
 
