@@ -18,7 +18,7 @@ VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt shift perf clean
+.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -86,6 +86,9 @@ endings: setup       ## a run is ended in every way we know, against a twin in a
 
 takt: setup          ## 200 units on the line: how long they take, and false alarms; with UNITS=1000 VARIANTS=--variants legal ones
 	$(BIN)/python tests/line_lives.py $(UNITS) $(VARIANTS)
+
+judged: setup        ## 200 units of all kinds are judged again from their records, byte for byte
+	$(BIN)/python tests/line_judged.py $(UNITS)
 
 shift: setup         ## twenty units on the line in real time, the twin in another process: three quarters of an hour
 	@folder=$$(mktemp -d); $(BIN)/mcm-bench twin --seed 7 --station-out $$folder/twin.toml > $$folder/twin.log & twin=$$!; \
