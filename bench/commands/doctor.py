@@ -123,7 +123,7 @@ def meet(bench: Bench, out: Path, *, reference_load: bool = False) -> tuple[list
         tag.append(bench.station.otc.identify())
         return f"{tag[0].product}, UID {tag[0].uid}, room for {tag[0].ndef_capacity} bytes of NDEF"
 
-    of_tag = {} if reference_load else {"NFC reader, tag": look_at_tag}
+    of_tag = {} if reference_load or bench.station.file.nfc is None else {"NFC reader, tag": look_at_tag}
     with recording() as recorder:
         findings = examine(bench, {**all_checks(bench, reference_load=reference_load), **of_tag}, told.append)
     lines = write(out, bench.station.file, recorder.exchanges, told, map(asdict, findings),
@@ -293,13 +293,15 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
         meter["meter, both ports"] = lambda: check_meter(head(), bus())
     if "meter.simulator" in found:
         meter["meter simulator"] = simulator
+    reader: dict[str, Check] = {} if station.file.nfc is None else {
+        "NFC reader": lambda: station.otc.identify_reader()}
     second = {"panel, second sensor": second_sensor} if station.file.panel.second_sensor else {}
     measures: dict[str, Check] = {} if "supply.current" not in found else {
         "supply, zero": lambda: check_zero(station.supply), "supply, reference load": reference}
     return {"supply": supply, "panel": panel, **measures,
             "supply, calibration": calibration, "panel, light sensors": light_sensors,
             "panel, button": lambda: check_button(station.panel, bench.clock), "panel, watchdogs": darkness,
-            **second, "NFC reader": lambda: station.otc.identify_reader(), "cell": lambda: _cell(station),
+            **second, **reader, "cell": lambda: _cell(station),
             "cell, clock": lambda: check_network_time(station.cell, bench.clock, station.file.utc_offset_minutes),
             **network, **meter, "keys": keys, "limits": limits}
 
@@ -368,7 +370,8 @@ def _with_a_unit(bench: Bench) -> dict[str, Check]:
                              do="put the right unit in, or correct the station file")
         return f"{identity.model} {identity.deveui}, firmware {identity.firmware}; codec {note.name} ({note.note})"
 
-    return {"supply, self-test": lambda: _self_test(station), "NFC reader, unit": unit}
+    self_test: dict[str, Check] = {"supply, self-test": lambda: _self_test(station)}
+    return self_test if file.nfc is None else {**self_test, "NFC reader, unit": unit}
 
 
 def _servers(bench: Bench) -> dict[str, Check]:
