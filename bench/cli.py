@@ -35,6 +35,11 @@ Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows 
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
+Over = Annotated[Literal["nfc", "network"], typer.Option(
+    help="How the twin's station commissions units; over the network it has no NFC reader.")]
+Meter = Annotated[Literal["simulator", "real"], typer.Option(
+    help="Whether an instrument stands in for the meter at the twin's station.")]
+Cell = Literal["cmw500", "amarisoft", "attenuator", "live"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -72,9 +77,11 @@ def run(
     doctor: Annotated[bool, typer.Option(help="Look at the instruments first; test nothing with sick ones.")] = True,
     lab: Annotated[Literal["run", "file", "test"] | None, typer.Option(
         help="How long the twin's lab lives: run in acceptance, else test. Stations live as long as the run.")] = None,
-    over: Annotated[Literal["nfc", "network"], typer.Option(
-        help="How the twin's station commissions units; over the network it has no NFC reader.")] = "nfc",
+    over: Over = "nfc",
     codec: Codec = None,
+    cell: Annotated[Cell | None, typer.Option(
+        help="The twin's cell instrument; else one that can do what the test needs.")] = None,
+    meter: Meter = "simulator",
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
 ) -> None:
@@ -95,7 +102,7 @@ def run(
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, shuffle=shuffle)
     raise typer.Exit(supervise(order, terminal(), lock))
 
 
@@ -137,7 +144,9 @@ def twin(
     defect: Defects = None,
     variant: Variants = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
-    cell: Annotated[Literal["cmw500", "amarisoft", "attenuator"], typer.Option(help="Its cell instrument.")] = "cmw500",
+    cell: Annotated[Cell, typer.Option(help="Its cell instrument.")] = "cmw500",
+    over: Over = "nfc",
+    meter: Meter = "simulator",
     supply: Annotated[Literal["n6705", "ngu", "dmm6500"], typer.Option(
         help="What supplies the unit and measures its current.")] = "n6705",
     log: Annotated[Path | None, typer.Option(help="Write each change of the unit's supply and button here.")] = None,
@@ -147,7 +156,7 @@ def twin(
     from bench.commands import twin as command
 
     command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
-                 log=log, codec=codec)
+                 log=log, codec=codec, over=over, meter=meter)
 
 
 @app.command()

@@ -33,7 +33,9 @@ class Order:
     ``files``: those of the suites, or ids of tests in them, that are looked at, all by default. ``doctor``: look at the
     instruments first, and test nothing with sick ones. ``until_failure``: leave out what comes after the first failure.
     ``lab``: how long the twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc,
-    network), ``codec``: its settings codec. ``shuffle``: the seed of another order of the tests, across files.
+    network), ``codec``: its settings codec, ``cell``: its cell instrument (None: one that can do what the test needs),
+    ``meter``: whether an instrument stands in for it (simulator, real). ``shuffle``: the seed of another order of the
+    tests, across files.
     ``test_timeout_s`` (real seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are
     real seconds, too.
     """
@@ -58,6 +60,8 @@ class Order:
     lab: str | None = None
     over: str = "nfc"
     codec: str | None = None
+    cell: str | None = None
+    meter: str = "simulator"
     shuffle: int | None = None
     test_timeout_s: float | None = None
     patience_s: float = PATIENCE_S
