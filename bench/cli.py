@@ -143,17 +143,21 @@ def judge(
 
 @app.command()
 def decode(
-    telegram: Annotated[str, typer.Argument(help="Hexadecimal digits, or @FILE: digits, octets, optical.")],
+    telegrams: Annotated[list[str], typer.Argument(
+        metavar="TELEGRAM...", help="Digits as anybody writes them, base64, @FILE, or - for the standard input: "
+        "digits, octets, optical, a dump of hexdump, od, xxd or Wireshark, a capture (pcap, pcapng).")],
     encoding: Annotated[str | None, typer.Option(help="mbus, json, senml-cbor, optical; else found out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Decode a telegram, an MQTT-SN frame, a meter's wired answer or an optical readout.
+    """Decode telegrams, MQTT-SN frames, a meter's wired answers or optical readouts.
+
+    Of a capture each datagram; DTLS is opened where the file has the session keys.
 
     Exit codes: 0, 1 with findings of severity error, 2 not decodable.
     """
     from bench.commands import decode as command
 
-    raise typer.Exit(command.decode(telegram, encoding, as_json, Console()))
+    raise typer.Exit(command.decode(telegrams, encoding, as_json, Console()))
 
 
 @app.command()

@@ -72,7 +72,8 @@ def what_would_run(order: Order, console: Console) -> int:
         console.print(Text(f"left out: {count} × {reason}", "dim"), soft_wrap=True)
     count = len(found.collected)
     on_twin = f", about {duration(START_S + count * TWIN_S)} on the twin" if order.station is None else ""
-    console.print(f"{count} {'test' if count == 1 else 'tests'}, {duration(total)} on hardware{on_twin}; nothing was run")
+    tests = f"{count} {'test' if count == 1 else 'tests'}"
+    console.print(f"{tests}, {duration(total)} on hardware{on_twin}; nothing was run")
     return 0
 
 

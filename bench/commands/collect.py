@@ -34,8 +34,8 @@ class Collector:
 
     ``results`` by test id; ``order`` the number of each test in the order of collection, from 1; ``collected`` the
     requirement ids, ETS cases, declared device time, needs and profiles of each collected test; ``fault`` why the run
-    could not go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by itself, and
-    ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
+    could not go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by
+    itself, and ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
     ``plan``: what was to run, once that is known; ``evidence``: the names of the files that each test left;
     ``scrubbed``: those in which a key had to be overwritten;
     ``firmware``: the versions of the unit's firmware that tests have seen.
