@@ -321,7 +321,7 @@ def deveui_of(text: str) -> str:
     Raises ValueError."""
     digits = re.sub(r"[\s:.-]", "", text).upper().removeprefix("0X")
     if not re.fullmatch(r"[0-9A-F]{16}", digits):
-        raise ValueError("a DevEUI has 16 hexadecimal digits")
+        raise ValueError(f"a DevEUI has 16 hexadecimal digits, saw {text!r}; the unit's label has it")
     return digits
 
 

@@ -74,7 +74,7 @@ def _dumps(text: str) -> list[tuple[str, bytes]] | None:
 
 
 def _dump(lines: Sequence[tuple[str, str, str]]) -> tuple[str, bytes]:
-    for base in (16, 8):
+    for base in (16, 8) if len(lines[0][0]) == 7 else (16,):    # od's offsets are octal and have seven digits
         for gap in (2, 3):    # between the octets and their ASCII; some leave two in the middle of the octets
             try:
                 return "dump", b"".join(_in_lines(lines, base, gap))
