@@ -8,6 +8,7 @@ import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def show(what: str, having: Sequence[str], profile: str | None, requirement: str
 def what_would_run(order: Order, console: Console) -> int:
     """Print which tests ``order`` chooses and how long they take; exit code 0. Raises ``BenchError`` for none."""
     if order.station is not None:
-        StationFile.load(order.station)
+        order = replace(order, file=StationFile.load(order.station))
     for catalogue, names in ((DEFECTS, order.defects), (VARIANTS, order.variants), (FAULTS, order.faults)):
         catalogue.find(names)
     found = would_run(order)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from bench.commands.decode import decode
+from bench.errors import BenchError
 from bench.payload.forms import octets_of
-from bench.protocols.dtls import ClientOptions, DtlsClient, DtlsServer, Send, ServerOptions
+from bench.protocols.captures import read_capture
+from bench.protocols.dtls import ClientOptions, DtlsClient, DtlsServer, Send, ServerOptions, opened
 from bench.protocols.pcapng import PcapngWriter
 
 DATA = Path(__file__).parents[1] / "data"
@@ -89,8 +95,8 @@ def test_one_telegram_in_each_form(tmp_path: Path, capsys: pytest.CaptureFixture
     assert (code, content["encoding"], content["readouts"][0]["energy"]) == (0, "json", {"value": "184", "unit": "kWh"})
     file = tmp_path / "saved.txt"
     file.write_text(FORMS[form](SENML, tmp_path), "utf-8")
-    for given in (f"@{file}", str(file)):
-        code, content = as_json(capsys, given)
+    for argument in (f"@{file}", str(file)):
+        code, content = as_json(capsys, argument)
         assert (code, content["encoding"], len(content["readouts"])) == (0, "senml-cbor", 2)
 
 
@@ -159,6 +165,25 @@ def test_a_capture_that_is_cut_off_anywhere_is_read_up_to_there(tmp_path: Path) 
     for length in range(4, len(whole), 7):
         (tmp_path / "cut").write_bytes(whole[:length])
         assert decode([f"@{tmp_path / 'cut'}"], None, True, Console()) in (0, 2)
+
+
+MAGIC = [b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d"]
+BLOCKS = st.builds(lambda kind, body: struct.pack(f"<II{len(body)}sI", kind, 12 + len(body), body, 12 + len(body)),
+                   st.sampled_from([1, 3, 6, 10]), st.binary(max_size=90))
+
+
+@given(st.sampled_from(MAGIC), st.binary(max_size=200), st.lists(BLOCKS, max_size=4))
+def test_whatever_stands_in_a_capture_it_is_read(magic: bytes, head: bytes, blocks: list[bytes]) -> None:
+    reader = opened.Reader({})
+    for _, source, destination, payload in read_capture(magic + head + b"".join(blocks)).datagrams:
+        reader.read(source, destination, payload)
+    reader.read("unit", "server", head)
+
+
+@given(st.one_of(st.text(max_size=60), st.from_regex(r"([0-9a-f]{4,8}:? ([0-9a-f]{2} ){1,16} ?[|>]?.{0,16}\n){1,4}")))
+def test_whatever_is_given_has_an_exit_code(text: str) -> None:
+    with contextlib.suppress(BenchError) if text.startswith("@") else contextlib.nullcontext():
+        assert decode([f"{text} "], None, False, Console(quiet=True)) in (0, 1, 2)
 
 
 @pytest.mark.parametrize("connection_id", [False, True])
