@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 
@@ -45,7 +44,7 @@ def _from_base64(text: str) -> bytes | None:
     packed = "".join(text.split()).replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(packed, validate=True) if len(packed) > 4 else None
-    except binascii.Error:
+    except ValueError:
         return None
 
 
@@ -78,7 +77,7 @@ def _dump(lines: Sequence[tuple[str, str, str]]) -> tuple[str, bytes]:
         for gap in (2, 3):    # between the octets and their ASCII; some leave two in the middle of the octets
             try:
                 return "dump", b"".join(_in_lines(lines, base, gap))
-            except ValueError:
+            except (ValueError, OverflowError):    # the latter of six digits that are no word of od
                 continue
     raise PayloadError(f"the dump at offset {lines[0][0]}: expected as many octets in each line as its offsets say, "
                        "saw others; is a line missing, or broken in two?")

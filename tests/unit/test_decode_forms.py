@@ -137,6 +137,8 @@ def test_a_telegram_in_each_line_and_one_in_lines(capsys: pytest.CaptureFixture[
     ("deadbeef", "4 octets that begin DE AD BE EF and are most likely none"),
     (base64.b64encode(b"%PDF-1.7 of something else").decode(), "are most likely none; as M-Bus (--encoding mbus)"),
     ("4cff", "most likely none"),
+    ("0000¡", "expected hexadecimal digits, base64, a dump"),
+    ("0000000 777777\n0000002\n", "expected as many octets in each line"),
     ("00000000  04 06 4e 61  |..Na|\n00000010  bc 00  |..|\n", "expected as many octets in each line"),
 ])
 def test_what_is_not_sure_is_said_and_not_guessed(capsys: pytest.CaptureFixture[str], given: str, says: str) -> None:
