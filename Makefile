@@ -18,7 +18,7 @@ VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt shift perf clean
+.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -80,11 +80,15 @@ station: setup       ## acceptance twice on one unit, in real time, the twin in 
 	for run in first second; do rm -rf runs/station-$$run; \
 	  $(BIN)/mcm-bench run acceptance --station $$folder/twin.toml --run-dir runs/station-$$run; done
 
-endings: setup       ## a run is ended in every way we know, against a twin in another process
+endings: setup       ## a run is ended in every way we know, against a twin in another process; a unit's life on the line, too
 	$(BIN)/python tests/endings/endings.py
+	$(BIN)/python tests/endings/line.py
 
 takt: setup          ## 200 units on the line: how long they take, and false alarms; with UNITS=1000 VARIANTS=--variants legal ones
 	$(BIN)/python tests/line_lives.py $(UNITS) $(VARIANTS)
+
+judged: setup        ## 200 units of all kinds are judged again from their records, byte for byte
+	$(BIN)/python tests/line_judged.py $(UNITS)
 
 shift: setup         ## twenty units on the line in real time, the twin in another process: three quarters of an hour
 	@folder=$$(mktemp -d); $(BIN)/mcm-bench twin --seed 7 --station-out $$folder/twin.toml > $$folder/twin.log & twin=$$!; \

@@ -42,6 +42,11 @@ Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows 
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
+Over = Annotated[Literal["nfc", "network"], typer.Option(
+    help="How the twin's station commissions units; over the network it has no NFC reader.")]
+Meter = Annotated[Literal["simulator", "real"], typer.Option(
+    help="Whether an instrument stands in for the meter at the twin's station.")]
+Cell = Literal["cmw500", "amarisoft", "attenuator", "live"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -61,7 +66,8 @@ def bench(
 
 @app.command()
 def run(
-    profile: Annotated[str, typer.Argument(help="line, acceptance, regression or certification.")],
+    profile: Annotated[str, typer.Argument(help="line, acceptance, regression, certification, or client for "
+                                           "what any LwM2M client owes.")],
     station: Station = None,
     unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, in any usual spelling.")] = None,
     seed: Seed = 1,
@@ -72,13 +78,17 @@ def run(
     max_device_time: Annotated[str | None, typer.Option(
         help="Leave out tests that take longer on hardware, e.g. '30 min'.")] = None,
     expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
+    failed: Annotated[bool, typer.Option(
+        "--last-failed", help="Only the tests that failed in the newest run of the profile in runs/.")] = False,
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes, on the twin only.")] = 1,
     doctor: Annotated[bool, typer.Option(help="Look at the instruments first; test nothing with sick ones.")] = True,
     lab: Annotated[Literal["run", "file", "test"] | None, typer.Option(
         help="How long the twin's lab lives: run in acceptance, else test. Stations live as long as the run.")] = None,
-    over: Annotated[Literal["nfc", "network"], typer.Option(
-        help="How the twin's station commissions units; over the network it has no NFC reader.")] = "nfc",
+    over: Over = "nfc",
     codec: Codec = None,
+    cell: Annotated[Cell | None, typer.Option(
+        help="The twin's cell instrument; else one that can do what the test needs.")] = None,
+    meter: Meter = "simulator",
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
@@ -91,16 +101,17 @@ def run(
             "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
     profile = _profile(profile)
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
-    from bench.commands.order import Order, default_run_dir
+    from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
 
     order = Order(
         profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
-        expression=expression, max_device_time_s=_duration(max_device_time),
+        expression=expression, files=last_failed(profile) if failed else (),
+        max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, shuffle=shuffle)
     if dry_run:
         from bench.commands.catalogue import what_would_run
 
@@ -166,7 +177,9 @@ def twin(
     defect: Defects = None,
     variant: Variants = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
-    cell: Annotated[Literal["cmw500", "amarisoft", "attenuator"], typer.Option(help="Its cell instrument.")] = "cmw500",
+    cell: Annotated[Cell, typer.Option(help="Its cell instrument.")] = "cmw500",
+    over: Over = "nfc",
+    meter: Meter = "simulator",
     supply: Annotated[Literal["n6705", "ngu", "dmm6500"], typer.Option(
         help="What supplies the unit and measures its current.")] = "n6705",
     log: Annotated[Path | None, typer.Option(help="Write each change of the unit's supply and button here.")] = None,
@@ -176,7 +189,7 @@ def twin(
     from bench.commands import twin as command
 
     command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
-                 log=log, codec=codec)
+                 log=log, codec=codec, over=over, meter=meter)
 
 
 @app.command()

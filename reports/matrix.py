@@ -25,6 +25,8 @@ ORDER = ("fail", "error", "pass", "not run", "no test")
 
 _WORST_FIRST = ("fail", "error", "not run", "pass")
 
+LINE = "suites/line/"
+
 STYLES = {"pass": "green", "incomplete": "yellow", "fail": "bold red", "error": "bold yellow", "skipped": "dim",
           "not run": "yellow", "no test": "dim"}
 
@@ -129,6 +131,28 @@ def station_line(rows: Sequence[TraceRow], station: str) -> str:
     heard = sum(row.verdict == "pass" and row.heard for row in rows)
     return (f"{station} can prove {len(some)} of {len(tested)} tested statements, {whole} of them with all their "
             f"tests; {heard} have passed in a test that heard the unit")
+
+
+@dataclass(frozen=True, slots=True)
+class OnLine:
+    """Ids of the requirements that the line proves at a station, and of those that it ``lacks`` there and proves at a
+    station of another kind."""
+
+    requirements: tuple[str, ...]
+    lacks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.requirements)} statements" + (
+            f"; not at this kind of station: {', '.join(self.lacks)}" if self.lacks else "")
+
+
+def line_of(collected: Mapping[str, Sequence[str]], on_station: Collection[str]) -> OnLine:
+    """What the judges of the line (``suites/line``) among the tests ``collected`` come to, of which a station has the
+    abilities for those ``on_station``."""
+    judges = {test: ids for test, ids in collected.items() if test.startswith(LINE)}
+    all_ids = {name for ids in judges.values() for name in ids}
+    here = {name for test, ids in judges.items() if test in on_station for name in ids}
+    return OnLine(tuple(sorted(here)), tuple(sorted(all_ids - here)))
 
 
 def summary_line(rows: Sequence[TraceRow]) -> str:

@@ -1,7 +1,7 @@
 """Healthy units on the line, one after the other, each in another life and with other legal variants; and units that
 draw too much. Prints how long they took, which judge was wrong about which, and what that says of all units.
 
-    python tests/line_lives.py [UNITS] [--from SEED] [--variants] [--defect NAME]...
+    python tests/line_lives.py [UNITS] [--from SEED] [--variants] [--defect NAME]... [-n JOBS]
 
 ``make takt`` runs it. With defects each unit must fail.
 """
@@ -38,11 +38,12 @@ def main() -> int:
     parser.add_argument("units", type=int, nargs="?", default=200)
     parser.add_argument("--from", dest="first", type=int, default=1)
     parser.add_argument("--variants", action="store_true")
+    parser.add_argument("-n", dest="jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--defect", action="append", default=[])
     asked = parser.parse_args()
     took_s, wrong = [], []
     wanted = "fail" if asked.defect else "pass"
-    with Trials(os.cpu_count() or 1) as trials:
+    with Trials(asked.jobs) as trials:
         judges = [test for test, about in trials.tests.items() if "line" in about.profiles]
         units = (Trial(name=str(seed), tests=judges, seed=seed, profile="line", defects=asked.defect,
                        variants=variants_of(seed) if asked.variants else [])

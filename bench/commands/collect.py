@@ -16,6 +16,7 @@ from bench.record import Stage, TestResult
 from fixtures.plan import PLAN, Plan
 from fixtures.plugin import (
     BY_A_MARK,
+    NOT_HERE,
     PLAN_OF_RUN,
     RESULT,
     declared_device_time,
@@ -183,7 +184,8 @@ def left_out(collector: Collector, profile: str) -> list[LeftOut]:
         if result is None:
             rows.append(LeftOut(test_id, "did not run", requirements))
         elif result.verdict is Verdict.SKIPPED:
-            excused = profile not in STRICT_PROFILES and not result.message.startswith(BY_A_MARK)
+            excused = result.message.startswith(NOT_HERE) or (
+                profile not in STRICT_PROFILES and not result.message.startswith(BY_A_MARK))
             rows.append(LeftOut(test_id, result.message, requirements, excused))
     return rows
 

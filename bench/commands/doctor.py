@@ -47,6 +47,7 @@ from fixtures.cross_checks import (
     check_simulator,
     check_zero,
 )
+from fixtures.words import LINE_MAY_LACK, LINE_NEEDS
 
 LIMITS = Path(__file__).resolve().parents[2] / "suites" / "limits"
 
@@ -122,7 +123,7 @@ def meet(bench: Bench, out: Path, *, reference_load: bool = False) -> tuple[list
         tag.append(bench.station.otc.identify())
         return f"{tag[0].product}, UID {tag[0].uid}, room for {tag[0].ndef_capacity} bytes of NDEF"
 
-    of_tag = {} if reference_load else {"NFC reader, tag": look_at_tag}
+    of_tag = {} if reference_load or bench.station.file.nfc is None else {"NFC reader, tag": look_at_tag}
     with recording() as recorder:
         findings = examine(bench, {**all_checks(bench, reference_load=reference_load), **of_tag}, told.append)
     lines = write(out, bench.station.file, recorder.exchanges, told, map(asdict, findings),
@@ -133,7 +134,7 @@ def meet(bench: Bench, out: Path, *, reference_load: bool = False) -> tuple[list
 def all_checks(bench: Bench, *, reference_load: bool = False) -> dict[str, Check]:
     """The quick checks, those with a unit (or with the reference load in its place), and the servers."""
     return {**quick_checks(bench), **(_with_reference_load(bench) if reference_load else _with_a_unit(bench)),
-            **_servers(bench), "from memory": lambda: _from_memory(bench.station)}
+            **_servers(bench), "line": lambda: _line(bench.station), "from memory": lambda: _from_memory(bench.station)}
 
 
 def quick_look(file: StationFile | None, seed: int = 1, faults: Collection[str] = (),
@@ -388,6 +389,19 @@ def _with_a_unit(bench: Bench) -> dict[str, Check]:
 def _servers(bench: Bench) -> dict[str, Check]:
     uris = bench.backend.uris
     return {"servers": lambda: f"{uris.bootstrap}, {uris.dm}, {uris.mdm}, {uris.files}"}
+
+
+def _line(station: Station) -> str:
+    """What of the line a station of this kind has not got: said here, and not at each unit."""
+    missing = [ability for ability in LINE_NEEDS if ability not in station.abilities]
+    if missing:
+        return (f"no unit can be driven on it without {', '.join(missing)}{_DO}add the instrument, or use "
+                "acceptance, in which each test says what it needs")
+    if station.file.commissioning.over == "network" and station.file.commissioning.delivery is None:
+        return f"no unit can be given back{_DO}write a delivery file, and name it in [commissioning]"
+    lacks = [ability for ability in LINE_MAY_LACK if ability not in station.abilities]
+    return f"without the judges that need {', '.join(lacks)}; mcm-bench trace --station names their requirements" if (
+        lacks) else "all of it"
 
 
 def _from_memory(station: Station) -> str:

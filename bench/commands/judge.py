@@ -19,6 +19,7 @@ from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Limits, Measurement, Verdict, worst
 from fixtures.line.life import LIFE, TIMELINE
+from fixtures.plugin import NOT_HERE
 
 SUITES_LIMITS = PROJECT / "suites" / "limits"
 
@@ -40,7 +41,8 @@ class Judgement:
         if self.fault:
             return Verdict.ERROR
         found = worst(verdict for verdict, _ in self.tests.values())
-        is_whole = not self.left_out and all(verdict is not Verdict.SKIPPED for verdict, _ in self.tests.values())
+        is_whole = not self.left_out and all(verdict is not Verdict.SKIPPED or message.startswith(NOT_HERE)
+                                             for verdict, message in self.tests.values())
         return found if is_whole or found is not Verdict.PASS else Verdict.INCOMPLETE
 
     @property
@@ -92,7 +94,7 @@ def print_judgement(run_dir: Path, limits: Path | None, as_json: bool, console: 
         print(json.dumps(found.to_json(), indent=1))
         return EXIT_CODES[found.verdict]
     for test, (verdict, message) in found.tests.items():
-        if verdict is not Verdict.PASS:
+        if verdict is not Verdict.PASS and not message.startswith(NOT_HERE):
             console.print(Text(f"{verdict:8} {test}\n         {message}"), soft_wrap=True)
     for sentence in filter(None, (found.fault, *found.left_out)):
         console.print(Text(f"run      {sentence}", "magenta"), soft_wrap=True)

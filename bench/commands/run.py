@@ -39,7 +39,7 @@ from bench.twin.lab import DEVEUI
 from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
 from fixtures.bench import KEYS_OF_TWIN
-from fixtures.plugin import STATION
+from fixtures.plugin import NOT_HERE, STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
 from reports import timeline_file
@@ -207,7 +207,13 @@ def _missing_files(order: Order, collector: Collector) -> list[LeftOut]:
         return []
     told = {*collector.plan.files, *(one.what for one in collector.plan.left_out)}
     return [LeftOut(f"suites/{name}", "gave no test" if (SUITES / name).exists() else "is missing")
-            for name in FILES if f"suites/{name}" not in told]
+            for name in FILES if f"suites/{name}".startswith(_suites(order)) and f"suites/{name}" not in told]
+
+
+def _suites(order: Order) -> str:
+    """The folder that has the tests of the profile: to collect all others would cost a unit of the line half a second.
+    """
+    return "suites/line" if order.profile == "line" else "suites"
 
 
 def _missing_evidence(order: Order, collector: Collector) -> list[LeftOut]:
@@ -225,7 +231,7 @@ def _arguments(order: Order) -> list[str]:
                  "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
                  "-p", "no:cacheprovider", "-p", "no:faulthandler",
                  "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
-                 *(str(PROJECT / file) for file in order.files or ["suites"]), "--seed", str(order.seed),
+                 *(str(PROJECT / file) for file in order.files or [_suites(order)]), "--seed", str(order.seed),
                  "--run-dir", str(order.run_dir.resolve()), "--alluredir", str(order.run_dir / "allure-results")]
     if order.test_timeout_s is not None:
         arguments += ["--timeout", str(order.test_timeout_s)]
@@ -249,6 +255,10 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--over", order.over]
     if order.codec is not None:
         arguments += ["--codec", order.codec]
+    if order.cell is not None:
+        arguments += ["--cell", order.cell]
+    if order.meter != "simulator":
+        arguments += ["--meter", order.meter]
     if order.shuffle is not None:
         arguments += ["--shuffle", str(order.shuffle)]
     if order.until_failure:
@@ -291,6 +301,8 @@ def _nothing_chosen(order: Order, collector: Collector) -> BenchError:
 
 
 def _say(console: Console, result: TestResult) -> None:
+    if result.message.startswith(NOT_HERE):    # all of them have been named at the beginning
+        return
     mark, style = _MARKS[result.verdict]
     line = Text.assemble((f" {mark} ", style), result.id.removeprefix("suites/"))
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
@@ -300,7 +312,10 @@ def _say(console: Console, result: TestResult) -> None:
 
 def _say_stage(console: Console, event: Mapping[str, Any]) -> None:
     """What a unit on the line goes through now, and for how long it will at least."""
-    if event["event"] == "stage":
+    if event["event"] == "plan" and event["lacks"]:
+        console.print(Text(f" … without the judges that need {', '.join(event['lacks'])}: not at this kind of station",
+                           "dim"), soft_wrap=True)
+    elif event["event"] == "stage":
         console.print(Text(f" … {event['name']}: {event['physics_s']:g} s; to the end {event['left_s']:.0f} s", "dim"),
                       soft_wrap=True)
     elif event["event"] == "stage ended" and event["verdict"] != Verdict.PASS:

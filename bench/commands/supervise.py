@@ -54,6 +54,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PLACE = re.compile(r'\(most recent call first\):\n  File "(.*?)", line (\d+) in (\w+)')
 
 
+NOBODY_KNOWS = ("the run's process ended before it had said that the unit was restored",)
+"""What is not as delivered, in the record of a run whose process did not live to write its own."""
+
+
 def supervise(order: Order, console: Console, lock: StationLock | None = None) -> int:
     """Run ``order`` in a child process; the exit code of what stands in the record. ``lock``: that of its station file.
 
@@ -234,7 +238,9 @@ class _Run:
             return record
         story, run_dir = self._story, self._order.run_dir
         made = replace(story.record, tests=[*story.record.tests, *story.cut_off()],
-                       fault=story.record.fault or reason, wall_time_s=time.monotonic() - self._began)
+                       fault=story.record.fault or reason, wall_time_s=time.monotonic() - self._began,
+                       not_delivered=story.record.not_delivered or (NOBODY_KNOWS if story.record.tests or story.running
+                                                                    else ()))
         try:
             return replace(made, artifacts=evidence_in(run_dir)).to_json(run_dir)
         except OSError:    # what there is of evidence can't be read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -35,10 +36,11 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
     finally:
         clock.close()
     on_station = {test for test, needs in collected.needs.items() if abilities.issuperset(needs)}
+    on_line = matrix.line_of(collected.collected, on_station)
     rows = matrix.trace(runs, collected.collected, requirements.closed(), on_station=on_station)
     cases = ets_matrix.ets_rows(runs, collected.ets)
     if as_json:
-        print(json.dumps(matrix.to_json(rows) | {"ets": ets_matrix.to_json(cases)}, indent=1))
+        print(json.dumps(matrix.to_json(rows) | {"ets": ets_matrix.to_json(cases), "line": asdict(on_line)}, indent=1))
     else:
         console.print(matrix.table(rows))
         console.print(ets_matrix.table(cases))
@@ -46,6 +48,7 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
         console.print(ets_matrix.summary_line(cases))
         if file is not None:
             console.print(matrix.station_line(rows, file.name))
+            console.print(f"on the line: {on_line}", soft_wrap=True)
     return 0
 
 

@@ -18,12 +18,18 @@ from bench.station_file import BackendTable
 from bench.twin.defects import DEFECTS
 from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
 from bench.twin.variants import VARIANTS
-from fixtures.bench import CellDriverName, station_file_of_twin
+from fixtures.bench import (
+    CellDriverName,
+    CommissioningWay,
+    MeterKind,
+    default_bootstrap_address,
+    station_file_of_twin,
+)
 
 
 def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out: Path | None, console: Console, *,
          cell: CellDriverName = "cmw500", supply: str = "n6705", log: Path | None = None,
-         codec: str | None = None) -> None:
+         codec: str | None = None, over: CommissioningWay = "nfc", meter: MeterKind = "simulator") -> None:
     """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
 
     With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody
@@ -40,12 +46,17 @@ def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out
     with WallClock() as clock:
         lab = Lab.start(clock, seed, changes=changes, supply=supply)
         try:
+            if cell == "live":
+                lab.put_on_the_air()
+            backend = BackendTable.model_validate(_free_ports())
+            if over == "network":
+                lab.route({default_bootstrap_address(): ("127.0.0.1", backend.bootstrap_secure_port)})
             if log is not None:
                 witness = _Log(log, clock)
                 clock.call(lambda: witness.follow(lab))
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
-            backend = BackendTable.model_validate(_free_ports())
-            text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell, codec=codec).dump()
+            text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell, codec=codec,
+                                        over=over, meter=meter).dump()
             console.print(text, markup=False, soft_wrap=True)
             if station_out is not None and keys is not None:
                 _write_keys(keys)

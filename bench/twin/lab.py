@@ -148,6 +148,12 @@ class Lab:
         """Let the network lead what is sent to an advertised address to where the bench's server really is."""
         self.clock.call(lambda: self.cell.routes.update(routes))
 
+    def put_on_the_air(self) -> None:
+        """Let the network be a live one, which no instrument switches on or off."""
+        def switch_on() -> None:
+            self.cell.psm_allowed = self.cell.edrx_allowed = self.cell.power = True
+        self.clock.call(switch_on)
+
     @property
     def addresses(self) -> Addresses:
         cmw500, meter_simulator, supply, *ammeter = self._servers

@@ -15,10 +15,8 @@ from bench.clock import Clock, WarpClock
 from bench.errors import BenchError
 from bench.processes import Mark
 from bench.timeline import Timeline
+from drivers.unit.log_lines import LogLines
 from drivers.unit.tick_socket import HELLO_S, TickListener, TickSocket
-
-LONGEST_LINE = 2000
-"""Octets of a line of its log; a longer one is cut in pieces."""
 
 TERMINATION_S = 3.0
 """Real seconds that a process has to end after a SIGTERM."""
@@ -39,7 +37,7 @@ class UnitProcess:
         self._virtual_time = virtual_time
         self._process: subprocess.Popen[bytes] | None = None
         self._ticks: TickSocket | None = None
-        self._log = b""
+        self._log = LogLines(timeline)
         self._mark = Mark("MCM_BENCH_UNIT")
 
     @property
@@ -106,7 +104,7 @@ class UnitProcess:
         assert process.stdout is not None
         output = process.stdout
         os.set_blocking(output.fileno(), False)
-        self._log = b""
+        self._log = LogLines(self._timeline)
         self._clock.call(lambda: self._clock.loop.add_reader(output, self._read, process, output))
 
     def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
@@ -114,20 +112,12 @@ class UnitProcess:
             octets = os.read(output.fileno(), 65536)
         except BlockingIOError:
             return
-        *lines, self._log = (self._log + octets).split(b"\n")
-        if len(self._log) > LONGEST_LINE or (self._log and not octets):
-            lines, self._log = [*lines, self._log], b""
-        for line in lines:
-            self._note(line)
+        self._log.take(octets)
         if not octets:
+            self._log.end()
             self._clock.loop.remove_reader(output)
             if process is self._process:
                 self._timeline.append("unit", "ended", {"code": _exit_code(process)})
-
-    def _note(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        for begin in range(0, max(len(text), 1), LONGEST_LINE):
-            self._timeline.append("unit", "log", {"text": text[begin:begin + LONGEST_LINE]})
 
     # -- its time
 

@@ -2,15 +2,16 @@
 
 import pytest
 
-from fixtures.words import judges, req
+from fixtures.words import judges, over_nfc, req
 
 pytestmark = judges
 
 STAGES = {
-    "power-up": ("PWR-03",), "delivery": ("OTC-07",), "passive": ("ACT-21",), "settings": ("OTC-01",),
+    "power-up": ("PWR-03",), "delivery": ("PHY-17",), "passive": ("ACT-21",), "settings": ("ACT-12",),
     "activation": ("ACT-03", "BTN-01"), "join": ("ACT-14",), "device management": ("DM-01",),
     "telegrams": ("ACT-06", "PHY-17"), "sleep": ("PWR-04",), "switch-off": ("BTN-04",),
-    "delivered again": ("OTC-01", "OTC-T8-02"), "dark": ("PWR-05",), "dark again": ("PWR-05",)}
+    "activation again": ("ACT-03",),
+    "delivered again": ("OTC-09",), "dark": ("PWR-05",), "dark again": ("PWR-05",)}
 """With the statement that a unit breaks which does not get through; an ammeter without a zero judges no current."""
 
 
@@ -19,8 +20,19 @@ def test_the_unit_went_through(life, stage):
     life.went_through(stage)
 
 
-@req("OTC-01", "OTC-T8-02")
-def test_the_unit_is_as_it_was_delivered(life):
+def check_delivered(life):
     life.went_through("delivered again")
     assert not life.not_delivered, f"not as delivered: {'; '.join(life.not_delivered)}"
-    assert life.settings("delivered again") == life.settings("delivery"), "not the settings of delivery"
+    assert life.settings("delivered again") == life.delivered, "not the settings of delivery"
+
+
+@req("OTC-09")
+def test_the_unit_is_as_it_was_delivered(life):
+    """The last who writes settings wins: over NFC or over device management."""
+    check_delivered(life)
+
+
+@over_nfc
+@req("OTC-01", "OTC-T8-02")
+def test_the_unit_takes_the_settings_of_delivery_back_over_nfc(life):
+    check_delivered(life)

@@ -1,17 +1,17 @@
 """What telegrams say, held against the meter's own registers; manual 7.4."""
 
 import pytest
-from cbor2 import loads
+from cbor2 import dumps, loads
 
-from bench.payload.decode import detect
-from bench.payload.readout import EXTENDED_FIELDS, STANDARD_FIELDS
+from bench.payload.decode import decode, detect
+from bench.payload.readout import EXTENDED_FIELDS, STANDARD_FIELDS, PayloadError
 from fixtures.judging import first_of
 from fixtures.words import judges, req
 from suites.test_telegram import ENCODINGS
 
 pytestmark = judges
 
-BASE_NAME, NAME = -2, 0
+BASE_NAME, NAME, VALUE = -2, 0, 2
 """Labels of SenML in CBOR (RFC 8428)."""
 NAMES = {"M-Bus": "M-Bus", "JSON": "JSON", "SenML/CBOR": "SenML"}
 
@@ -54,6 +54,28 @@ def test_a_version_record_is_called_by_base_name_and_name(life):
     assert named in ([], ["V"]), f"records called {named}"
 
 
+def with_another_record(upload, record):
+    """The pack of SenML with one more record at its end."""
+    assert upload.telegram.encoding == "senml-cbor", f"the first telegram is in {upload.telegram.encoding}"
+    return dumps([*loads(upload.payload), record])
+
+
+@req("PAY-SENML-17")
+@pytest.mark.parametrize("version", [1, 256, 65535])
+def test_a_telegram_of_an_unknown_encoder_version_is_not_read(life, version):
+    telegram = with_another_record(life.upload("SenML"), {NAME: "V", VALUE: version})
+    with pytest.raises(PayloadError):
+        decode(telegram, "senml-cbor")
+
+
+@req("PAY-SENML-18")
+def test_what_is_added_to_a_telegram_under_another_name_is_ignored(life):
+    upload = life.upload("SenML")
+    more = decode(with_another_record(upload, {NAME: "X1", VALUE: 3}), "senml-cbor")
+    assert not more.errors, "; ".join(finding.text for finding in more.errors)
+    assert more.readouts == upload.telegram.readouts, "other readouts with one more record"
+
+
 @req("PAY-SENML-41", "OTC-T11-02")
 def test_a_unit_as_delivered_sends_senml_and_there_are_three_encodings(life):
     assert detect(life.upload("SenML").payload) == "senml-cbor", "the first telegram is not in SenML/CBOR"
@@ -84,6 +106,7 @@ def test_a_readout_can_be_triggered_over_dm(life, measure, name):
 
 @req("NET-37", "NET-36")
 def test_meter_data_arrive_on_the_configured_topic(life):
-    wanted = life.fact("settings", "commissioning")["mqtt_sn_topic"]
-    for name in ("SenML", "JSON", "M-Bus", "extended"):
+    """Over the network the topic is written when the first telegram may have gone already."""
+    wanted = life.fact("settings", "commissioning")["mqtt_sn_topic"] if life.is_over_nfc else "acceptance/heat"
+    for name in ("SenML", "JSON", "M-Bus", "extended")[0 if life.is_over_nfc else 1:]:
         assert life.upload(name).arrival.topic == wanted, f"a telegram on the topic {life.upload(name).arrival.topic!r}"
