@@ -55,7 +55,7 @@ if (location.hash) unfold();
 
 // Two pages are printed, unless everything is asked for. A unit of the line has a sheet of its own.
 const whole = by("print-all");
-whole.hidden = false;
+whole.hidden = document.body.matches(".line");
 whole.addEventListener("click", () => { document.body.classList.add("whole"); window.print(); });
 window.addEventListener("afterprint", () => document.body.classList.remove("whole"));
 window.addEventListener("beforeprint", () => {
