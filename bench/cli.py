@@ -15,15 +15,22 @@ from rich.console import Console
 
 from bench.commands.lock import StationLock
 from bench.environment import refuse_what_bends_verdicts
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
 
 app = typer.Typer(
     name="mcm-bench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Hardware-in-the-loop test bench for the Elvaco CMi6110 NB-IoT module. Without a station file it runs "
          "against its twin, a lab in software.",
-    epilog="Exit codes of a run: 0 pass, 1 the unit fails, 2 the bench is to blame, 3 incomplete: what was tested "
-           "passed, and something was left out.")
+    epilog="""Exit codes:
+
+0  pass
+
+1  the unit fails; of decode: a finding of severity error
+
+2  the bench is to blame, or was asked for what there is not
+
+3  incomplete: what was tested passed, something was left out""")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
@@ -62,7 +69,7 @@ def run(
     profile: Annotated[str, typer.Argument(help="line, acceptance, regression, certification, or client for "
                                            "what any LwM2M client owes.")],
     station: Station = None,
-    unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, 16 hexadecimal digits.")] = None,
+    unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, in any usual spelling.")] = None,
     seed: Seed = 1,
     defect: Defects = None,
     variant: Variants = None,
@@ -84,6 +91,7 @@ def run(
     meter: Meter = "simulator",
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
     refuse_what_bends_verdicts()
@@ -91,19 +99,40 @@ def run(
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
             "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
-    lock = StationLock(station, f"run {profile}") if station is not None else None
+    profile = _profile(profile)
+    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
 
     order = Order(
-        profile=_profile(profile), run_dir=run_dir or default_run_dir(profile), station=station,
+        profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, shuffle=shuffle)
+    if dry_run:
+        from bench.commands.catalogue import what_would_run
+
+        raise typer.Exit(what_would_run(order, Console()))
     raise typer.Exit(supervise(order, terminal(), lock))
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="profiles, tests, defects, variants, faults, words, "
+                                        "instruments or abilities.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Only what has all of them.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only tests of this profile.")] = None,
+    requirement: Annotated[str | None, typer.Option(
+        metavar="ID", help="Only what names this requirement; LED-* for all of a kind.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what there is to choose from, or to write with."""
+    from bench.commands import catalogue as command
+
+    command.show(what, words or (), _profile(profile) if profile else None, requirement, as_json, Console())
 
 
 @app.command()
@@ -125,17 +154,21 @@ def judge(
 
 @app.command()
 def decode(
-    telegram: Annotated[str, typer.Argument(help="Hexadecimal digits, or @FILE: digits, octets, optical.")],
+    telegrams: Annotated[list[str], typer.Argument(
+        metavar="TELEGRAM...", help="Digits as anybody writes them, base64, @FILE, or - for the standard input: "
+        "digits, octets, optical, a dump of hexdump, od, xxd or Wireshark, a capture (pcap, pcapng).")],
     encoding: Annotated[str | None, typer.Option(help="mbus, json, senml-cbor, optical; else found out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Decode a telegram, an MQTT-SN frame, a meter's wired answer or an optical readout.
+    """Decode telegrams, MQTT-SN frames, a meter's wired answers or optical readouts.
+
+    Of a capture each datagram; DTLS is opened where the file has the session keys.
 
     Exit codes: 0, 1 with findings of severity error, 2 not decodable.
     """
     from bench.commands import decode as command
 
-    raise typer.Exit(command.decode(telegram, encoding, as_json, Console()))
+    raise typer.Exit(command.decode(telegrams, encoding, as_json, Console()))
 
 
 @app.command()
@@ -271,19 +304,25 @@ def trace(
     raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
 
 
+_PROFILES = ("line", "acceptance", "regression", "certification", "client")
+"""As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
+
+
 def _profile(name: str) -> str:
-    if name not in ("line", "acceptance", "regression", "certification", "client"):
-        raise typer.BadParameter(f"{name!r} is no profile; choose line, acceptance, regression, "
-                                 "certification or client")
+    if name not in _PROFILES:
+        raise typer.BadParameter(str(unknown("profile", name, _PROFILES, "choose one of them")))
     return name
 
 
 def _deveui(text: str | None) -> str | None:
     if text is None:
         return None
-    if len(text) != 16 or any(letter not in "0123456789abcdefABCDEF" for letter in text):
-        raise typer.BadParameter("a DevEUI has 16 hexadecimal digits")
-    return text.upper()
+    from bench.station_file import deveui_of
+
+    try:
+        return deveui_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _duration(text: str | None) -> float | None:

@@ -8,7 +8,8 @@ a report must be able to trust that a failed unit is a bad unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from functools import partial
 
 
@@ -41,6 +42,32 @@ switch the instrument on and check the address.
     def __reduce__(self) -> tuple[Callable[[str], BenchError], tuple[str]]:
         """It may be raised in one process and told by another."""
         return partial(type(self), expected=self.expected, seen=self.seen, do=self.do), (self.subject,)
+
+
+_LISTED = 12
+"""So many names are read at a glance."""
+
+
+def near(name: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """Those of ``names`` that ``name`` may be a misspelling, or a part, of; the best first."""
+    by_lower = {one.lower(): one for one in names}
+    parts = [one for one in by_lower if len(name) > 2 and name.lower() in one]
+    found = dict.fromkeys([*get_close_matches(name.lower(), by_lower, most, 0.7), *sorted(parts, key=len)])
+    return [by_lower[one] for one in found][:most]
+
+
+def did_you_mean(name: str, names: Iterable[str], else_: str) -> str:
+    """What to do about ``name``, which is none of ``names``: ``write a or b if that is meant, or`` what else helps."""
+    found = near(name, names)
+    return f"write {' or '.join(found)} if that is meant, or {else_}" if found else else_
+
+
+def unknown(subject: str, name: str, names: Iterable[str], do: str) -> BenchError:
+    """The error for a ``name`` that is none of ``names``. They are listed where they are few; ``do`` says where to look
+    for the others."""
+    names = sorted(names)
+    listed = ", ".join(names) if len(names) <= _LISTED else f"the {len(names)} there are"
+    return BenchError(subject, expected=f"one of {listed}", seen=repr(name), do=did_you_mean(name, names, do))
 
 
 class UnitUnknown(BenchError):  # noqa: N818 - what is wrong is that it is not known

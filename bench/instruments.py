@@ -23,14 +23,13 @@ import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
 from bench.clock import Clock
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.timeline import Timeline
 from drivers.assumption import Assumption
 
@@ -71,10 +70,7 @@ class Driver:
 def find(kind: str, name: str) -> Driver:
     """The driver ``name`` for the table ``kind``. Raises ``BenchError`` that lists what there is."""
     if name not in _offered():
-        near = get_close_matches(name, names(kind), 1)
-        meant = f"write {near[0]} if that is meant, or " if near else ""
-        raise BenchError(f"driver of the table [{kind}]", expected=f"one of {', '.join(names(kind))}", seen=repr(name),
-                         do=f"{meant}install the package that offers it")
+        raise unknown(f"driver of the table [{kind}]", name, names(kind), "install the package that offers it")
     driver = _load(name)
     if driver.kind != kind:
         raise BenchError(f"driver of the table [{kind}]", expected=f"one of {', '.join(names(kind))}",

@@ -54,16 +54,26 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bench import instruments
 from bench.clock import Clock
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.manual import settings
 from bench.protocols.udp import refuse_public
 from bench.timeline import Timeline
@@ -306,6 +316,23 @@ class CommissioningTable(_Table):
     delivery: Annotated[Path, Field(strict=False)] | None = None
 
 
+def deveui_of(text: str) -> str:
+    """A DevEUI in 16 upper-case digits, from any usual spelling: ``94-19-3a-04-01-02-03-04``, ``0x94193a04 01020304``.
+    Raises ValueError."""
+    digits = re.sub(r"[\s:.-]", "", text).upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{16}", digits):
+        raise ValueError(f"a DevEUI has 16 hexadecimal digits, saw {text!r}; the unit's label has it")
+    return digits
+
+
+def _usual(text: object) -> object:
+    """What is no DevEUI is left for the pattern to refuse."""
+    try:
+        return deveui_of(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
+
+
 class UnitTable(_Table):
     """The unit. A CMi6110 in its fixture has a ``deveui``. Any other LwM2M client has the name of its ``endpoint``, a
     device ``profile`` (a file: ``bench/manual/device.py``), and a ``driver`` that says how it is brought to life:
@@ -322,7 +349,7 @@ class UnitTable(_Table):
     ``bench/manual/settings.toml``: it is delivered with them in the place of the printed defaults."""
 
     driver: Literal["fixture", "process", "external"] = "fixture"
-    deveui: str = Field(default="", pattern=r"^([0-9A-F]{16})?$")
+    deveui: Annotated[str, BeforeValidator(_usual)] = Field(default="", pattern=r"^([0-9A-F]{16})?$")
     endpoint: str = Field(default="", max_length=255)
     profile: Annotated[Path, Field(strict=False)] | None = None
     command: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -419,7 +446,7 @@ class StationFile(_Table):
         try:
             file = cls.model_validate(content)
         except ValidationError as error:
-            raise _explain(subject, error) from None
+            raise _explain(subject, error, path, content) from None
         except (RecursionError, OverflowError, ValueError) as error:    # what pydantic itself can't hold
             raise BenchError(subject, expected="values of a station", seen=type(error).__name__,
                              do="look for numbers and tables that are far too large") from None
@@ -525,33 +552,70 @@ def _shown(value: object) -> str:
 _SHOWN = 60
 
 
-def _explain(subject: str, error: ValidationError) -> BenchError:
-    """The first thing that is wrong, as one sentence, and after it the names of whatever else is."""
-    first, *others = error.errors()
-    explained = _explain_one(subject, first)
-    also = list(dict.fromkeys(".".join(map(str, one["loc"])) for one in others))
-    if not also:
-        return explained
-    more = ", ".join(also[:_ALSO]) + (f" and {len(also) - _ALSO} more" if len(also) > _ALSO else "")
-    return BenchError(explained.subject, expected=explained.expected, seen=explained.seen,
-                      do=f"{explained.do.rstrip('.')}; also wrong: {more}")
+def _explain(subject: str, error: ValidationError, path: Path, content: dict[str, Any]) -> BenchError:
+    """All that is wrong, each with its line in the file: the first as one sentence, and a line for each other."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    first, *others = [_explain_one(_where(lines, one["loc"]), one, content) for one in _once(error.errors())]
+    also = [str(one).removesuffix(".") for one in others[:_ALSO]]
+    if len(others) > _ALSO:
+        also.append(f"and {len(others) - _ALSO} more")
+    return BenchError(f"{subject}, {first.subject}", expected=first.expected, seen=first.seen,
+                      do=".\n".join([first.do.rstrip("."), *also]))
 
 
 _ALSO = 5
 
 
-def _explain_one(subject: str, first: ErrorDetails) -> BenchError:
-    key = ".".join(str(part) for part in first["loc"])
+def _once(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """One for each place: of a value that may be this or that pydantic tells both."""
+    return list({one["loc"]: one for one in reversed(errors)}.values())[::-1]
+
+
+def _where(lines: Sequence[str], place: tuple[int | str, ...]) -> str:
+    """``line 7, key panel.port``; a key that is not there is looked for in its table, and one of the file has no line.
+    """
+    key = ".".join(map(str, place))
+    names = [part for part in place if isinstance(part, str)]
+    for count in range(len(names), 0, -1):
+        table = ""
+        for number, line in enumerate(lines, start=1):
+            header = re.match(r"\s*\[\[?([^\]]+)\]", line)
+            table = header[1].strip() if header else table
+            name = re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line)
+            if ".".join(names[:count]) in (table if header else "", f"{table}.{name[1]}".lstrip(".") if name else ""):
+                return f"line {number}, key {key}"
+    return f"key {key}"
+
+
+def _keys_at(place: tuple[int | str, ...], content: dict[str, Any]) -> list[str]:
+    """The keys that the table around ``place`` may have."""
+    model: Any = StationFile
+    table: Any = content
+    for part in place[:-1]:
+        field = model.model_fields.get(part)
+        kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        table = table.get(part) if isinstance(table, dict) else None
+        if model is None:
+            return []
+    keys = list(model.model_fields)
+    if issubclass(model, InstrumentTable) and isinstance(table, dict):
+        keys += instruments.find(model.kind, table["driver"]).options.model_fields
+    return keys
+
+
+def _explain_one(subject: str, first: ErrorDetails, content: dict[str, Any]) -> BenchError:
     match first["type"]:
         case "extra_forbidden":
-            return BenchError(f"{subject}, key {key}", expected="a key that station files have", seen="an unknown one",
-                              do="correct the spelling or remove it")
+            return BenchError(subject, expected="a key that station files have", seen="an unknown one",
+                              do=did_you_mean(str(first["loc"][-1]), _keys_at(first["loc"], content),
+                                              "correct the spelling or remove it"))
         case "told":
-            return BenchError(f"{subject}, key {key}", **first["ctx"])
+            return BenchError(subject, **first["ctx"])
         case "missing":
-            return BenchError(f"{subject}, key {key}", expected="a value", seen="nothing", do="add it")
+            return BenchError(subject, expected="a value", seen="nothing", do="add it")
         case "everywhere":
-            return BenchError(f"{subject}, key {key}.listen", expected=first["msg"].removeprefix("Input should be "),
+            return BenchError(f"{subject}.listen", expected=first["msg"].removeprefix("Input should be "),
                               seen=_shown(first["input"].get("listen", "") if isinstance(first["input"], dict) else ""),
                               do="correct the value")
         case "model_type":
@@ -564,4 +628,4 @@ def _explain_one(subject: str, first: ErrorDetails) -> BenchError:
             expected = f"text like {first['ctx']['pattern']}"
         case _:
             expected = first["msg"].removeprefix("Input should be ")
-    return BenchError(f"{subject}, key {key}", expected=expected, seen=_shown(first["input"]), do="correct the value")
+    return BenchError(subject, expected=expected, seen=_shown(first["input"]), do="correct the value")

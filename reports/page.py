@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -22,6 +22,7 @@ from markupsafe import Markup
 from bench.analysis.jls import read_jls
 from bench.errors import BenchError
 from bench.evidence import number_of
+from bench.manifest import LeftOut
 from bench.manual.requirements import Requirement, closed
 from reports.current_picture import Mark, current_picture
 from reports.ets_matrix import ets_rows
@@ -33,8 +34,15 @@ from reports.takt_picture import takt_picture
 from reports.text import VERDICTS, WORDS, duration, limits, name_of_test, quantity
 from reports.views import Views
 
+BAD = ("fail", "error")
+"""The verdicts of tests that come first."""
+
 PICTURES = 12
 """At most this many tests that did not pass get their own timeline picture; the file stays small."""
+
+LONG, LARGE = 60, 200
+"""Of more tests than the first, what passed is folded away; of more than the second, the page leaves out what of passed
+tests stands in the record: steps, and of its evidence: pictures, names of files."""
 
 CURRENTS = 20
 """At most this many captures of the supply current are drawn, of tests that did not pass first; all are files."""
@@ -89,19 +97,23 @@ def write_page(run: Run, requirements: Sequence[Requirement], views: Views | Non
     files = _files(run)
     in_profile = [row for row in rows if run.profile in row.requirement.profile]
     not_covered = _not_covered(in_profile)
+    unpictured = {test.id for test in run.tests if test.verdict not in BAD} if len(run.tests) > LARGE else set()
+    beyond = [row for row in run.measurements if row.verdict != "pass"]
     template = _environment().from_string(_source("page.html.j2"))
     page = template.render(
         run=run, numbers=numbers, counts={verdict: run.count(verdict) for verdict in VERDICTS},
         css=Markup(_source("page.css")), script=Markup(script), policy=_policy(script), started=_started(run.started),
         takt=Markup(takt_picture(run.stages)) if run.stages else None,
         why=_why(run, numbers, requirements), closest=_closest(run), run_picture=Markup(views.whole.svg),
-        pictured=MOST_TESTS, pictures=_pictures(run), currents=_currents(run, files),
-        arrivals={test_id: Markup(drawn.svg) for test_id, drawn in views.arrivals.items()},
-        measurements=_by_prefix(run.measurements), suites=_by_suite(run),
+        pictured=MOST_TESTS, pictures=_pictures(run), currents=_currents(run, files, unpictured),
+        arrivals={test_id: Markup(drawn.svg) for test_id, drawn in views.arrivals.items() if test_id not in unpictured},
+        within=_by_prefix([row for row in run.measurements if row.verdict == "pass"]), beyond=_by_prefix(beyond),
+        beyond_count=len(beyond), suites=_by_suite(run), is_long=len(run.tests) > LONG, is_large=len(run.tests) > LARGE,
+        not_passed=[test for test in run.tests if test.verdict in BAD], left_out=_by_reason(run),
         areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
         ets=[row for row in ets_rows([run], {}) if row.tests],
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
-        files=files, evidence=_by_test(files),
+        files=files, evidence=_by_test(files), listed=_listed(run, files),
     )
     path = run.directory / "report.html"
     path.write_bytes(page.encode("utf-8", "replace"))  # a device may send half a surrogate pair
@@ -151,7 +163,7 @@ def _why(run: Run, numbers: dict[str, int], requirements: Sequence[Requirement])
         measurements=[row for row in run.measurements_of(test.id) if row.verdict != "pass"][:4],
         statements=[row for row in requirements if row.id in test.requirements],
         others=[(numbers[other.id], other) for other in run.tests
-                if other.verdict in ("fail", "error") and other.id != test.id])
+                if other.verdict in BAD and other.id != test.id])
 
 
 def _closest(run: Run) -> list[Measurement]:
@@ -162,16 +174,18 @@ def _closest(run: Run) -> list[Measurement]:
 
 
 def _pictures(run: Run) -> dict[str, Markup]:
-    chosen = [test.id for test in run.tests if test.verdict in ("fail", "error") and test.id in run.timeline]
+    chosen = [test.id for test in run.tests if test.verdict in BAD and test.id in run.timeline]
     deciding = run.first(run.verdict)
     chosen.sort(key=lambda test_id: deciding is None or test_id != deciding.id)
     return {test_id: Markup(test_picture(run.timeline[test_id]).inline_svg()) for test_id in chosen[:PICTURES]}
 
 
-def _currents(run: Run, files: Sequence[_File]) -> dict[str, list[Markup]]:
-    """The current pictures of each test that captured some. A capture that can't be read is in the list of files."""
+def _currents(run: Run, files: Sequence[_File], without: Collection[str]) -> dict[str, list[Markup]]:
+    """The current pictures of each test that captured some, ``without`` those. A capture that can't be read is in the
+    list of files."""
+    numbers = {test.number for test in run.tests if test.id in without}
     passed = {test.number for test in run.tests if test.verdict == "pass"}
-    captures = [file for file in files if file.path.endswith(".jls") and file.href]
+    captures = [file for file in files if file.path.endswith(".jls") and file.href and file.test not in numbers]
     captures.sort(key=lambda file: file.test in passed)
     found: dict[str, list[Markup]] = {}
     for file in captures[:CURRENTS]:
@@ -206,10 +220,27 @@ def _by_prefix(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
 
 
 def _by_suite(run: Run) -> dict[str, list[Test]]:
+    """The tests that passed, or were skipped, by their files."""
     groups: dict[str, list[Test]] = {}
     for test in run.tests:
-        groups.setdefault(test.suite, []).append(test)
+        if test.verdict not in BAD:
+            groups.setdefault(test.suite, []).append(test)
     return groups
+
+
+def _by_reason(run: Run) -> dict[tuple[str, bool], list[LeftOut]]:
+    """What was left out, by why and whether that is excused."""
+    groups: dict[tuple[str, bool], list[LeftOut]] = {}
+    for one in run.left_out:
+        groups.setdefault((one.reason, one.excused), []).append(one)
+    return groups
+
+
+def _listed(run: Run, files: Sequence[_File]) -> Sequence[_File]:
+    if len(run.tests) <= LARGE:
+        return files
+    passed = {test.number for test in run.tests if test.verdict not in BAD}
+    return [file for file in files if file.test not in passed]
 
 
 def _requirement_rows(run: Run, requirements: Sequence[Requirement]) -> list[_Row]:

@@ -27,7 +27,7 @@ GUTTER = 104.0
 LETTER = 0.78
 """Mean width of a letter in pixels for a font of one point; used to know whether a label has room."""
 
-MOST_TESTS = 120
+MOST_TESTS = 60
 """More of them in one picture nobody would look at."""
 
 LOG = "unit's log"

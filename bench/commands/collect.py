@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from fixtures.plugin import (
     ets_ids,
     is_suite_test,
     needs_of,
+    profiles_of,
     requirement_ids,
 )
 from fixtures.words import STRICT_PROFILES
@@ -33,9 +34,9 @@ class Collector:
     ``on_event`` is told what happens on the line.
 
     ``results`` by test id; ``order`` the number of each test in the order of collection, from 1; ``collected`` the
-    requirement ids, ETS cases, declared device time and needs of each collected test; ``fault`` why the run could not
-    go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by itself, and
-    ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
+    requirement ids, ETS cases, declared device time, needs and profiles of each collected test; ``fault`` why the run
+    could not go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by
+    itself, and ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
     ``plan``: what was to run, once that is known; ``evidence``: the names of the files that each test left;
     ``scrubbed``: those in which a key had to be overwritten;
     ``firmware``: the versions of the unit's firmware that tests have seen.
@@ -50,6 +51,7 @@ class Collector:
         self.ets: dict[str, tuple[str, ...]] = {}
         self.device_times: dict[str, float] = {}
         self.needs: dict[str, tuple[str, ...]] = {}
+        self.profiles: dict[str, tuple[str, ...]] = {}
         self.plan: Plan | None = None
         self.evidence: dict[str, list[str]] = {}
         self.scrubbed: list[str] = []
@@ -78,6 +80,7 @@ class Collector:
                 self.ets[item.nodeid] = ets_ids(item)
                 self.device_times[item.nodeid] = declared_device_time(item)
                 self.needs[item.nodeid] = needs_of(item)
+                self.profiles[item.nodeid] = profiles_of(item)
             self._limits[item.nodeid] = _time_limit(item)
         self.plan = session.config.stash[PLAN_OF_RUN]
 
@@ -124,6 +127,15 @@ class Collector:
 
     def pytest_bench_left_unit(self, not_delivered: list[str]) -> None:
         self.not_delivered += not_delivered
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_cmdline_main(self) -> Generator[None, object, object]:
+        """Keep pytest's own reason why it runs nothing, such as an expression that it can't read."""
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            self.fault = self.fault or str(error).strip().replace("\n", " ")
+            return pytest.ExitCode.USAGE_ERROR
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.fault = self.fault or f"the run was {str(excinfo.value) or 'interrupted'}"

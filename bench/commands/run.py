@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import tempfile
 import time
 import traceback
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 from rich.console import Console
 from rich.text import Text
 
@@ -21,7 +25,7 @@ from bench.commands.doctor import quick_look
 from bench.commands.order import Order, evidence_in, prepare
 from bench.commands.progress import Progress
 from bench.commands.time_limit import TimeLimit
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.interruption import end_in_order, uninterrupted
 from bench.keys import Keys
 from bench.manifest import PROJECT, LeftOut, begin, fingerprints
@@ -79,12 +83,13 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         VARIANTS.find(order.variants)
         if order.codec is not None:
             load_codec(order.codec)
+        _check_expression(order.expression)
         record.fault = _doctor(order, record) if order.doctor else ""
         if not record.fault:
             code = pytest.main(_arguments(order), plugins=[collector, TimeLimit(), *_read_before(order)])
             record.labs, record.power_cycles = collector.labs, collector.power_cycles
             record.not_delivered, record.stages = collector.not_delivered, collector.stages
-            record.fault = collector.fault or _fault_of(code, collector)
+            record.fault = collector.fault or _fault_of(code, collector, order)
     except BenchError as error:
         record.fault = collector.fault or str(error)
     except KeyboardInterrupt as error:    # in the look at the instruments; pytest keeps those in a test to itself
@@ -99,6 +104,21 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         progress.record(record)
         _write(record, order, console)
     return record
+
+
+def would_run(order: Order) -> Collector:
+    """Let pytest find the tests of ``order`` and run none. Raises ``BenchError`` when there are none, or it can't."""
+    _check_expression(order.expression)
+    collector = Collector()
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        asked = replace(order, run_dir=Path(folder), jobs=1)
+        code = pytest.main([*_arguments(asked), "--collect-only"], plugins=[collector, *_read_before(order)])
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise _nothing_chosen(order, collector)
+    if code != pytest.ExitCode.OK:
+        raise BenchError("suites", expected="to be collected", seen=collector.fault or f"exit code {int(code)}",
+                         do="correct what is said there")
+    return collector
 
 
 class _Read:
@@ -250,12 +270,34 @@ def _arguments(order: Order) -> list[str]:
     return arguments
 
 
-def _fault_of(code: int, collector: Collector) -> str:
+def _fault_of(code: int, collector: Collector, order: Order) -> str:
     if code == pytest.ExitCode.NO_TESTS_COLLECTED or (code == pytest.ExitCode.OK and not collector.results):
-        return "no test was chosen: nothing has been tested; widen the profile or the expression"
+        return str(_nothing_chosen(order, collector))
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         return "pytest could not run the suites; run pytest by hand to see why"
     return ""
+
+
+def _check_expression(expression: str) -> None:
+    """Raises ``BenchError`` with pytest's own reason. Under xdist its workers would find out, and tell nobody."""
+    try:
+        Expression.compile(expression or "all")
+    except SyntaxError as error:
+        raise BenchError(f"-k {expression}", expected="words of tests' names, joined by and, or, not",
+                         seen=f"at column {error.offset}: {error.msg}",
+                         do="put it in quotes, such as -k 'led and not button'") from None
+
+
+def _nothing_chosen(order: Order, collector: Collector) -> BenchError:
+    tests = [one.what for one in collector.plan.left_out if "::" in one.what] if collector.plan else []
+    words = [word for word in re.findall(r"\w+", order.expression) if word not in ("and", "or", "not")]
+    names = {re.split(r"::|\[", test)[1] for test in tests}
+    parts = names | {part for name in names for part in name.split("_") if len(part) > 2}
+    else_ = "widen the profile or the expression"
+    unknown = next((word for word in words if not any(word.lower() in test.lower() for test in tests)), None)
+    return BenchError("tests of " + " and ".join(order.chosen_by), expected="one at least",
+                      seen="none: nothing has been tested",
+                      do=did_you_mean(unknown, parts, else_) if unknown else else_)
 
 
 def _say(console: Console, result: TestResult) -> None:
@@ -295,7 +337,9 @@ def _write(record: Record, order: Order, console: Console) -> None:
             allure = run_dir / "allure-results"
             allure_report.write_side_files(kept, allure)
             kept = Run.load(run_dir, kept.timeline)    # now with all evidence
-            console.print(summary(kept, write_page(kept, list(requirements.load().values()), views)))
+            page = write_page(kept, list(requirements.load().values()), views)
+            if kept.tests:
+                console.print(summary(kept, page))
             if not record.fault:
                 allure_report.check_counts(kept, allure)
         else:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from bench.abilities import ABILITIES
 from bench.clock import WallClock
 from bench.commands.collect import Collector
-from bench.commands.run import SUITES
-from bench.errors import BenchError
-from bench.manifest import PROJECT
+from bench.commands.order import Order
+from bench.commands.run import would_run
 from bench.manual import requirements
 from bench.station import Station
 from bench.station_file import StationFile
@@ -62,16 +58,7 @@ def collect() -> dict[str, tuple[str, ...]]:
 
 
 def _collect() -> Collector:
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    collector = Collector()
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = pytest.main(["-o", "addopts=", "-p", "fixtures.plugin", "-p", "no:terminal", "-p", "no:cacheprovider",
-                            "-p", "pytest_timeout", "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
-                            "--collect-only", str(SUITES)], plugins=[collector])
-    if code != pytest.ExitCode.OK:
-        raise BenchError("suites", expected="to be collected", seen=collector.fault or f"exit code {int(code)}",
-                         do="run pytest --collect-only suites to see why")
-    return collector
+    return would_run(Order("all", Path(os.devnull)))
 
 
 def _newest() -> list[Path]:

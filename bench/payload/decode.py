@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import get_args
 
 from bench.payload.json_telegram import decode_json
-from bench.payload.mbus import decode_mbus
+from bench.payload.mbus import decode_mbus, field_of
 from bench.payload.readout import Encoding, PayloadError, Telegram, quoted
 from bench.payload.senml import decode_senml
 
@@ -29,6 +31,14 @@ def decode(data: bytes, encoding: str | None = None) -> Telegram:
     if decoder is None:
         raise PayloadError(f"unknown encoding {quoted(encoding)}, choose {', '.join(get_args(Encoding))}")
     return decoder(bytes(data))
+
+
+def is_likely(telegram: Telegram) -> bool:
+    """Whether at least half of an M-Bus telegram is what a heat meter says: the octets of anything may be records.
+    Other encodings can be told from their first octets."""
+    known = sum(len(one.raw) for readout in telegram.readouts for one in readout.records
+                if field_of(one) is not None and isinstance(one.value, Decimal | datetime))
+    return telegram.encoding != "mbus" or not telegram.readouts or 2 * known >= len(telegram.raw)
 
 
 def detect(data: bytes) -> Encoding:

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from bench import installed
-from bench.errors import BenchError
+from bench.errors import unknown
 from bench.twin.lab import Change, Lab
 
 C = TypeVar("C", bound=Change)
@@ -34,10 +34,8 @@ class Catalogue(dict[str, C]):
         offered = installed.offered(self.group) if self.group else set()
         for name in sorted(set(names) & offered - self.keys()):
             installed.load(self.group, name, then=lambda added: added)
-        unknown = sorted(set(names) - self.keys())
-        if unknown:
-            raise BenchError(f"{self.kind} {unknown[0]}", expected="one of " + ", ".join(sorted({*self, *offered})),
-                             seen="that name", do="choose a name from the list")
+        for name in sorted(set(names) - self.keys()):
+            raise unknown(f"{self.kind} {name}", name, {*self, *offered}, f"choose from mcm-bench list {self.kind}s")
         return [self[name] for name in names]
 
 

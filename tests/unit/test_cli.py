@@ -46,9 +46,11 @@ def assert_is_bench_fault(outcome: Outcome, sentence: str) -> None:
 
 @pytest.mark.parametrize(("old", "new", "said"), [
     ('name = "bench 1"', 'name = "bench 1"\nslots = 4',
-     "key slots: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
-    ("dm_port = 0", 'dm_port = "0"', "key backend.dm_port: expected a valid integer, saw '0'; correct the value; "
-     "also wrong: backend.mdm_port."),
+     "line 3, key slots: expected a key that station files have, saw an unknown one; correct the spelling or remove "
+     "it."),
+    ("dm_port = 0", 'dm_port = "0"',
+     "line 8, key backend.dm_port: expected a valid integer, saw '0'; correct the value.\n"
+     "line 8, key backend.mdm_port: expected a valid integer, saw '0'; correct the value."),
 ], ids=["unknown key", "wrong type"])
 def test_a_station_file_that_is_not_right_is_a_fault_of_the_bench(tmp_path: Path, old: str, new: str,
                                                                   said: str) -> None:
@@ -138,7 +140,8 @@ def test_a_run_directory_that_another_run_has_begun_with_is_refused(tmp_path: Pa
 def test_a_run_that_chose_no_test_has_tested_nothing(tmp_path: Path) -> None:
     assert_is_bench_fault(
         mcm_bench_run(tmp_path / "run", "-k", "no_test_is_called_so"),
-        "no test was chosen: nothing has been tested; widen the profile or the expression")
+        "tests of profile acceptance and -k no_test_is_called_so: expected one at least, saw none: nothing has been "
+        "tested; widen the profile or the expression.")
 
 
 @pytest.mark.parametrize("kind", ["defect", "variant"])

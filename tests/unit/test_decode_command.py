@@ -71,7 +71,7 @@ def test_what_is_no_hexadecimal_is_a_fault_in_one_sentence() -> None:
     done = command("not hexadecimal")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "hexadecimal digits or @FILE" in done.stderr
+    assert "expected hexadecimal digits, base64, a dump or @FILE" in done.stderr
 
 
 # -- what it makes of each kind of input
@@ -198,7 +198,7 @@ def test_octets_in_a_file_are_taken_as_they_are(tmp_path: Path, capsys: pytest.C
 
 def test_an_encoding_can_be_forced_and_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert decode("0406 4E61BC00", "json", False, Console()) == 2
-    with pytest.raises(BenchError, match="mbus, json, senml-cbor, optical"):
+    with pytest.raises(BenchError, match="one of json, mbus, optical, senml-cbor"):
         decode("0406 4E61BC00", "xml", False, Console())
 
 

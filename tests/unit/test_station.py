@@ -92,12 +92,14 @@ def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("old", "new", "sentence"), [
     ('name = "bench 1"', 'nmae = "bench 1"\nname = "b"',
-     "key nmae: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
+     "key nmae: expected a key that station files have, saw an unknown one; write name if that is meant, "
+     "or correct the spelling or remove it."),
     ("channel = 2", "chanel = 2",
      "key supply.chanel: expected a key that station files have, saw an unknown one; "
-     "correct the spelling or remove it."),
+     "write channel if that is meant, or correct the spelling or remove it."),
     ("[backend]", "[back_end]",
-     "key back_end: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
+     "key back_end: expected a key that station files have, saw an unknown one; write backend if that is meant, or "
+     "correct the spelling or remove it."),
     ("[unit]", f'[unit]\npak = "{PAK_HEX}"',
      "key unit.pak: expected a key that station files have, saw an unknown one; correct the spelling or remove it."),
     ("[unit]", "[unit]\nordered = { readout_interval = 4 }",
@@ -122,8 +124,8 @@ def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
      "key backend.allow_public: expected an array, saw '198.51.100.7'; correct the value."),
     ('driver = "edge-box"', 'driver = "toaster"',
      "key panel.driver: expected one of edge-box, saw 'toaster'; install the package that offers it."),
-    ('deveui = "94193A0401020304"', 'deveui = "94193a0401020304"',
-     "key unit.deveui: expected text like ^[0-9A-F]{16}$, saw '94193a0401020304'; correct the value."),
+    ('deveui = "94193A0401020304"', 'deveui = "94193a040102030"',
+     "key unit.deveui: expected text like ^([0-9A-F]{16})?$, saw '94193a040102030'; correct the value."),
     *(('listen = "10.45.0.1"', f'listen = "{wrong}"',
        f"key backend.listen: expected an IP address of this machine, saw '{wrong}'; correct the value.")
       for wrong in ("", "*", "bench.lab", "localhost", "10.45.0.1/24", "10.45.0.1:5683", "224.0.0.1", "ff02::1",
@@ -149,8 +151,6 @@ def test_the_key_file_is_beside_the_station_file(tmp_path: Path) -> None:
         ('listen = "10.45.0.1"', 'advertise = "bench.lab"', "backend.advertise", "a host name"))),
     ("channel = 2", f"channel = '{'9' * 300}'", f"key supply.channel: expected a valid integer, saw '{'9' * 59}...; "
      "correct the value."),
-    ('name = "bench 1"\n', "simulated = 1\nslots = 2\n", "key name: expected a value, saw nothing; add it; also wrong: "
-     "simulated, slots."),
     ('[unit]\ndeveui = "94193A0401020304"\nkeys = "keys.toml"', "", "key unit: expected a value, saw nothing; add it."),
     ('[cell]\ndriver = "cmw500"\naddress = "TCPIP::10.45.0.20::5025::SOCKET"', "[[cell]]",
      "key cell: expected a table, saw an array; correct the value."),
@@ -162,7 +162,7 @@ def test_a_wrong_key_is_one_sentence(tmp_path: Path, old: str, new: str, sentenc
     path = write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(BenchError) as caught:
         StationFile.load(path)
-    assert str(caught.value) == f"station file {path}, {sentence}"
+    assert re.sub(r" line \d+,", "", str(caught.value), count=1) == f"station file {path}, {sentence}"
 
 
 @pytest.mark.parametrize(("content", "expected"), [
@@ -178,7 +178,36 @@ def test_a_file_that_is_no_station_file_is_one_sentence(tmp_path: Path, content:
         StationFile.load(path)
     assert str(caught.value).startswith(f"station file {path}")
     assert caught.value.expected == expected
-    assert "\n" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 3, "a fault is a line"
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
+    text = GOOD.replace("channel = 2", "chanel = 2").replace('port = "/dev/ttyACM0"', "").replace(
+        'listen = "10.45.0.1"', "dm_port = 70000\nlistn = 1")
+    path = write(tmp_path, text)
+    with pytest.raises(BenchError) as caught:
+        StationFile.load(path)
+    told = str(caught.value).splitlines()
+    lines = text.splitlines()
+    assert [lines[int(re.search(r"line (\d+)", one)[1]) - 1] for one in told] == [    # type: ignore[index]
+        "chanel = 2", "[panel]", "dm_port = 70000", "listn = 1"]
+    assert told[0].startswith(f"station file {path}, line ")
+    assert "write channel if that is meant, or correct the spelling or remove it." in told[0]
+    assert "write listen" in told[3]
+
+
+def test_no_more_faults_are_told_than_a_reader_takes_in(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "".join(f"odd_{number} = 1\n" for number in range(20)))
+    with pytest.raises(BenchError, match=r"and 14 more\.$") as caught:
+        StationFile.load(path)
+    assert len(str(caught.value).splitlines()) == 7
+
+
+@pytest.mark.parametrize("spelling", ["94193a0401020304", "94:19:3A:04:01:02:03:04", "94-19-3a-04-01-02-03-04",
+                                      "0x94193A0401020304", "94193a04 01020304", "9419.3a04.0102.0304"])
+def test_a_deveui_may_be_spelt_in_any_usual_way(tmp_path: Path, spelling: str) -> None:
+    path = write(tmp_path, GOOD.replace("94193A0401020304", spelling))
+    assert StationFile.load(path).unit.deveui == "94193A0401020304"
 
 
 def test_a_pipe_or_a_device_is_no_station_file_and_nobody_waits_for_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ master secret), RFC 5746 (renegotiation info), RFC 9146 (connection id).
 ``events``               what they tell their owner
 ``pipe``                 an association between a datagram pipe and CoAP or MQTT-SN, in an asyncio loop
 ``describe``             what a datagram holds, in words
+``opened``               what passes in sessions of a capture whose keys are known
 ``faults``               dropped, delayed, doubled, corrupted datagrams and bent messages
 ``records``, ``replay``, ``ciphers``, ``keys``, ``handshake``, ``reassembly``, ``alerts``, ``suites``   the protocol
 """

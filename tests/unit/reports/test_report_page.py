@@ -255,3 +255,39 @@ def test_of_very_many_tests_those_that_did_not_pass_are_in_the_picture(make_run:
     assert f"Timeline of {MOST_TESTS} tests" in drawn
     assert f"✕ {failed}<" in drawn
     assert f"of 225 tests the {MOST_TESTS} that did not pass or came first" in words(read(page(directory)))
+
+
+def test_a_thousand_tests_are_one_small_page_with_those_that_did_not_pass_first(make_run: MakeRun) -> None:
+    directory = make_run("fail")
+    path = directory / "record.json"
+    record = json.loads(path.read_text())
+    passed = [test for test in record["tests"] if test["verdict"] == "pass"]
+    for number in range(len(record["tests"]) + 1, 1001):
+        test = passed[number % len(passed)]
+        like = {**test, "id": f"{test['id']}_{number}_as_long_as_the_names_of_tests_are_in_these_suites",
+                "number": number}
+        record["tests"].append(like)
+        for ending in ("pcapng", "vcd"):
+            file = evidence_file(directory, number, like["id"], ending)
+            file.touch()
+            record["artifacts"].append({"path": f"evidence/{file.name}", "sha256": "0" * 64})
+    path.write_text(json.dumps(record))
+    written = page(directory)
+    content, reader = written.read_text(encoding="utf-8"), read(written)
+    assert written.stat().st_size < 2_000_000
+    assert reader.faults == []
+    assert {address[1:] for address in reader.addresses if address.startswith("#")} <= set(reader.ids)
+    verdicts = re.findall(r'<article class="test (\w+)"', content)
+    assert len(verdicts) == 1000
+    assert set(verdicts[:verdicts.index("pass")]) == {"fail"} == set(verdicts) - {"pass", "skipped"}
+    first_passed = content.index('<article class="test pass"')
+    assert content.rindex('<details class="suite"', 0, first_passed) > content.index('<article class="test fail"')
+    assert '<details class="suite" data-file="suites/test_led.py" open>' not in content
+    assert "of passed tests are linked there" in words(reader)
+
+
+def test_tests_can_be_searched_by_file_and_verdict(make_run: MakeRun) -> None:
+    content = page(make_run("fail")).read_text(encoding="utf-8")
+    box = content[content.index('id="test-filter"'):content.index('id="test-list"')]
+    assert "<option>suites/test_led.py</option>" in box
+    assert re.findall(r'data-verdict="(\w+)"', box) == ["pass", "fail", "skipped"]
