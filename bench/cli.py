@@ -72,6 +72,9 @@ def run(
     over: Annotated[Literal["nfc", "network"], typer.Option(
         help="How the twin's station commissions units; over the network it has no NFC reader.")] = "nfc",
     codec: Codec = None,
+    host_build: Annotated[str | None, typer.Option(
+        metavar="COMMAND", help="A process that is the unit in the twin's lab, such as a host build of the firmware: "
+                                "docs/host-build.md says what it is told.")] = None,
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
 ) -> None:
@@ -81,6 +84,9 @@ def run(
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
             "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
+    if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
+        raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
+                                 "--codec change and the line reads over NFC; without them and --station")
     lock = StationLock(station, f"run {profile}") if station is not None else None
     from bench.commands.order import Order, default_run_dir
     from bench.commands.supervise import supervise
@@ -91,7 +97,7 @@ def run(
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
         expression=expression, max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, host_build=host_build, shuffle=shuffle)
     raise typer.Exit(supervise(order, terminal(), lock))
 
 

@@ -232,6 +232,10 @@ class Clock(ABC):
         """An exception nobody caught in the loop is the bench's fault; the next wait raises it."""
         error = context.get("exception")
         _LOG.debug("nobody caught an exception in the background loop", exc_info=error)
+        if isinstance(error, BenchError):    # a sentence already
+            self._loop_error = self._loop_error or error
+            self.nudge()
+            return
         seen = "".join(traceback.format_exception(error)).strip() if error else str(context.get("message"))
         if self._loop_error is None:
             self._loop_error = BenchError("background loop", expected="no uncaught exception", seen=seen,
@@ -509,8 +513,7 @@ class WarpClock(Clock):
                                     seen="no timer, no I/O and no time-out", do="give the wait a time-out"))
                 continue
             self._now_us += max(1, round(step * 1e6))
-            return []
-
+            return self._with_time_passed(self._asked_companions(select))    # who is told anything now knows the time
 
     def _with_time_passed(self, events: list[Any]) -> list[Any]:
         """What another process has sent comes later than what it answers, and one after the other: each has its step of

@@ -337,6 +337,11 @@ class UnitTable(_Table):
         """Whether what the manual says of the CMi6110 is true of it."""
         return self.profile is None
 
+    @property
+    def is_hosted(self) -> bool:
+        """Whether it is a host build of the CMi6110's firmware (docs/host-build.md)."""
+        return self.driver == "process" and self.is_cmi6110
+
     @model_validator(mode="after")
     def _is_whole(self) -> UnitTable:
         if not self.name or (self.deveui and self.endpoint):
@@ -441,7 +446,7 @@ class StationFile(_Table):
     def _can_commission(self) -> StationFile:
         if self.unit.driver == "fixture" and self.commissioning.over == "nfc" and self.nfc is None:
             raise ValueError('a table [nfc], or commissioning.over = "network"')
-        if self.unit.virtual_time and (self.instruments or self.meter != MeterTable()):
+        if self.unit.virtual_time and not self.unit.is_hosted and (self.instruments or self.meter != MeterTable()):
             raise ValueError("unit.virtual_time without instruments: they live in real time")
         return self
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +41,9 @@ class UnitProcess:
         self._ticks: TickSocket | None = None
         self._log = b""
         self._mark = Mark("MCM_BENCH_UNIT")
+        self.ended = ""
+        """How it ended without being told to; empty while it has not."""
+        self.on_end: Callable[[int | None], None] = lambda code: None
 
     @property
     def subject(self) -> str:
@@ -54,6 +57,7 @@ class UnitProcess:
         """Start it; what may be left of it is ended first. Raises ``BenchError``, and ``UnitError`` never: whether the
         unit does what it should its servers will see."""
         self.end()
+        self.ended = ""
         listener = TickListener() if self._virtual_time else None
         try:
             known = {**words, "tick": listener.address if listener is not None else ""}
@@ -122,7 +126,10 @@ class UnitProcess:
         if not octets:
             self._clock.loop.remove_reader(output)
             if process is self._process:
-                self._timeline.append("unit", "ended", {"code": _exit_code(process)})
+                code = _exit_code(process)
+                self._timeline.append("unit", "ended", {"code": code})
+                self.ended = f"it ended with {_told(code)}{self._last_words}"
+                self.on_end(code)
 
     def _note(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
@@ -140,10 +147,18 @@ class UnitProcess:
                 self._clock.join(self._ticks)
                 return
         seen = f"nothing for {HELLO_S:g} s" if self.is_running else "that it ended"
-        last = self._timeline.select("unit", "log")[-1:]
-        raise BenchError(self.subject, expected="to connect to its tick socket",
-                         seen=seen + "".join(f" after {one.data['text']!r}" for one in last),
+        raise BenchError(self.subject, expected="to connect to its tick socket", seen=seen + self._last_words,
                          do="see docs/foreign-units.md, or set unit.virtual_time = false")
+
+
+    @property
+    def _last_words(self) -> str:
+        return "".join(f" after {one.data['text']!r}" for one in self._timeline.select("unit", "log")[-1:])
+
+
+def _told(code: int | None) -> str:
+    """Of an exit code."""
+    return "its output closed" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _filled(part: str, words: Mapping[str, str]) -> str:
