@@ -32,8 +32,9 @@ class Order:
     ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
     test nothing with sick ones. ``until_failure``: leave out what comes after the first failure. ``lab``: how long the
     twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc, network), ``codec``: its
-    settings codec, ``host_build``: the command of a process that is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds)
-    is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
+    settings codec, ``host_build``: the command of a process that is the unit in it. ``shuffle``: the seed of another
+    order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit for every test, whatever it
+    says of itself; ``patience_s`` are real seconds, too.
     """
 
     profile: str

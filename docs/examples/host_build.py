@@ -16,6 +16,7 @@ import os
 import random
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,12 +26,13 @@ from urllib.parse import urlsplit
 
 from lwm2m_device import TickLoop
 
-from bench.clock import Clock
+from bench.clock import Clock, WallClock
 from bench.twin.cmi6110.identity import Identity
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.objects import build_objects
 from bench.twin.cmi6110.readouts import RETRY_S, Readouts
 from bench.twin.cmi6110.unit import CMi6110
+from bench.twin.defects import DEFECTS
 from bench.twin.meter.uh50 import ENERGY_UNITS, UH50, Registers
 from bench.twin.parts import Parts
 from bench.twin.radio.cell import Cell
@@ -68,7 +70,7 @@ class Lines(asyncio.Protocol):
     """A TCP wire of the bench; the bench's end of it is this process's end."""
 
     def __init__(self, ending: bytes) -> None:
-        self.hear = lambda line: None
+        self.hear: Callable[[str], None] = lambda line: None
         self._ending = ending
         self._heard = b""
 
@@ -202,7 +204,7 @@ class WiredMeter(UH50):
             self._telegram.append(line)
 
     def _take(self, text: str) -> None:
-        found = {code: value for code, value in re.findall(r"([0-9F][0-9.*]*)\(([^)]*)\)", text)}
+        found: dict[str, str] = dict(re.findall(r"([0-9F][0-9.*]*)\(([^)]*)\)", text))
 
         def number(code: str) -> Decimal:
             return Decimal(found[code].partition("*")[0])
@@ -244,8 +246,9 @@ class Build:
         self._cell, self._meter = Cell(clock), WiredMeter(clock)
         seed = int(arguments.endpoint, 16)
         random.seed(seed)
-        self._unit = CMi6110(Parts([WiredModem, WiredReadouts]), clock, random.Random(seed), random.Random(seed),
-                             self._cell, self._meter, Identity(arguments.endpoint), bytes(16))
+        faults = [part for defect in DEFECTS.find(arguments.defect) for part in defect.parts]
+        self._unit = CMi6110(Parts([WiredModem, WiredReadouts, *faults]), clock, random.Random(seed),
+                             random.Random(seed), self._cell, self._meter, Identity(arguments.endpoint), bytes(16))
         keys = tomllib.loads(Path(arguments.keys).read_text("ascii"))[arguments.endpoint]
         servers, settings = self._unit.servers, self._unit.settings
         servers.bootstrap_key, servers.dm_key, servers.mdm_key = (
@@ -288,10 +291,12 @@ class Build:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("--board", "--meter", "--tick", "--bootstrap", "--endpoint", "--keys"):
+    for name in ("--board", "--meter", "--bootstrap", "--endpoint", "--keys"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--tick", help="without it the unit lives in real time")
+    parser.add_argument("--defect", action="append", default=[], help="one of the twin's")
     arguments = parser.parse_args()
-    clock = TickClock(arguments.tick)
+    clock = TickClock(arguments.tick) if arguments.tick else WallClock()
     asyncio.set_event_loop(clock.loop)
     clock.loop.create_task(Build(clock, arguments).connect(arguments.board, arguments.meter))
     clock.loop.run_forever()

@@ -148,7 +148,8 @@ class UnitProcess:
                 return
         seen = f"nothing for {HELLO_S:g} s" if self.is_running else "that it ended"
         raise BenchError(self.subject, expected="to connect to its tick socket", seen=seen + self._last_words,
-                         do="see docs/foreign-units.md, or set unit.virtual_time = false")
+                         do="see docs/foreign-units.md; without {tick} in its command and unit.virtual_time = true it "
+                         "lives in real time")
 
 
     @property
