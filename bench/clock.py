@@ -525,15 +525,16 @@ class WarpClock(Clock):
 
     def _asked_companions(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
         """Ask each companion until all have answered and nothing else has happened meanwhile; what did."""
-        for companion in self.companions:
+        asked = list(self.companions)
+        for companion in asked:
             companion.ask(self._now_us)
         deadline = time.monotonic() + COMPANION_S
-        while not all(companion.is_answered for companion in self.companions):
+        while not all(companion.is_answered for companion in asked):
             left_s = deadline - time.monotonic()
             events = select(left_s) if left_s > 0 else []
             if events or left_s <= 0:
                 return events
-        return select(0) if self.companions else []
+        return select(0) if asked else []    # one that has gone may have left something to do
 
 
 class _WarpSelector(selectors.DefaultSelector):

@@ -41,8 +41,8 @@ class UnitProcess:
         self._ticks: TickSocket | None = None
         self._log = b""
         self._mark = Mark("MCM_BENCH_UNIT")
-        self.ended = ""
-        """How it ended without being told to; empty while it has not."""
+        self.crash = ""
+        """How it ended by itself, if it did and not with exit code 0."""
         self.on_end: Callable[[int | None], None] = lambda code: None
 
     @property
@@ -57,7 +57,7 @@ class UnitProcess:
         """Start it; what may be left of it is ended first. Raises ``BenchError``, and ``UnitError`` never: whether the
         unit does what it should its servers will see."""
         self.end()
-        self.ended = ""
+        self.crash = ""
         listener = TickListener() if self._virtual_time else None
         try:
             known = {**words, "tick": listener.address if listener is not None else ""}
@@ -113,11 +113,12 @@ class UnitProcess:
         self._log = b""
         self._clock.call(lambda: self._clock.loop.add_reader(output, self._read, process, output))
 
-    def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> bool:
+        """What it has said since the last time; whether there may be more."""
         try:
             octets = os.read(output.fileno(), 65536)
         except BlockingIOError:
-            return
+            return False
         *lines, self._log = (self._log + octets).split(b"\n")
         if len(self._log) > LONGEST_LINE or (self._log and not octets):
             lines, self._log = [*lines, self._log], b""
@@ -128,8 +129,9 @@ class UnitProcess:
             if process is self._process:
                 code = _exit_code(process)
                 self._timeline.append("unit", "ended", {"code": code})
-                self.ended = f"it ended with {_told(code)}{self._last_words}"
+                self.crash = f"that it ended with {_told(code)}{self._last_words}" if code != 0 else ""
                 self.on_end(code)
+        return bool(octets)
 
     def _note(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
@@ -144,13 +146,29 @@ class UnitProcess:
             self._ticks = listener.accept(self._clock.epoch)
             if self._ticks is not None:
                 assert isinstance(self._clock, WarpClock)
+                self._ticks.on_gone = self._is_ending
                 self._clock.join(self._ticks)
                 return
+        self._clock.call(self._hear_out)
         seen = f"nothing for {HELLO_S:g} s" if self.is_running else "that it ended"
         raise BenchError(self.subject, expected="to connect to its tick socket", seen=seen + self._last_words,
                          do="see docs/foreign-units.md; without {tick} in its command and unit.virtual_time = true it "
                          "lives in real time")
 
+
+    def _is_ending(self) -> None:
+        """It has let go of its tick socket: time does not pass until it has ended."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(TERMINATION_S)
+            self._clock.loop.call_soon_threadsafe(self._hear_out)    # not inside the loop's look at its wires
+
+    def _hear_out(self) -> None:
+        process = self._process
+        if process is not None and process.stdout is not None:
+            while self._read(process, process.stdout):
+                continue
 
     @property
     def _last_words(self) -> str:
