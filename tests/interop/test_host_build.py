@@ -119,7 +119,9 @@ import os, socket, sys
 import serial
 board, meter, tick, state = sys.argv[1:]
 ticks = socket.create_connection(tick.split(":"))
-lines = socket.create_connection(board.split(":")).makefile("rwb", buffering=0)
+wire = socket.create_connection(board.split(":"))
+wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+lines = wire.makefile("rwb", buffering=0)
 print(*[lines.readline().decode().strip() for _ in range(2)], flush=True)
 told = serial.serial_for_url("socket://" + meter, timeout=20)
 told.write(b"/#!\\r\\n")
@@ -137,7 +139,7 @@ for line in ticks.makefile("r"):
     if shines_until is None:
         lines.write(b"green 1\\n")
         shines_until = int(now) + 2_000_000
-    elif int(now) == shines_until:
+    elif int(now) >= shines_until:
         lines.write(b"green 0\\n")
     after = shines_until if int(now) < shines_until else "never"
     ticks.sendall(f"next {after} {question}\\n".encode())
