@@ -54,7 +54,8 @@ def bench(
 
 @app.command()
 def run(
-    profile: Annotated[str, typer.Argument(help="line, acceptance, regression or certification.")],
+    profile: Annotated[str, typer.Argument(help="line, acceptance, regression, certification, or client for "
+                                           "what any LwM2M client owes.")],
     station: Station = None,
     unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, 16 hexadecimal digits.")] = None,
     seed: Seed = 1,
@@ -65,6 +66,8 @@ def run(
     max_device_time: Annotated[str | None, typer.Option(
         help="Leave out tests that take longer on hardware, e.g. '30 min'.")] = None,
     expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
+    failed: Annotated[bool, typer.Option(
+        "--last-failed", help="Only the tests that failed in the newest run of the profile in runs/.")] = False,
     jobs: Annotated[int, typer.Option("-n", min=1, help="Processes, on the twin only.")] = 1,
     doctor: Annotated[bool, typer.Option(help="Look at the instruments first; test nothing with sick ones.")] = True,
     lab: Annotated[Literal["run", "file", "test"] | None, typer.Option(
@@ -88,14 +91,15 @@ def run(
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
                                  "--codec change and the line reads over NFC; without them and --station")
     lock = StationLock(station, f"run {profile}") if station is not None else None
-    from bench.commands.order import Order, default_run_dir
+    from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
 
     order = Order(
         profile=_profile(profile), run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
-        expression=expression, max_device_time_s=_duration(max_device_time),
+        expression=expression, files=last_failed(profile) if failed else (),
+        max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab=lab, over=over, codec=codec, host_build=host_build, shuffle=shuffle)
     raise typer.Exit(supervise(order, terminal(), lock))

@@ -24,6 +24,7 @@ from drivers.radio import Cell
 from drivers.serial_port import check_port
 from drivers.supply import MEASURES_CHARGE, MeasuringSupply, OutputWatchdog
 from drivers.supply.in_series import InSeries, NoAmmeter
+from drivers.unit.serial_log import SerialLog
 from drivers.unit.unit_process import UnitProcess
 
 WATCHDOG_S = 30
@@ -63,7 +64,7 @@ class Station:
     def _check_ports(self) -> None:
         """Serial ports are known to be such before the first instrument is opened: with a wrong one nothing is sent."""
         file = self.file
-        heads = {"meter.optical": file.meter.optical, "meter.mbus": file.meter.mbus}
+        heads = {"meter.optical": file.meter.optical, "meter.mbus": file.meter.mbus, "unit.log": file.unit.log}
         ports = {key: (port, True) for key, port in heads.items() if port is not None}
         for table in file.instruments:
             ports |= {f"{table.kind}.{key}": port for key, port in table.ports.items()}
@@ -168,6 +169,15 @@ class Station:
         return UnitProcess(unit.command, self._clock, self._timeline, virtual_time=unit.virtual_time)
 
     @cached_property
+    def unit_log(self) -> SerialLog:
+        """The port at which the unit tells what it does."""
+        unit = self.file.unit
+        if unit.log is None:
+            raise BenchError(f"station {self.file.name}", expected="unit.log", seen="nothing",
+                             do="add the port of the unit's log to the station file")
+        return SerialLog(unit.log, unit.log_baudrate, self._timeline)
+
+    @cached_property
     def otc(self) -> Otc:
         reader, table = self.file.table("nfc"), self.file.nfc
         assert table is not None
@@ -261,9 +271,9 @@ class Station:
         """Raise ``BenchError`` when an instrument that speaks by itself has gone: nothing more will come from it. Asks
         no instrument, so it may be called in the loop's thread.
         """
-        box = self.__dict__.get("box")
-        if box is not None:
-            box.raise_if_gone()
+        for instrument in (self.__dict__.get("box"), self.__dict__.get("unit_log")):
+            if instrument is not None:
+                instrument.raise_if_gone()
         if self._dark is not None:
             raise self._dark
 
@@ -295,7 +305,8 @@ class Station:
             except Exception as error:
                 problems.append(_problem(name, error))
         self.__dict__.pop("panel", None)
-        for name in ("box", "supply", "source", "otc", "optical", "mbus", "meter_simulator", "cell", "process"):
+        for name in ("box", "supply", "source", "otc", "optical", "mbus", "meter_simulator", "cell", "process",
+                     "unit_log"):
             instrument = self.__dict__.pop(name, None)
             if instrument is not None:
                 try:

@@ -315,6 +315,9 @@ class UnitTable(_Table):
                   {dm}, {mdm} and {files} stand for the URIs of the servers, {endpoint} for the name, {keys} for the key
                   file. With ``virtual_time`` it lives in virtual time by the socket {tick} (docs/foreign-units.md).
 
+    ``log``: the serial port at which the unit tells what it does, at ``log_baudrate``; a process prints it.
+    ``log_faults``: regular expressions; a line of the log that one of them fits fails the test in which it came.
+
     ``ordered``: the settings that were ordered with a CMi6110 (manual 5.3.5), by their keys in
     ``bench/manual/settings.toml``: it is delivered with them in the place of the printed defaults."""
 
@@ -324,6 +327,9 @@ class UnitTable(_Table):
     profile: Annotated[Path, Field(strict=False)] | None = None
     command: Annotated[tuple[str, ...], Field(strict=False)] = ()
     virtual_time: bool = False
+    log: str | None = None
+    log_baudrate: int = Field(default=115200, gt=0)
+    log_faults: Annotated[tuple[str, ...], Field(strict=False)] = ()
     keys: Annotated[Path, Field(strict=False)] | None = None
     ordered: dict[str, int | str] = {}
 
@@ -342,6 +348,16 @@ class UnitTable(_Table):
         """Whether it is a host build of the CMi6110's firmware (docs/host-build.md)."""
         return self.driver == "process" and self.is_cmi6110
 
+    @field_validator("log_faults")
+    @classmethod
+    def _are_expressions(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"regular expressions; {pattern!r}: {error}") from None
+        return patterns
+
     @model_validator(mode="after")
     def _is_whole(self) -> UnitTable:
         if not self.name or (self.deveui and self.endpoint):
@@ -350,8 +366,8 @@ class UnitTable(_Table):
             raise ValueError('deveui, or driver = "process" or "external" for a unit that is in no fixture')
         if (self.driver == "process") != bool(self.command):
             raise ValueError('command with driver = "process", and only with it')
-        if self.virtual_time and self.driver != "process":
-            raise ValueError('virtual_time with driver = "process" only')
+        if self.virtual_time and (self.driver != "process" or self.log):
+            raise ValueError('virtual_time with driver = "process" only, and a log that it prints')
         return self
 
     @field_validator("ordered")

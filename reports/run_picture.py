@@ -30,10 +30,12 @@ LETTER = 0.78
 MOST_TESTS = 120
 """More of them in one picture nobody would look at."""
 
-LANES = ("supply", "button", "green LED", "red LED", "cell", "bootstrap", "DM", "gateway", "NFC", "meter")
-_HEIGHTS = {"supply": 58, "bootstrap": 44, "DM": 44, "gateway": 56, "NFC": 44, "meter": 44}
+LOG = "unit's log"
+"""A lane of those runs only whose unit tells what it does."""
+LANES = ("supply", "button", "green LED", "red LED", "cell", "bootstrap", "DM", "gateway", "NFC", "meter", LOG)
+_HEIGHTS = {"supply": 58, "bootstrap": 44, "DM": 44, "gateway": 56, "NFC": 44, "meter": 44, LOG: 44}
 _LANE_OF_SOURCE = {"bootstrap": "bootstrap", "dm": "DM", "mdm": "gateway", "gateway": "gateway",
-                   "nfc": "NFC", "meter": "meter", "cell": "cell", "supply": "supply"}
+                   "nfc": "NFC", "meter": "meter", "cell": "cell", "supply": "supply", "unit": LOG}
 _CELL_HEIGHT = {"off": 0.08, "psm": 0.22, "on": 0.3, "idle": 0.45, "attached": 0.7, "connected": 1.0}
 _CURRENT_DECADES = (-6.0, 0.0)
 _VERDICT_MARK = {"pass": ("✓", GREEN), "fail": ("✕", RED), "error": ("!", ORANGE), "skipped": ("–", MUTED)}
@@ -45,7 +47,8 @@ def run_picture(run: Run) -> Picture:
     chosen = sorted(observed[:MOST_TESTS], key=lambda test: test.number)
     parts = [(test, Silences.find(_moments(run.timeline[test.id]))) for test in chosen]
     rows = _rows([_weight(silences) for _, silences in parts])
-    lanes = _Lanes.stack((name, 30 if name == "supply" else 17) for name in LANES)
+    has_log = any(seen.source == "unit" for test in chosen for seen in run.timeline[test.id])
+    lanes = _Lanes.stack((name, 30 if name == "supply" else 17) for name in LANES if has_log or name != LOG)
     row_height = 40 + lanes.height + 24
     sheet = Sheet(WIDTH, max(1, len(rows)) * row_height + 32)
     for index, row in enumerate(rows):
@@ -60,7 +63,7 @@ def run_picture(run: Run) -> Picture:
     if not rows:
         sheet.text(GUTTER, 24, "no observations", MUTED, 11)
     _legend(sheet, sheet.height - 18)
-    return sheet.finish(f"Timeline of {len(parts)} tests on {len(LANES)} lanes")
+    return sheet.finish(f"Timeline of {len(parts)} tests on {len(lanes.spans)} lanes")
 
 
 def test_picture(observations: Sequence[Observation]) -> Picture:
@@ -299,9 +302,9 @@ def _traffic(sheet: Sheet, seen: Sequence[Observation], axis: TimeAxis, box: tup
     ticks: dict[str, list[float]] = {"in": [], "out": [], "": []}
     texts: list[tuple[float, str]] = []
     for one in seen:
-        if one.kind == "message":
+        if one.kind in ("message", "log"):
             texts.append((one.time, str(one.data.get("text", ""))))
-        else:
+        if one.kind != "message":
             direction = one.data.get("direction")
             ticks[direction if one.kind == "datagram" and direction in ("in", "out") else ""].append(one.time)
             if one.kind in ("read", "write", "mute", "optical", "mbus"):

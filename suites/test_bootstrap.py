@@ -348,6 +348,34 @@ def test_contents_that_do_not_fit_together_do_not_cut_the_unit_off(unit, bench, 
     dm.wait_for_registration(10 * minutes, after=sequence.started_at)
 
 
+@req("ACT-13", "ACT-14", "LWM2M-1.1.1")
+@ets("int-9")
+@device_time("30 min")
+@of_any_client
+def test_an_account_without_notification_storing_is_taken_or_refused_as_a_whole(unit, bench, dm, bootstrap):
+    """OMA makes 1/x/6 mandatory, the manual does not list it: what is refused is not used, and with it it is taken."""
+    unit.make_impatient()
+    lifetime = dm.registration.lifetime_s
+    bootstrap.give(dm_stores_notifications=None, dm_lifetime_s=lifetime + 1000)
+    before = bootstrap_again(bench, dm, bootstrap)
+    sequence = bootstrap.wait_for_request(5 * minutes, after=before)
+    bench.expect(lambda: sequence.outcome is not BootstrapOutcome.RUNNING or None, 10 * minutes, "the end of it")
+    if sequence.outcome is FINISHED:
+        registration = dm.wait_for_registration(10 * minutes, after=before)
+        assert registration.lifetime_s == lifetime + 1000, f"taken, and registered for {registration.lifetime_s} s"
+    else:
+        step, code = last_of(codes(sequence), "a step of the bootstrap")
+        dm.expect_refusal(code or "", ("4.06", "4.00"), f"{step} of an account without 1/x/6")
+        bench.clock.sleep(3 * minutes)
+        used = [one for one in dm.history(before) if one.registration.lifetime_s == lifetime + 1000]
+        assert not used, "an account that was refused is in use"
+    bootstrap.give_usual()
+    whole = bootstrap_again(bench, dm, bootstrap) if sequence.outcome is FINISHED else bench.clock.time()
+    sound = bootstrap.wait_for(FINISHED, 2 * hours, after=whole)
+    registration = dm.wait_for_registration(10 * minutes, after=sound.started_at)
+    assert registration.lifetime_s == lifetime, f"registered for {registration.lifetime_s} s"
+
+
 @req("ACT-13")
 @ets("int-9")
 @device_time("10 min")

@@ -70,9 +70,11 @@ def attempts_at(bench, servers, since, quiet):
 def test_failed_joins_are_repeated_with_the_default_pauses(unit, radio, bench, dm):
     activated = activate_refused(unit, SHORT_SEARCH | {"restart_backoff": DEFAULT_RESTARTS})
     found = after_searches(9, bench, radio, activated, timeout=8 * days)
-    # The first range begins at 0: two searches so close show as one.
-    hidden = [0.0] if found[0].end - found[0].begin > ONE_SEARCH or found[1].begin - found[0].end > 5 * minutes else []
-    wrong = outside(hidden + pauses_of(found), DEFAULT_RESTARTS, TOLERANCE)
+    # The first range begins at 0: two searches so close show as one. A first pause of about 5 min may be of either.
+    may_hide = found[0].end - found[0].begin > ONE_SEARCH or found[1].begin - found[0].end > 5 * minutes
+    seen = pauses_of(found)
+    wrong = min((outside(pauses, DEFAULT_RESTARTS, TOLERANCE) for pauses in [seen, [0.0, *seen]][:1 + may_hide]),
+                key=len)
     assert not wrong, "; ".join(wrong)
     unit.write_settings({"apn_mode": "Auto"})
     dm.wait_for_registration(1600 * minutes + 10 * minutes, after=activated)

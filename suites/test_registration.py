@@ -1,5 +1,6 @@
 """Life of a registration at the DM server: register, keep alive, notify, expire; manual 6.2, OMA LwM2M 5.3 to 5.5."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -213,6 +214,27 @@ def test_in_queue_mode_a_request_waits_for_the_unit_to_wake(joined_unit, bench, 
     assert bench.clock.time() >= woken[0], "an answer before the unit was awake"
 
 
+@req("DM-09", "LWM2M-1.1.8")
+@ets("int-108", "int-109")
+@device_time("15 min")
+@of_any_client
+def test_queue_mode_outlives_an_update_of_the_registration(joined_unit, bench, dm, bootstrap):
+    """From LwM2M 1.1 on an update has no word of queue mode; one of 1.0 that names the binding says it again."""
+    registration = live_with(bench, dm, bootstrap, dm_binding="UQ", dm_lifetime_s=300)
+    if not registration.queue_mode:
+        pytest.skip("the unit has no queue mode")
+    updated = bench.clock.time()
+    dm.execute(str(bootstrap.account / 8))
+    bench.expect(lambda: events(dm, updated) or None, 2 * minutes, "a registration update")
+    assert events(dm, updated) == [(Event.UPDATED, registration.location)], "no update of the registration there was"
+    assert dm.registration.queue_mode, "an update took the queue mode back"
+    bench.clock.sleep(150 * s)    # longer than it listens
+    asked = bench.clock.time()
+    serial = dm.read("/3/0/2")
+    assert serial.upper() == joined_unit.serial.upper(), f"the serial number is {serial!r}"
+    assert dm.history(asked), "an answer before the unit was awake"
+
+
 @req("NET-23", "NET-24", "LWM2M-33906.0.30", "LWM2M-33906.0.31", "OTC-T9-04", "OTC-T9-05")
 @device_time("40 min")
 @needs("settings.nfc.write")
@@ -341,6 +363,23 @@ def test_discover_shows_the_attributes_where_they_were_written(joined_unit, dm, 
         at = set_at(dm, resource)
         assert gone not in at, f"{gone} was taken away, and is still there"
     assert at == {"lt": 3000, "st": 50}, f"with gt and pmin taken away it has {at}"
+
+
+@req("DM-10")
+@ets("int-261")
+@device_time("2 min")
+@of_any_client
+@pytest.mark.parametrize("written", [
+    {"pmin": 1, "pmax": 1_000_000}, {"st": 0.00001}, {"gt": 10_000_000.5, "lt": -10_000_000.25}, {"gt": 0.0625}])
+def test_attributes_are_shown_in_digits(joined_unit, dm, device, written):
+    """OMA's table has digits, with a point where there is a fraction, and no exponent. Six figures are enough for a
+    meter; a Float of 32 bits has seven."""
+    dm.write_attributes(device.threshold, written)
+    shown = dm.attributes(device.threshold)[device.threshold]
+    for name, value in written.items():
+        text = shown.get(name) or "nothing"
+        assert re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text), f"{name} is shown as {text}"
+        assert float(text) == pytest.approx(value, rel=1e-6), f"{name} is shown as {text}, written was {value}"
 
 
 @req("DM-04", "DM-10")

@@ -551,6 +551,38 @@ def test_data_arrive_in_dtls_through_an_address_translation_that_forgets(securit
     assert not security.plain_messages("mdm", begun)
 
 
+CONNECTION_ID = 54
+"""The extension's number (RFC 9146, section 3)."""
+
+
+@req("SEC-04", "SEC-05", "NET-02")
+@device_time("4 h")
+@needs("cell.nat", "settings.nfc.write")
+@in_regression
+def test_a_session_with_a_connection_id_goes_on_from_another_address(security, bench, dm, bootstrap, gateway):
+    """Once both sides have agreed on it every record has it, also after sleep, and the server finds the session by it,
+    from wherever the record comes."""
+    bootstrap.give(dm_lifetime_s=1800)
+    security.join("dm", "mdm", settings={
+        "apn_mode": "Manual", "apn": bench.station.file.cell.nat_apn, "transmit_interval": 60, "transmit_offset": 1,
+        "transmit_delay": 5})
+    hellos = [hello.message for connection in ("dm", "mdm") for hello in security.hellos(connection)]
+    if not any(CONNECTION_ID in dict(hello.extensions) for hello in hellos):
+        bench.step("the unit offers no connection id")
+        return
+    begun = bench.clock.time()
+    bench.clock.sleep(4 * hours)
+    for connection in ("dm", "mdm"):
+        bench.step(f"{connection}: {len(security.moves(connection, begun))} changes of the address, "
+                   f"{len(security.sessions(connection, begun))} new handshakes in 4 hours")
+        failures = security.failures(connection, begun)
+        assert not failures, f"{connection}: {len(failures)} failures, the first {failures[0]}"
+    hours_sent = {sent.time.replace(minute=0) for one in gateway.arrivals() for sent in one.telegram.readouts}
+    assert len(hours_sent) >= 3, f"readouts of {len(hours_sent)} hours in 4 hours"
+    ended = [event.event.value for event in dm.history(begun) if event.event.value not in ("updated", "registered")]
+    assert not ended, f"the registration has {ended[0]}"
+
+
 # -- payloads
 
 

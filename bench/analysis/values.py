@@ -32,13 +32,15 @@ class Told:
 
 
 class Log:
-    """What the meter has told the unit. ``oldest``: its clock (naive) at the first answer that anybody remembers."""
+    """What the meter has told the unit. ``oldest``: its clock (naive) at the first answer that anybody remembers;
+    ``has_forgotten``: there were others before."""
 
-    def __init__(self, told: Iterable[Told], oldest: datetime | None) -> None:
+    def __init__(self, told: Iterable[Told], oldest: datetime | None, *, has_forgotten: bool = False) -> None:
         self._by_minute: dict[datetime, list[Told]] = {}
         for one in told:
             self._by_minute.setdefault(one.minute, []).append(one)
         self._oldest = oldest
+        self._has_forgotten = has_forgotten
 
     def fault_of(self, sent: Readout, utc_offsets_min: Sequence[int]) -> str:
         """What is wrong with the values of ``sent``, as a sentence; empty when nothing is, or nobody can tell.
@@ -52,9 +54,11 @@ class Log:
         minutes = [stamp + timedelta(minutes=offset) for offset in utc_offsets_min]
         candidates = [one for minute in minutes for near in (minute, minute - _MINUTE, minute + _MINUTE)
                       for one in self._by_minute.get(near, ())]
+        remembered = self._oldest is not None and all(minute > self._oldest + _MINUTE for minute in minutes)
         if not candidates:
-            remembered = self._oldest is not None and all(minute > self._oldest + _MINUTE for minute in minutes)
             return f"the readout of {stamp:%Y-%m-%d %H:%M}: the meter was not read then" if remembered else ""
+        if self._has_forgotten and not remembered:
+            return ""    # of two answers in a minute one may be forgotten
         found = min((_differences(sent, one) for one in candidates), key=len)
         return f"the readout of {stamp:%Y-%m-%d %H:%M}: {'; '.join(found)}" if found else ""
 

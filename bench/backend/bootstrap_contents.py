@@ -44,7 +44,7 @@ class BootstrapContents:
     dm_key_resource: int = OMA_KEY_RESOURCE
     dm_short_server_id: int = 2
     dm_lifetime_s: int = 86400
-    dm_stores_notifications: bool = True
+    dm_stores_notifications: bool | None = True
     dm_binding: str = "UQ"
     dm_instance: int = 1
     mdm: bool = True
@@ -73,7 +73,9 @@ class BootstrapContents:
             security[account / self.dm_key_resource] = self.dm_key
         server: dict[Path, Value] = {
             server_account / 0: self.dm_short_server_id, server_account / 1: self.dm_lifetime_s,
-            server_account / 6: self.dm_stores_notifications, server_account / 7: self.dm_binding}
+            server_account / 7: self.dm_binding}
+        if self.dm_stores_notifications is not None:
+            server[server_account / 6] = self.dm_stores_notifications
         if not self.mdm:
             return [(account, security), (server_account, server)]
         mdm: dict[Path, Value] = {

@@ -1,14 +1,16 @@
 """The LwM2M server that manages the unit: registrations, requests to the unit, and what it sends by itself.
 
 Source: OMA LightweightM2M 1.0, sections 5.3 (registration), 5.4 (device management), 5.5 (information reporting);
-1.1 core, sections 6.2 to 6.4 (composite operations, Send).
+1.1 core, sections 6.2 to 6.4 (alternate path, composite operations, Send); 1.2 core, sections 6.2 to 6.4 and 7.4.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -64,7 +66,11 @@ the default."""
 
 FIRMWARE = Path(3, 0, 3)
 
-_SENML = (ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR)
+_SENT = (ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR, ContentFormat.LWM2M_CBOR)
+"""In what a Send may come."""
+
+_SAID = ("ep", "lt", "b", "lwm2m", "Q")
+"""The parameters of a registration that it keeps by names of their own."""
 
 
 class DmServer:
@@ -76,7 +82,8 @@ class DmServer:
     wait for its next register, update, Send or notification. A request that it leaves unanswered is not repeated later.
 
     Values are read and written by path: ``/3/0/0``; an object or object instance gives several, by their full paths.
-    A resource nobody knows has the type that its answer gives it.
+    A resource nobody knows has the type that its answer gives it. Paths are those of LwM2M: where a unit's objects are
+    below an alternate path, requests go there.
 
     ``sends`` has what units sent by themselves (LwM2M Send), ``firmware`` the last version that was read (3/0/3).
     ``endpoint_check`` decides whether a peer may register under a name. On the timeline: ``registration`` (endpoint,
@@ -103,6 +110,7 @@ class DmServer:
 
     async def start(self, host: str, port: int, secure_port: int = 0) -> None:
         """Raises BenchError when the address can't be bound."""
+        self._socket.on_session = self._session_begun
         self._endpoint = await open_coap(self._socket, "dm", host, port, secure_port, self._answer)
 
     async def stop(self) -> None:
@@ -144,25 +152,29 @@ class DmServer:
         """All values of an object, an object instance or a multiple resource, by their full paths."""
         wanted = Path.parse(path)
         message = request(GET, str(wanted), **_accepting(accept))
-        values = self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message))
+        values = self._values(f"GET {wanted}", wanted, await self._ask(endpoint, message), accept)
         self.firmware = str(values.get(FIRMWARE, self.firmware))
         return values
 
     async def read_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
                              content_format: ContentFormat = ContentFormat.SENML_CBOR,
                              unsaid: bool = False) -> dict[Path, Value]:
-        """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML). What the unit hasn't got is missing.
+        """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML; 1.2 also in LwM2M CBOR). What the unit
+        hasn't got is missing.
         ``unsaid``: the request does not say which format it is in."""
         message = _composite(paths, content_format)
         if unsaid:
             message.opt.content_format = None
-        return self._values("FETCH /", Path(), await self._ask(endpoint, message))
+        return self._values("FETCH /", Path(), await self._ask(endpoint, message), content_format)
 
     async def discover(self, path: str, *, endpoint: str | None = None) -> list[Link]:
         """The links and attributes below a path."""
-        answer = await self._ask(endpoint, request(GET, str(Path.parse(path)), accept=ContentFormat.LINK_FORMAT))
+        asked = request(GET, str(Path.parse(path)), accept=ContentFormat.LINK_FORMAT)
+        answer = await self._ask(endpoint, asked)
+        if answer.opt.content_format != ContentFormat.LINK_FORMAT:
+            raise DmMalformed(f"discover {path}: answered in format {answer.opt.content_format}")
         try:
-            return lwm2m.parse_links(answer.payload)
+            return lwm2m.below(_root_of(asked, Path.parse(path)), lwm2m.parse_links(answer.payload))
         except Lwm2mError as malformed:
             raise DmMalformed(f"discover {path}: {malformed}") from malformed
 
@@ -185,7 +197,7 @@ class DmServer:
 
     async def write_composite(self, values: Mapping[str, Value], *, endpoint: str | None = None,
                               content_format: ContentFormat = ContentFormat.SENML_CBOR) -> None:
-        """Write values anywhere, all or none (LwM2M 1.1 Write-Composite, in SenML)."""
+        """Write values anywhere, all or none (LwM2M 1.1 Write-Composite, in SenML; 1.2 also in LwM2M CBOR)."""
         by_path = {Path.parse(path): value for path, value in values.items()}
         payload = self._encoded(by_path, Path(), content_format)
         await self._ask(endpoint, request(iPATCH, "/", payload, content_format=content_format))
@@ -193,7 +205,7 @@ class DmServer:
     async def write_attributes(self, path: str, attributes: Mapping[str, float | None], *,
                                endpoint: str | None = None) -> None:
         """Set pmin, pmax (seconds), gt, lt, st at an object, an instance or a resource; None takes one away."""
-        query = [name if value is None else f"{name}={value}" for name, value in attributes.items()]
+        query = [name if value is None else f"{name}={_decimal(value)}" for name, value in attributes.items()]
         await self._ask(endpoint, request(PUT, str(Path.parse(path)), uri_query=query))
 
     async def execute(self, path: str, arguments: str = "", *, endpoint: str | None = None) -> None:
@@ -216,9 +228,15 @@ class DmServer:
         by_path = {new / number: value for number, value in values.items()}
         # TLV that starts with the resources is for the instance that the unit will choose.
         payload = self._encoded(by_path, new if instance is None else target, content_format)
-        answer = await self._ask(endpoint, request(POST, str(target), payload, content_format=content_format))
+        if instance is not None and not values:
+            payload = _empty_instance(new, content_format)
+        asked = request(POST, str(target), payload, content_format=content_format)
+        answer = await self._ask(endpoint, asked)
         if answer.opt.location_path:
-            return _located(target, answer)
+            located = _located(target, _root_of(asked, target), answer)
+            if instance is not None and located != new:
+                raise DmMalformed(f"POST {target}: asked for {new}, and the Location-Path says {located}")
+            return located
         if instance is None:
             raise DmMalformed(f"POST {target}: an instance was created, but no Location-Path says which")
         return new
@@ -258,7 +276,8 @@ class DmServer:
                 observation.notifications.append(note)
                 self._in_contact(observation.endpoint)
 
-            running = await answered(what, self._endpoint.observe(registration.peer, message, notified))
+            running = await answered(what, self._endpoint.observe(registration.peer, _rooted(message, registration),
+                                                                  notified))
         check(what, running.first)
         if running.first.opt.observe is None:
             raise DmRefused("2.05", what, "answered, but not observed")
@@ -279,7 +298,7 @@ class DmServer:
         what = f"{message.code} /{'/'.join(message.opt.uri_path)}"
         async with self._listening(endpoint) as registration:
             assert self._endpoint is not None
-            answer = await answered(what, self._endpoint.request(registration.peer, message))
+            answer = await answered(what, self._endpoint.request(registration.peer, _rooted(message, registration)))
         check(what, answer)
         return answer
 
@@ -315,11 +334,15 @@ class DmServer:
             self._socket.hide(payload, secrets_in(values))
         return payload
 
-    def _values(self, what: str, base: Path, message: Message) -> dict[Path, Value]:
+    def _values(self, what: str, base: Path, message: Message,
+                accept: ContentFormat | None = None) -> dict[Path, Value]:
+        """``accept``: what was asked for; RFC 7252, 5.10.4: in that format, or 4.06."""
         check(what, message)
         content_format = message.opt.content_format
         if content_format is None:
             raise DmMalformed(f"{what}: the answer has no Content-Format")
+        if accept is not None and content_format != accept:
+            raise DmMalformed(f"{what}: asked for in {accept.name}, answered in format {int(content_format)}")
         try:
             return lwm2m.decode(message.payload, base, int(content_format), self._type_of)
         except Lwm2mError as malformed:
@@ -347,24 +370,26 @@ class DmServer:
                 return response(NOT_FOUND)
 
     def _register(self, peer: int, asked: Message) -> Message:
-        query = query_of(asked)
+        query, identity = query_of(asked), self._socket.identity_of(peer)
         try:
-            objects = _links(asked.payload)
+            links = _links(asked.payload)
             lifetime_s = _lifetime(query)
         except ValueError as malformed:
             return self._refusal(BAD_REQUEST, peer, f"a registration that can't be read: {malformed}")
         name = query.get("ep", "")
         if not name:
             return self._refusal(BAD_REQUEST, peer, "a registration without a name")
-        if not self.endpoint_check(self._socket.identity_of(peer), name):
+        if not self.endpoint_check(identity, name):
             return self._refusal(FORBIDDEN, peer, f"endpoint {name[:80]!r} does not fit the identity it comes with")
         self._note_format(peer, asked)
         if len(self.registrations) >= MAX_REGISTRATIONS and name not in self.registrations:
             return self._refusal(SERVICE_UNAVAILABLE, peer, f"{MAX_REGISTRATIONS} units are registered")
-        binding = query.get("b", "U")
+        binding, root = query.get("b", "U"), lwm2m.root_of(links)
         registration = self._registrations.register(
             peer, name, lifetime_s=DEFAULT_LIFETIME_S if lifetime_s is None else lifetime_s, binding=binding,
-            lwm2m_version=query.get("lwm2m", "1.0"), queue_mode="Q" in binding or "Q" in query, objects=objects)
+            lwm2m_version=query.get("lwm2m", "1.0"), queue_mode="Q" in binding or "Q" in query,
+            objects=tuple(lwm2m.below(root, links)), root=root, identity=identity,
+            parameters={said: value for said, value in query.items() if said not in _SAID})
         return response(CREATED, location_path=registration.location.strip("/").split("/"))
 
     def _note_format(self, peer: int, asked: Message) -> None:
@@ -376,22 +401,25 @@ class DmServer:
     def _update(self, peer: int, registration: Registration, asked: Message) -> Message:
         query = query_of(asked)
         try:
-            objects = _links(asked.payload) if asked.payload else None
+            links = _links(asked.payload) if asked.payload else ()
             lifetime_s = _lifetime(query)
         except ValueError as malformed:
             return self._refusal(BAD_REQUEST, peer, f"an update that can't be read: {malformed}")
         self._note_format(peer, asked)
-        self._registrations.update(registration, peer, lifetime_s=lifetime_s, binding=query.get("b"), objects=objects)
+        root = lwm2m.root_of(links) or registration.root
+        self._registrations.update(registration, peer, lifetime_s=lifetime_s, binding=query.get("b"),
+                                   queue_mode="Q" in query, root=root,
+                                   objects=tuple(lwm2m.below(root, links)) if links else None)
         return response(CHANGED)
 
     def _send(self, peer: int, asked: Message) -> Message:
-        registration = self._registrations.of_peer(peer)
+        registration = self._registrations.of_peer(peer) or self._session_begun(peer)
         if registration is None or not self.endpoint_check(self._socket.identity_of(peer), registration.endpoint):
             return self._refusal(NOT_FOUND, peer, "a Send of a unit that is not registered")
         if self.refuses_sends:
             return self._refusal(SERVICE_UNAVAILABLE, peer, "a Send, as the test asks for it")
-        if asked.opt.content_format not in _SENML:
-            return self._refusal(UNSUPPORTED_CONTENT_FORMAT, peer, "a Send that is no SenML")
+        if asked.opt.content_format not in _SENT:
+            return self._refusal(UNSUPPORTED_CONTENT_FORMAT, peer, "a Send that is neither SenML nor LwM2M CBOR")
         try:
             received = read_send(self._clock.time(), registration.endpoint, asked, self._type_of)
         except Lwm2mError as malformed:
@@ -406,6 +434,11 @@ class DmServer:
     def _refusal(self, code: Code, peer: int, text: str) -> Message:
         self._socket.note("refused", peer=peer, text=text)
         return response(code)
+
+    def _session_begun(self, peer: int) -> Registration | None:
+        """The registration of who is at ``peer`` by what it has proved; it is found there from now on."""
+        identity = self._socket.identity_of(peer)
+        return None if identity is None else self._registrations.meet(peer, identity)
 
     # -- what follows -------------------------------------------------------------------------------------------------
 
@@ -446,8 +479,37 @@ def _composite(paths: Iterable[str], content_format: ContentFormat) -> Message:
     return request(FETCH, "/", payload, content_format=content_format, accept=content_format)
 
 
-def _located(target: Path, answer: Message) -> Path:
-    text = "/".join(answer.opt.location_path)
+def _rooted(message: Message, registration: Registration) -> Message:
+    """``message``, to the place below the unit's root."""
+    message.opt.uri_path = (*registration.root, *message.opt.uri_path)
+    return message
+
+
+def _root_of(sent: Message, path: Path) -> tuple[str, ...]:
+    """Below which root the unit was asked for ``path``."""
+    return tuple(sent.opt.uri_path[:len(sent.opt.uri_path) - len(path)])
+
+
+def _decimal(number: float) -> str:
+    """An attribute's number as its table has it: digits, and a point only where there is a fraction; no exponent
+    (LwM2M 1.1 core, section 7.3.2). What is no number stays as it is, for a test that wants to see it refused."""
+    if not math.isfinite(number):
+        return str(number)
+    text = f"{Decimal(str(number + 0)):f}"    # there is no -0
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _empty_instance(new: Path, content_format: ContentFormat) -> bytes:
+    """An instance with no resources, which TLV alone can name. Raises BenchError."""
+    if content_format != ContentFormat.TLV:
+        raise BenchError("DM server", expected="resources, unless in TLV", seen=f"{new} without any",
+                         do="give the new instance a value, or use TLV")
+    return lwm2m.encode_instance(new)
+
+
+def _located(target: Path, root: tuple[str, ...], answer: Message) -> Path:
+    location = answer.opt.location_path
+    text = "/".join(location[len(root):] if location[:len(root)] == root else location)
     try:
         path = Path.parse(text)
     except Lwm2mError:

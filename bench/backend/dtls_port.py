@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.backend.psk import Psks
-from bench.backend.tap import Tap
+from bench.backend.tap import Direction, Tap
 from bench.protocols.dtls import (
     AlertReceived,
     AlertSent,
@@ -13,6 +13,7 @@ from bench.protocols.dtls import (
     Dropped,
     DtlsServer,
     Established,
+    Moved,
     ServerAssociation,
     ServerEvent,
     ServerOptions,
@@ -25,6 +26,10 @@ from bench.protocols.udp import Address, UdpEndpoint
 Random = Callable[[int], bytes]
 """Gives so many random octets."""
 
+USUAL_OPTIONS = ServerOptions(connection_id_length=8)
+"""Connection ids for who asks for them: behind an address translation, which NB-IoT has as a rule, a session ends
+without them whenever the unit has been silent for some minutes."""
+
 NO_SECRETS = "the session keys are not kept, for keys of the unit pass in this session"
 
 
@@ -32,8 +37,9 @@ class DtlsPort:
     """Speaks DTLS 1.2 with the keys ``psks`` on a UDP socket of its own.
 
     Sessions are observations ``dtls``: ``event`` established (peer, identity, form: characters or octets, suite,
-    version), closed, alert sent, alert received or dropped, with ``text``: unknown identities, wrong keys, replays and
-    malformed records among them. Assign ``server.options`` for faults, other reactions, other suites.
+    version, connection_id: whether it goes on when the client's address changes), moved (it has changed), closed, alert
+    sent, alert received or dropped, with ``text``: unknown identities, wrong keys, replays and malformed records among
+    them. Assign ``server.options`` for faults, other reactions, other suites.
 
     Senders are numbers here, whose addresses ``address_of`` knows: what depends on an address, as a cookie does, is
     then the same in each run. ``on_session(session, sender)`` hears of a new one before anything else comes of it,
@@ -44,7 +50,7 @@ class DtlsPort:
     def __init__(self, tap: Tap, psks: Psks, random: Random, address_of: Callable[[int], Address | None], *,
                  keeps_secrets: bool) -> None:
         self.psks = psks
-        self.server = DtlsServer(ServerOptions(), psks.key_of, random, self._made_keys)
+        self.server = DtlsServer(USUAL_OPTIONS, psks.key_of, random, self._made_keys)
         self.on_session: Callable[[ServerAssociation, int], None] = lambda session, sender: None
         self.on_data: Callable[[ServerAssociation, bytes], None] = lambda session, data: None
         self.on_closed: Callable[[ServerAssociation, str], None] = lambda session, reason: None
@@ -56,6 +62,9 @@ class DtlsPort:
         self._key_log = ""
         self._secrets: dict[str, Secrets] = {}
         self._sent: list[tuple[int, bytes]] | None = None
+        self._captured_as: dict[int, int] = {}
+        """Under which number the datagrams of a session that has moved go into the capture: that of its first sender,
+        for a reader of captures finds the session by its addresses."""
 
     async def open(self, host: str, port: int, on_datagram: Callable[[Address, bytes], None],
                    loses: Callable[[], bool]) -> None:
@@ -79,9 +88,9 @@ class DtlsPort:
         finally:
             sent, self._sent = self._sent, None
             comment = self._keep_secrets()
-            self._tap.capture("in", sender, datagram, secure=True, comment=comment)
+            self._capture("in", sender, datagram, comment)
             for receiver, answer in sent:
-                self._tap.capture("out", receiver, answer, secure=True)
+                self._capture("out", receiver, answer)
 
     def write(self, session: ServerAssociation, data: bytes) -> None:
         """Send ``data`` in a session. Raises ConnectionError when it is over."""
@@ -117,7 +126,7 @@ class DtlsPort:
         if self._sent is not None:
             self._sent.append((number, datagram))
         else:
-            self._tap.capture("out", number, datagram, secure=True)
+            self._capture("out", number, datagram)
         address = self._address_of(number)
         if self._endpoint is not None and address is not None:
             self._endpoint.send(address, datagram)
@@ -126,12 +135,13 @@ class DtlsPort:
         session, sender = seen.association, seen.address
         assert isinstance(sender, int)
         match seen.event:
-            case Established(identity, suite):
+            case Established(identity, suite, _, connection_id):
                 assert session is not None
                 self.on_session(session, sender)
                 characters = identity.isascii() and identity.decode("ascii").isprintable()
                 self._note(sender, "established", identity=identity.decode("ascii") if characters else identity.hex(),
-                           form="characters" if characters else "octets", suite=suite.name, version="DTLS 1.2")
+                           form="characters" if characters else "octets", suite=suite.name, version="DTLS 1.2",
+                           connection_id=connection_id)
             case Closed(reason):
                 self._note(sender, "closed", text=reason)
                 if session is not None:
@@ -140,10 +150,20 @@ class DtlsPort:
             case AlertSent() | AlertReceived() as alert:
                 event = "alert sent" if isinstance(alert, AlertSent) else "alert received"
                 self._note(sender, event, text=str(alert))
+            case Moved(previous):
+                assert isinstance(previous, int)
+                self._captured_as[sender] = self._captured_as.pop(previous, previous)
+                self._note(sender, "moved", text=f"from peer {previous}")
             case Dropped(reason):
                 self._note(sender, "dropped", text=reason)
 
-    def _note(self, sender: int, event: str, **data: str) -> None:
+    def _capture(self, direction: Direction, sender: int, datagram: bytes, comment: str | None = None) -> None:
+        first = self._captured_as.get(sender, sender)
+        if first != sender and direction == "in" and comment is None:
+            comment = f"from peer {sender}, another address than at first"
+        self._tap.capture(direction, first, datagram, secure=True, comment=comment)
+
+    def _note(self, sender: int, event: str, **data: str | bool) -> None:
         self._tap.note("dtls", peer=sender, event=event, **data)
 
     def _made_keys(self, line: str) -> None:

@@ -1,13 +1,13 @@
 """Who is registered at the device management server, and who was.
 
-Source: OMA LightweightM2M 1.0, section 5.3 (client registration interface).
+Source: OMA LightweightM2M 1.0, section 5.3 (client registration interface), and 1.1 core, section 6.2.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bench.clock import Clock
@@ -26,8 +26,10 @@ MAX_REGISTRATIONS = 10_000
 class Registration:
     """A unit that is registered. Times in seconds since the timeline began.
 
-    ``location`` is the path the unit updates, such as "/rd/1"; ``objects`` are the links it registered; ``peer`` is
-    the number of the source of its last message.
+    ``location`` is the path the unit updates, such as "/rd/1"; ``objects`` are the links it registered, as paths below
+    its root; ``peer`` is the number of the source of its last message. ``root`` is where its objects are, () where it
+    names no alternate path. ``identity`` is what it proved when it registered, None without DTLS. ``parameters`` are
+    what else it said of itself: those of versions to come, such as profile ids, among them.
     """
 
     endpoint: str
@@ -40,6 +42,9 @@ class Registration:
     registered_at: float
     updated_at: float
     peer: int
+    root: tuple[str, ...] = ()
+    identity: bytes | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 class Event(StrEnum):
@@ -77,17 +82,19 @@ class Registrations:
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._by_location: dict[str, Registration] = {}
         self._by_peer: dict[int, str] = {}
+        self._by_identity: dict[bytes, str] = {}
         self._count = 0
 
     def register(self, peer: int, endpoint: str, *, lifetime_s: int, binding: str, lwm2m_version: str,
-                 queue_mode: bool, objects: tuple[Link, ...]) -> Registration:
+                 queue_mode: bool, objects: tuple[Link, ...], root: tuple[str, ...] = (),
+                 identity: bytes | None = None, parameters: Mapping[str, str] | None = None) -> Registration:
         """A new registration; one that ``endpoint`` already has ends."""
         if endpoint in self.current:
             self._end(endpoint, Event.REPLACED)
         self._count += 1
         now = self._clock.time()
         registration = Registration(endpoint, f"/rd/{self._count}", lifetime_s, binding, lwm2m_version, queue_mode,
-                                    objects, now, now, peer)
+                                    objects, now, now, peer, root, identity, parameters or {})
         self._keep(registration)
         self._note(Event.REGISTERED, registration)
         return registration
@@ -100,15 +107,33 @@ class Registrations:
         """The registration whose last message came from there."""
         return self.current.get(self._by_peer.get(peer, ""))
 
+    def meet(self, peer: int, identity: bytes) -> Registration | None:
+        """Whoever has proved ``identity`` is at ``peer`` from now on. Its registration, if it has one: that is the
+        unit's, not an address's."""
+        registration = self.current.get(self._by_identity.get(identity, ""))
+        if registration is not None and registration.peer != peer:
+            self._leave_peer(registration)
+            registration = replace(registration, peer=peer)
+            self._enter(registration)
+        return registration
+
     def update(self, registration: Registration, peer: int, *, lifetime_s: int | None = None,
-               binding: str | None = None, objects: tuple[Link, ...] | None = None) -> Registration:
-        """The lifetime begins anew; what is None stays."""
+               binding: str | None = None, queue_mode: bool = False, objects: tuple[Link, ...] | None = None,
+               root: tuple[str, ...] | None = None) -> Registration:
+        """The lifetime begins anew; what is None stays. ``queue_mode``: the update says so by itself (Q).
+
+        Queue mode is a part of the binding in LwM2M 1.0. In 1.1 it is no parameter of an update (core, table 6.2.2.-1),
+        though there is room for it (transport, table 6.4.3.-1): so it can be begun, and ends with the registration.
+        """
         news = {name: value for name, value in (("lifetime_s", lifetime_s), ("binding", binding),
                                                 ("objects", objects)) if value is not None}
         self._leave_peer(registration)
-        updated = replace(registration, updated_at=self._clock.time(), peer=peer, **news)  # type: ignore[arg-type]
-        if binding is not None:
-            updated = replace(updated, queue_mode="Q" in binding)
+        updated = replace(registration, updated_at=self._clock.time(), peer=peer,
+                          root=registration.root if root is None else root, **news)  # type: ignore[arg-type]
+        if queue_mode or (binding is not None and "Q" in binding):
+            updated = replace(updated, queue_mode=True)
+        elif binding is not None and registration.lwm2m_version == "1.0":
+            updated = replace(updated, queue_mode=False)
         self._keep(updated)
         self._note(Event.UPDATED, updated, tuple(news))
         return updated
@@ -125,10 +150,15 @@ class Registrations:
             timer.cancel()
         self._expiries.clear()
 
+    def _enter(self, registration: Registration) -> None:
+        self.current[registration.endpoint] = self._by_location[registration.location] = registration
+        self._by_peer[registration.peer] = registration.endpoint
+        if registration.identity is not None:
+            self._by_identity[registration.identity] = registration.endpoint
+
     def _keep(self, registration: Registration) -> None:
         endpoint = registration.endpoint
-        self.current[endpoint] = self._by_location[registration.location] = registration
-        self._by_peer[registration.peer] = endpoint
+        self._enter(registration)
         if endpoint in self._expiries:
             self._expiries[endpoint].cancel()
         self._expiries[endpoint] = self._clock.loop.call_later(registration.lifetime_s, self._end, endpoint,
@@ -139,6 +169,8 @@ class Registrations:
         ended = self.current.pop(endpoint)
         del self._by_location[ended.location]
         self._leave_peer(ended)
+        if ended.identity is not None and self._by_identity.get(ended.identity) == endpoint:
+            del self._by_identity[ended.identity]
         self._note(event, ended)
 
     def _leave_peer(self, registration: Registration) -> None:

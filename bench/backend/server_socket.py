@@ -23,8 +23,8 @@ class ServerSocket:
 
     Peers are numbered from 1 in the order in which they appear: plain ones are senders, peers in DTLS are sessions,
     which keep their number when their address changes. It is the pipe of a CoapEndpoint and the wire of the MQTT-SN
-    gateway: ``on_datagram(peer, data)`` is set by the server before ``open``; ``on_gone(peer, reason)`` hears of a
-    session that is over.
+    gateway: ``on_datagram(peer, data)`` is set by the server before ``open``; ``on_session(peer)`` hears of
+    a session that has begun, ``on_gone(peer, reason)`` of one that is over.
 
     A flood is dropped, and noted once when it begins and once when it is over. ``refuses_plain``: what comes to the
     plain port is noted (``refused``) and dropped. ``silent``: all that comes is written down, and nothing else happens
@@ -35,6 +35,7 @@ class ServerSocket:
     def __init__(self, tap: Tap, clock: Clock, psks: Psks | None = None, random: Random | None = None, *,
                  keeps_secrets: bool = True, loses: Callable[[], bool] = lambda: False) -> None:
         self.on_datagram: Callable[[int, bytes], None] = lambda peer, data: None
+        self.on_session: Callable[[int], object] = lambda peer: None
         self.on_gone: Callable[[int, str], None] = lambda peer, reason: None
         self.gate = FloodGate()
         self.refuses_plain = False
@@ -181,6 +182,8 @@ class ServerSocket:
         self._sessions[peer], self._peers[session], self._identities[peer] = session, peer, identity
         if len(self._identities) > PEERS_REMEMBERED:
             del self._identities[next(iter(self._identities))]
+        self._hear(peer, self._clock.time())
+        self.on_session(peer)
 
     def _session_over(self, session: ServerAssociation, reason: str) -> None:
         peer = self._peers.pop(session, None)

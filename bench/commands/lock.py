@@ -87,7 +87,7 @@ def _addresses(file: StationFile) -> dict[str, str]:
     second_sensor = file.panel.second_sensor if file.panel is not None else None
     known |= {name: [address] for name, address in (
         ("second sensor", second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
-        ("meter simulator", file.meter.simulator)) if address is not None}
+        ("meter simulator", file.meter.simulator), ("unit's log", file.unit.log)) if address is not None}
     known |= {f"server, {name}": [f"udp {file.backend.listen}:{port}"] for name, port in file.backend
               if name.endswith("_port") and port}
     names = {_spelling(address): f"{name} at {address}" for name, addresses in known.items() for address in addresses}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,12 +30,12 @@ PATIENCE_S = 300.0
 class Order:
     """What to run. ``station``: where the station file is, ``file``: what stood in it when it was read, once, for the
     whole run. ``device_time_s`` limits the sum of the declared device times, ``jobs`` is for the twin only.
-    ``files``: those of the suites that are looked at, all by default. ``doctor``: look at the instruments first, and
-    test nothing with sick ones. ``until_failure``: leave out what comes after the first failure. ``lab``: how long the
-    twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc, network), ``codec``: its
-    settings codec, ``host_build``: the command of a process that is the unit in it. ``shuffle``: the seed of another
-    order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit for every test, whatever it
-    says of itself; ``patience_s`` are real seconds, too.
+    ``files``: those of the suites, or ids of tests in them, that are looked at, all by default. ``doctor``: look at the
+    instruments first, and test nothing with sick ones. ``until_failure``: leave out what comes after the first failure.
+    ``lab``: how long the twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc,
+    network), ``codec``: its settings codec, ``host_build``: the command of a process that is the unit in it.
+    ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit
+    for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     """
 
     profile: str
@@ -88,6 +89,26 @@ class Order:
 
 def default_run_dir(profile: str) -> Path:
     return Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{profile}"
+
+
+def last_failed(profile: str, folder: Path = Path("runs")) -> tuple[str, ...]:
+    """The ids of the tests that did not pass in the newest run of the profile in ``folder``, those that were skipped
+    excepted. Raises ``BenchError`` where there is no such run, or none failed."""
+    records = sorted(folder.glob("*/record.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in records:
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            found = tuple(test["id"] for test in record["tests"] if test["verdict"] in (Verdict.FAIL, Verdict.ERROR))
+            if record["profile"] != profile:
+                continue
+        except (OSError, ValueError, KeyError, TypeError):    # no record that anybody can read
+            continue
+        if not found:
+            raise BenchError(f"run {path.parent}", expected="a test that failed", seen="none",
+                             do="run the profile without --last-failed")
+        return found
+    raise BenchError(f"folder {folder}", expected=f"a run of the profile {profile}", seen="none",
+                     do="run it once without --last-failed")
 
 
 def prepare(run_dir: Path) -> None:

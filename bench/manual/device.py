@@ -38,9 +38,8 @@ class DeviceProfile(BaseModel):
     ``wrong``: writes (name, path, value) that are refused.
 
     ``counter``: the seconds since the last start; ``constant``: an integer that does not change; ``threshold``: a
-    number that takes the attributes gt, lt and st, in the thousands. ``log_faults``: regular expressions that name a
-    fault when a line of the unit's own log fits one. ``serial``: the text of /3/0/2, where it is not the endpoint's
-    name.
+    number that takes the attributes gt, lt and st, in the thousands. ``serial``: the text of /3/0/2, where it is not
+    the endpoint's name.
 
     ``types`` of resources by object and resource ("3311/5851" = "Integer"), beyond those that the manual has: TLV does
     not tell a number from a text.
@@ -67,7 +66,6 @@ class DeviceProfile(BaseModel):
     counter: str = Field(pattern=_PATH)
     constant: str = Field(pattern=_PATH)
     threshold: str = Field(pattern=_PATH)
-    log_faults: tuple[str, ...] = ()
     serial: str = ""
     types: dict[str, str] = {}
 

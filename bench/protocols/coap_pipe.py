@@ -2,8 +2,8 @@
 
 The same endpoint serves the bench's servers over UDP sockets, the twin unit's client over the twin's cell, and both
 over DTLS: the pipe decides. aiocoap is pinned, for what is used here is private or unpromised: how a transport is
-put together, the end of an observation, its token, and the fetching of the rest of a notification. A test guards
-each.
+put together, the end of an observation, its token, the clock for the order of notifications, and the fetching of the
+rest of a notification. A test guards each.
 
 Time is the running loop's time. Message ids, tokens and retransmission times come from the global ``random``,
 which aiocoap draws from; whoever wants equal runs seeds it.
@@ -71,6 +71,17 @@ def seed_chance(seed: int) -> None:
     chance = random.Random(seed)
     for module in (messagemanager, tokenmanager):
         vars(module)["random"] = chance
+
+
+class _LoopTime:
+    """aiocoap's clock for the order of notifications (RFC 7641 section 3.4: after 128 s whatever comes is newer): that
+    of the loop they come in, as all its other times are. It takes the wall's, which stands still in virtual time."""
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+vars(protocol)["time"] = _LoopTime()
 
 
 class CoapEndpoint:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.protocols.lwm2m_values import Lwm2mError, Path
 
@@ -15,6 +15,10 @@ _PARAMETER_NAME = re.compile(r"[A-Za-z0-9!#$&+\-.^_`|~]+\*?")
 _UNQUOTED = re.compile(r"[A-Za-z0-9!#$%&'()*+\-./:<=>?@\[\]^_`{|}~]+")
 _NEEDS_NO_QUOTES = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _TARGET = re.compile(r"[^<>\"\s]*")
+
+
+ROOT_TYPE = "oma.lwm2m"
+"""The resource type with which a client announces where its objects are (1.1 core, 6.2.1; 1.0, 5.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ def parse_links(payload: bytes) -> list[Link]:
         links.append(parser.link())
     parser.expect_end()
     return links
+
+
+def root_of(links: Iterable[Link]) -> tuple[str, ...]:
+    """The alternate path that is announced, below which all objects are; () for none."""
+    announced = next((link.target for link in links if ROOT_TYPE in (link.attributes.get("rt") or "").split()), "/")
+    return tuple(part for part in announced.split("/") if part)
+
+
+def below(root: tuple[str, ...], links: Iterable[Link]) -> list[Link]:
+    """``links`` with targets as seen from ``root``, itself "/"; what lies elsewhere stays as it is."""
+    prefix = "".join(f"/{part}" for part in root)
+    return [replace(link, target=link.target[len(prefix):] or "/")
+            if root and f"{link.target}/".startswith(f"{prefix}/") else link for link in links]
 
 
 def _format(link: Link) -> str:

@@ -10,6 +10,7 @@ import datetime
 import math
 import re
 from decimal import Decimal
+from typing import Any
 
 import cbor2
 
@@ -20,7 +21,7 @@ from bench.protocols.lwm2m_values import (
     Type,
     Value,
     check_integer,
-    time_from_seconds,
+    integer_of,
     time_to_seconds,
 )
 
@@ -63,10 +64,8 @@ def decode_text(payload: bytes, kind: Type | None) -> Value:
             return text
         case Type.BOOLEAN if text in ("0", "1"):
             return text == "1"
-        case Type.INTEGER if _INTEGER.fullmatch(text):
-            return check_integer(int(text))
-        case Type.TIME if _INTEGER.fullmatch(text):
-            return time_from_seconds(check_integer(int(text)))
+        case Type.INTEGER | Type.UNSIGNED_INTEGER | Type.TIME if _INTEGER.fullmatch(text):
+            return integer_of(int(text), kind)
         case Type.FLOAT if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
             return float(text)
         case Type.OBJLNK:
@@ -94,20 +93,31 @@ def decode_opaque(payload: bytes, kind: Type | None) -> Value:
 
 
 def encode_cbor(value: Value) -> bytes:
-    """One CBOR item: a time is an integer, an object link is text. Raises Lwm2mError."""
+    """One CBOR item. Raises Lwm2mError."""
+    return cbor2.dumps(cbor_item(value))
+
+
+def cbor_item(value: Value) -> Any:
+    """What CBOR has for it: a time is an integer, an object link is text. Raises Lwm2mError."""
     match value:
         case datetime.datetime():
-            return cbor2.dumps(time_to_seconds(value))
+            return time_to_seconds(value)
         case ObjLink():
-            return cbor2.dumps(str(value))
+            return str(value)
+        case bool():
+            return value
         case int():
-            check_integer(value)
-    return cbor2.dumps(value)
+            return int(check_integer(value))
+    return value
 
 
 def decode_cbor(payload: bytes, kind: Type | None) -> Value:
     """The value of one CBOR item; a time may also carry tag 0 or 1. Raises Lwm2mError."""
-    item = load_cbor(payload)
+    return cbor_value(load_cbor(payload), kind)
+
+
+def cbor_value(item: Any, kind: Type | None) -> Value:
+    """The value that a CBOR item stands for. Raises Lwm2mError."""
     if kind is None:
         kind = _TYPE_OF_ITEM.get(type(item)) or number_type(item)
     match kind, item:
@@ -121,6 +131,6 @@ def decode_cbor(payload: bytes, kind: Type | None) -> Value:
             return ObjLink.parse(item)
         case Type.TIME, datetime.datetime():
             return item
-        case (Type.INTEGER | Type.FLOAT | Type.TIME), (int() | float() | Decimal()):
+        case (Type.INTEGER | Type.UNSIGNED_INTEGER | Type.FLOAT | Type.TIME), (int() | float() | Decimal()):
             return integer_or_float(item, kind)
     raise Lwm2mError(f"CBOR holds a {type(item).__name__} where {kind.value} is expected")

@@ -28,7 +28,7 @@ from bench.protocols.lwm2m_values import (
     Values,
     check_integer,
     check_under,
-    time_from_seconds,
+    integer_of,
     time_to_seconds,
 )
 
@@ -164,7 +164,9 @@ def load_json(payload: bytes) -> Any:
 
 def number_type(number: Any) -> Type:
     """What a number is when nobody knows its resource."""
-    return Type.FLOAT if isinstance(number, float | Decimal) else Type.INTEGER
+    if isinstance(number, float | Decimal):
+        return Type.FLOAT
+    return Type.UNSIGNED_INTEGER if isinstance(number, int) and number >= 2**63 else Type.INTEGER
 
 
 _LARGEST_EXPONENT = 400
@@ -180,7 +182,7 @@ def _without_tag(number: Decimal) -> int | float:
 
 
 def integer_or_float(number: Any, kind: Type) -> Value:
-    """A number of JSON or CBOR as Integer, Float or Time. Raises Lwm2mError."""
+    """A number of JSON or CBOR as Integer, Unsigned Integer, Float or Time. Raises Lwm2mError."""
     if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         raise Lwm2mError(f"no number where {kind.value} is expected")
     if isinstance(number, Decimal):
@@ -190,12 +192,11 @@ def integer_or_float(number: Any, kind: Type) -> Value:
             return float(number)
         except OverflowError:
             raise Lwm2mError("number is too large for a Float") from None
-    if kind not in (Type.INTEGER, Type.TIME):
+    if kind not in (Type.INTEGER, Type.UNSIGNED_INTEGER, Type.TIME):
         raise Lwm2mError(f"a number where {kind.value} is expected")
     if isinstance(number, float) and not number.is_integer():
         raise Lwm2mError(f"a fraction where {kind.value} is expected")
-    whole = check_integer(int(number))
-    return whole if kind is Type.INTEGER else time_from_seconds(whole)
+    return integer_of(int(number), kind)
 
 
 def _content(value: Value, *, cbor: bool) -> tuple[str, Any]:

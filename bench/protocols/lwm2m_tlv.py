@@ -17,10 +17,11 @@ from bench.protocols.lwm2m_values import (
     Path,
     Type,
     TypeOf,
+    Unsigned,
     Value,
     Values,
     check_integer,
-    time_from_seconds,
+    integer_of,
     time_to_seconds,
     type_of_value,
 )
@@ -59,6 +60,11 @@ def encode(values: Values, base: Path) -> bytes:
             return b"".join(_entry(Kind.RESOURCE_INSTANCE, path[3], encode_value(value))
                             for path, value in ordered)
     raise Lwm2mError("TLV has no form for the root path")
+
+
+def encode_instance(path: Path) -> bytes:
+    """The object instance ``path`` (two ids) with no resources in it."""
+    return _entry(Kind.OBJECT_INSTANCE, path[1], b"")
 
 
 def decode(payload: bytes, base: Path, type_of: TypeOf) -> dict[Path, Value]:
@@ -157,11 +163,10 @@ def decode_value(octets: bytes, kind: Type) -> Value:
                 raise Lwm2mError(f"String is not UTF-8 at its octet {error.start}") from None
         case Type.OPAQUE:
             return octets
-        case Type.INTEGER | Type.TIME:
+        case Type.INTEGER | Type.UNSIGNED_INTEGER | Type.TIME:
             if size not in (1, 2, 4, 8):
                 raise Lwm2mError(f"{kind.value} has {size} octet(s), allowed are 1, 2, 4 and 8")
-            number = int.from_bytes(octets, "big", signed=True)
-            return number if kind is Type.INTEGER else time_from_seconds(number)
+            return integer_of(int.from_bytes(octets, "big", signed=kind is not Type.UNSIGNED_INTEGER), kind)
         case Type.FLOAT:
             if size not in (4, 8):
                 raise Lwm2mError(f"Float has {size} octet(s), allowed are 4 and 8")
@@ -208,8 +213,9 @@ def _entry(kind: Kind, identifier: int, value: bytes) -> bytes:
 
 def _integer(value: int) -> bytes:
     check_integer(value)
-    size = next(size for size in (1, 2, 4, 8) if -2**(8 * size - 1) <= value < 2**(8 * size - 1))
-    return value.to_bytes(size, "big", signed=True)
+    signed = not isinstance(value, Unsigned)
+    size = next(size for size in (1, 2, 4, 8) if -2**(8 * size - 1) <= value < 2**(8 * size - signed))
+    return value.to_bytes(size, "big", signed=signed)
 
 
 def _float(value: float) -> bytes:

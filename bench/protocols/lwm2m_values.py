@@ -1,6 +1,7 @@
 """Paths, types and values of LwM2M resources.
 
-Source: OMA LightweightM2M 1.0 and 1.1, identifiers (section 6.2 / 7.2) and data types (appendix C).
+Source: OMA LightweightM2M 1.0 and 1.1, identifiers (section 6.2 / 7.2) and data types (appendix C); content formats of
+1.2 core, section 7.4.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class ContentFormat(IntEnum):
     SENML_CBOR = 112
     TLV = 11542
     JSON = 11543
+    LWM2M_CBOR = 11544
 
 
 class Type(Enum):
@@ -36,6 +38,7 @@ class Type(Enum):
 
     STRING = "String"
     INTEGER = "Integer"
+    UNSIGNED_INTEGER = "Unsigned Integer"
     FLOAT = "Float"
     BOOLEAN = "Boolean"
     OPAQUE = "Opaque"
@@ -64,6 +67,15 @@ class ObjLink:
         if not (colon and _is_number(object_id) and _is_number(instance_id)):
             raise Lwm2mError(f"{text[:20]!r} is no object link such as 10:3")
         return cls(int(object_id), int(instance_id))
+
+
+class Unsigned(int):
+    """A value of the type Unsigned Integer (LwM2M 1.1), 0 to 2**64 - 1. Raises Lwm2mError for any other."""
+
+    def __new__(cls, value: int) -> Unsigned:
+        if not 0 <= value < 2**64:
+            raise Lwm2mError("an Unsigned Integer is not negative and has at most 64 bits")
+        return super().__new__(cls, value)
 
 
 Value = str | int | float | bool | bytes | datetime.datetime | ObjLink
@@ -144,6 +156,8 @@ def type_of_value(value: Value) -> Type:
     match value:
         case bool():
             return Type.BOOLEAN
+        case Unsigned():
+            return Type.UNSIGNED_INTEGER
         case int():
             return Type.INTEGER
         case float():
@@ -160,8 +174,8 @@ def type_of_value(value: Value) -> Type:
 
 
 def check_integer(value: int) -> int:
-    """``value``, if it fits the 64 bits of an Integer. Raises Lwm2mError."""
-    if not -2**63 <= value < 2**63:
+    """``value``, if it fits the 64 bits of an Integer, or is Unsigned. Raises Lwm2mError."""
+    if not -2**63 <= value < 2**63 and not isinstance(value, Unsigned):
         raise Lwm2mError("an Integer has at most 64 bits")
     return value
 
@@ -180,6 +194,13 @@ def time_from_seconds(seconds: int) -> datetime.datetime:
         return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=seconds)
     except OverflowError:
         raise Lwm2mError(f"time {seconds} s is outside the years 1 to 9999") from None
+
+
+def integer_of(number: int, kind: Type) -> Value:
+    """``number`` as Integer, Unsigned Integer or Time. Raises Lwm2mError when it doesn't fit."""
+    if kind is Type.UNSIGNED_INTEGER:
+        return Unsigned(number)
+    return time_from_seconds(check_integer(number)) if kind is Type.TIME else check_integer(number)
 
 
 def check_under(path: Path, base: Path) -> Path:

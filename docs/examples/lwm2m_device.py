@@ -16,6 +16,7 @@ import re
 import selectors
 import socket
 import struct
+from decimal import Decimal
 from typing import Any
 
 import aiocoap
@@ -446,8 +447,11 @@ class Device(interfaces.Resource):
                             for number in [resource]})
             paths += [(*one, number) for one in instances for number in known
                       if number in self.tree[one[0]][one[1]] or (one[0], number) in EXECUTABLE]
-        return ",".join("</" + "/".join(map(str, one)) + ">" + "".join(
-            f";{name}={value:g}" for name, value in self.attributes.get(one, {}).items()) for one in paths)
+        return ",".join("</" + "/".join(map(str, one)) + ">" + self.shown(one) for one in paths)
+
+    def shown(self, path: Path) -> str:
+        """The attributes there, in digits without an exponent."""
+        return "".join(f";{name}={Decimal(repr(value)):f}" for name, value in self.attributes.get(path, {}).items())
 
     # writing
 

@@ -110,6 +110,14 @@ class MeterSimulator:
         except ValueError:
             raise self._misread(answer) from None
 
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether it has told the unit more than it remembers."""
+        answer = self._visa.query("MET:LOG:LOST?")
+        if not answer.isdecimal():
+            raise self._misread(answer)
+        return answer != "0"
+
     def _answers(self, first: str, last: str) -> Iterator[Answer]:
         count = 0
         while True:

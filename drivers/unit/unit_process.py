@@ -15,10 +15,8 @@ from bench.clock import Clock, WarpClock
 from bench.errors import BenchError
 from bench.processes import Mark
 from bench.timeline import Timeline
+from drivers.unit.log_lines import LogLines
 from drivers.unit.tick_socket import HELLO_S, TickListener, TickSocket
-
-LONGEST_LINE = 2000
-"""Octets of a line of its log; a longer one is cut in pieces."""
 
 TERMINATION_S = 3.0
 """Real seconds that a process has to end after a SIGTERM."""
@@ -39,7 +37,7 @@ class UnitProcess:
         self._virtual_time = virtual_time
         self._process: subprocess.Popen[bytes] | None = None
         self._ticks: TickSocket | None = None
-        self._log = b""
+        self._log = LogLines(timeline)
         self._mark = Mark("MCM_BENCH_UNIT")
         self.crash = ""
         """How it ended by itself, if it did and not with exit code 0."""
@@ -110,7 +108,7 @@ class UnitProcess:
         assert process.stdout is not None
         output = process.stdout
         os.set_blocking(output.fileno(), False)
-        self._log = b""
+        self._log = LogLines(self._timeline)
         self._clock.call(lambda: self._clock.loop.add_reader(output, self._read, process, output))
 
     def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> bool:
@@ -119,12 +117,9 @@ class UnitProcess:
             octets = os.read(output.fileno(), 65536)
         except BlockingIOError:
             return False
-        *lines, self._log = (self._log + octets).split(b"\n")
-        if len(self._log) > LONGEST_LINE or (self._log and not octets):
-            lines, self._log = [*lines, self._log], b""
-        for line in lines:
-            self._note(line)
+        self._log.take(octets)
         if not octets:
+            self._log.end()
             self._clock.loop.remove_reader(output)
             if process is self._process:
                 code = _exit_code(process)
@@ -132,11 +127,6 @@ class UnitProcess:
                 self.crash = f"that it ended with {_told(code)}{self._last_words}" if code != 0 else ""
                 self.on_end(code)
         return bool(octets)
-
-    def _note(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        for begin in range(0, max(len(text), 1), LONGEST_LINE):
-            self._timeline.append("unit", "log", {"text": text[begin:begin + LONGEST_LINE]})
 
     # -- its time
 

@@ -5,18 +5,33 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiocoap import CONTENT, GET
+from aiocoap import CONTENT, GET, POST
 from aiocoap.message import Message
 from aiocoap.numbers.types import ACK, CON
 
-from bench.protocols.dtls import ALL_SUITES, CipherSuite, ClientOptions, DtlsClient, DtlsServer, Send, ServerOptions
+from bench.backend.backend import Backend
+from bench.backend.psk import Psk, Psks
+from bench.clock import WallClock
+from bench.protocols.dtls import (
+    ALL_SUITES,
+    CipherSuite,
+    ClientOptions,
+    Data,
+    DtlsClient,
+    DtlsServer,
+    Send,
+    ServerOptions,
+)
+from bench.protocols.lwm2m import Type
 from bench.protocols.pcapng import PcapngWriter
+from bench.timeline import Timeline
 
 DM = ("10.0.0.1", 5684)
 IDENTITY = bytes.fromhex("94193A04010020B8")
@@ -125,3 +140,48 @@ def test_the_keys_may_come_as_late_as_just_before_the_client_key_exchange(tmp_pa
 def test_without_the_keys_tshark_shows_nothing(tmp_path: Path, tshark: Tshark) -> None:
     capture = write(tmp_path / "run.pcapng", [Session(ALL_SUITES[0], connection_id=False)], -1)
     assert all(row == [""] for row in tshark(capture, "coap.opt.uri_path"))
+
+
+@pytest.mark.parametrize("own", [b"", b"8 octets"])
+def test_tshark_follows_a_session_that_has_moved_through_the_capture_of_a_server(tmp_path: Path, tshark: Tshark,
+                                                                                 own: bytes) -> None:
+    """What a unit behind an address translation sends from another port is in the capture beside what it sent before.
+    Of two sessions with connection ids at a time tshark 4.0 shows the one that began last."""
+    capture = tmp_path / "run.pcapng"
+    with PcapngWriter(capture) as writer, WallClock() as clock:
+        timeline = Timeline(clock.time, clock.nudge)
+        backend = Backend(clock, timeline, lambda path: Type.STRING, pcap=writer,
+                          psks={"dm": Psks({IDENTITY.hex().upper(): Psk(KEY)})})
+        clock.run(backend.start())
+        secure = backend.sockets["dm"].secure
+        assert secure is not None
+        client = DtlsClient(ClientOptions(identity=IDENTITY, key=KEY, connection_id=own), os.urandom)
+        pump(client, secure.port, client.start(0), lambda: client.established)
+        for mid, path in enumerate(("rd", "rd/1", "rd/1"), 1):
+            query = (f"ep={IDENTITY.hex().upper()}",) if path == "rd" else ()
+            pump(client, secure.port, client.send(coap(_mtype=CON, _mid=mid, code=POST, uri_path=tuple(path.split("/")),
+                                                       uri_query=query), 0), lambda: False)
+        clock.run(backend.stop())
+        assert [seen.data["text"] for seen in timeline.select("dm", "dtls", event="moved")] == [
+            f"from peer {before}" for before in (1, 2, 3)]
+    rows = tshark(capture, "coap.opt.uri_path", "coap.code", "frame.comment", "_ws.malformed")
+    shown = [row for row in rows if row[1]]
+    assert [row[:2] for row in shown] == [["rd", "2"], ["", "65"], ["rd,1", "2"], ["", "68"], ["rd,1", "2"], ["", "68"]]
+    assert not any(row[3] for row in rows)
+    assert [row[2] for row in shown if row[2]] == [
+        f"from peer {number}, another address than at first" for number in (2, 3, 4)]
+
+
+def pump(client: DtlsClient, port: int, events: list[Any], done: Callable[[], bool]) -> None:
+    """Exchange what has to be exchanged from a port of its own, until ``done``, or the first application data."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        wire.settimeout(5)
+        wire.connect(("127.0.0.1", port))
+        while not (done() or any(isinstance(event, Data) for event in events)):
+            for event in events:
+                if isinstance(event, Send):
+                    wire.send(event.datagram)
+            events = client.receive(wire.recv(2048), 0)
+        for event in events:
+            if isinstance(event, Send):
+                wire.send(event.datagram)

@@ -124,6 +124,14 @@ def test_a_downlink_reaches_an_idle_unit_within_a_cycle_and_a_sleeping_one_not_a
         delays.append(air.answered())
         air.until("idle")
     assert 0.5 < max(delays) <= 40.96 + 2.5
+    together = []
+    for _ in range(20):    # of several for a unit that is being paged none waits for a cycle of its own
+        made.clock.call(lambda: [air.echo.transport.sendto(b"hello", air.echo.sources[-1]) for _ in range(3)])
+        before = len(air.heard)
+        made.clock.wait_for(lambda before=before: len(air.heard) == before + 3, 600)
+        together.append(air.heard[-1] - air.heard[-3])
+        air.until("idle")
+    assert max(together) < 5, "one is held up behind a page of its own"
     air.until("psm")
     lost = air.cell.lost_datagrams
     made.clock.call(lambda: air.echo.transport.sendto(b"hello", air.echo.sources[-1]))

@@ -26,6 +26,7 @@ from bench.protocols.dtls.events import (
     Dropped,
     Established,
     Event,
+    Moved,
     Send,
 )
 from bench.protocols.dtls.faults import Action, DatagramFault, Faults
@@ -36,5 +37,5 @@ from bench.protocols.dtls.suites import ALL_SUITES, CipherSuite
 
 __all__ = ["ALL_SUITES", "Action", "AlertDescription", "AlertLevel", "AlertReceived", "AlertSent", "Association",
            "CipherSuite", "ClientOptions", "Closed", "Data", "DatagramFault", "Dropped", "DtlsClient", "DtlsServer",
-           "Established", "Event", "Faults", "NotEstablished", "Reaction", "Send", "ServerAssociation",
+           "Established", "Event", "Faults", "Moved", "NotEstablished", "Reaction", "Send", "ServerAssociation",
            "ServerEvent", "ServerOptions", "describe"]

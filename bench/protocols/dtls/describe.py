@@ -10,7 +10,7 @@ _ENCRYPTED: dict[int, str] = {
     ContentType.APPLICATION_DATA: "application data", ContentType.TLS12_CID: "record with connection id"}
 
 
-def describe(datagram: bytes, connection_id_length: int = 0) -> str:
+def describe(datagram: bytes, connection_id_length: int | None = None) -> str:
     """One line for a person: ``ServerHello, ServerHelloDone``. Never raises."""
     records, rest = split(datagram, connection_id_length)
     names = [name for record in records for name in _names(record)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -66,7 +67,15 @@ class Dropped:
     reason: str
 
 
-Event: TypeAlias = Send | Established | Data | AlertReceived | AlertSent | Closed | Dropped
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A record with a connection id came from a new address, proved to be the peer's and was the newest: answers go
+    there from now on (RFC 9146 section 6)."""
+
+    previous: Hashable
+
+
+Event: TypeAlias = Send | Established | Data | AlertReceived | AlertSent | Closed | Dropped | Moved
 
 
 def _level(level: int) -> str:

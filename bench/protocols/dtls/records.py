@@ -39,10 +39,11 @@ class Record:
                 + self.connection_id + struct.pack("!H", len(self.body)) + self.body)
 
 
-def split(datagram: bytes, connection_id_length: int) -> tuple[list[Record], str | None]:
+def split(datagram: bytes, connection_id_length: int | None) -> tuple[list[Record], str | None]:
     """The records of a datagram, and why its rest is dropped (None when nothing is left).
 
-    ``connection_id_length`` is the length of the connection ids that the receiver has handed out, in octets.
+    ``connection_id_length`` is the length of the connection ids that the receiver has handed out, in octets. None:
+    it isn't known, so what comes after the head of a record with one is not taken apart.
     """
     records: list[Record] = []
     start = 0
@@ -57,6 +58,9 @@ def split(datagram: bytes, connection_id_length: int) -> tuple[list[Record], str
         start += 11
         connection_id = b""
         if content_type == ContentType.TLS12_CID:
+            if connection_id_length is None:
+                records.append(Record(content_type, version, epoch, high << 32 | low, datagram[start:]))
+                return records, None
             connection_id = datagram[start:start + connection_id_length]
             start += connection_id_length
         length = int.from_bytes(datagram[start:start + 2], "big")

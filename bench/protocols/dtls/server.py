@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.protocols.dtls.alerts import AlertDescription, AlertLevel
 from bench.protocols.dtls.association import KeyLog, Random
-from bench.protocols.dtls.events import AlertSent, Dropped, Event, Send
+from bench.protocols.dtls.events import AlertSent, Dropped, Event, Moved, Send
 from bench.protocols.dtls.faults import Outbox
 from bench.protocols.dtls.handshake import (
     ClientHello,
@@ -284,6 +284,7 @@ class DtlsServer:
         """The client has a new address (RFC 9146 section 6)."""
         if self._by_address.get(association.address) is association:
             del self._by_address[association.address]
+        self._events.append(ServerEvent(address, association, Moved(association.address)))
         association.address = address
         self._take_address(association)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from bench.protocols.lwm2m import Path
@@ -40,7 +41,11 @@ class Attributes:
 
     def at(self, path: Path) -> str:
         """What has been written just there, as Discover shows it."""
-        return "".join(f";{name}={value:g}" for name, value in self._written.get(path, {}).items())
+        return "".join(f";{name}={self.shown(value)}" for name, value in self._written.get(path, {}).items())
+
+    def shown(self, value: float) -> str:
+        """As digits, and a point where there is a fraction."""
+        return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
     def of(self, path: Path) -> dict[str, float]:
         """What counts there."""

@@ -34,6 +34,11 @@ class Lwm2mClient:
     association, where ``tree`` counts. ``refused``: the server's last answer was an error, unlike no answer at all.
     """
 
+    root = ""
+    """Below which path its objects are, for a device management server: such as "/lwm2m"."""
+    report_format = ContentFormat.SENML_CBOR
+    """In what it reports by itself."""
+
     def __init__(self, modem: Modem, settings: Settings, endpoint_name: str, tree: Mapping[Path, Resource],
                  management: type[Management], site: type[Site]) -> None:
         self.modem = modem
@@ -75,25 +80,33 @@ class Lwm2mClient:
     async def register(self, account: DmAccount) -> bool:
         """Register with all objects of the tree."""
         links = sorted({path[:2] for path in self.tree if path[0] != accounts.SECURITY})
-        payload = ",".join(['</>;rt="oma.lwm2m";ct="11542 112 110"', *(f"</{o}/{i}>" for o, i in links)]).encode()
-        queue_mode = ["Q"] if "Q" in account.binding else []
-        response = await self._post(
-            ("rd",), [f"ep={self.endpoint_name}", f"lt={account.lifetime_s}", "lwm2m=1.1", "b=U", *queue_mode], payload)
+        payload = ",".join([f'<{self.root or "/"}>;rt="oma.lwm2m";ct="11542 112 110"',
+                            *(f"<{self.root}/{o}/{i}>" for o, i in links)]).encode()
+        response = await self._post(("rd",), [f"ep={self.endpoint_name}", f"lt={account.lifetime_s}",
+                                              *self.presents(account)], payload)
         if response is None:
             return False
         self.site.forget_observations()    # they end with the registration that they belong to
         self.location = tuple(response.opt.location_path)
         return True
 
+    def presents(self, account: DmAccount) -> list[str]:
+        """How a registration presents the unit, beside its name and lifetime."""
+        return ["lwm2m=1.1", "b=U", *(["Q"] if "Q" in account.binding else [])]
+
     async def update(self) -> bool:
         """Registration update; False when the server doesn't know the unit any more, or is silent."""
-        return await self._post(self.location, []) is not None
+        return await self._post(self.location, self.renews()) is not None
+
+    def renews(self) -> list[str]:
+        """What an update says: nothing, for nothing has changed."""
+        return []
 
     async def report(self, values: Mapping[Path, lwm2m.Value]) -> bool:
         """LwM2M Send: tell the server values that it has not asked for; whether it has taken them."""
         response = await self._request(Message(
-            code=codes.POST, uri_path=("dp",), payload=lwm2m.encode(values, Path(), ContentFormat.SENML_CBOR),
-            content_format=ContentFormat.SENML_CBOR))
+            code=codes.POST, uri_path=("dp",), payload=lwm2m.encode(values, Path(), self.report_format),
+            content_format=self.report_format))
         self.stranger = response is not None and response.code == codes.NOT_FOUND
         return self.took(response)
 
@@ -157,12 +170,19 @@ class Lwm2mClient:
             problem = self.draft.problem()
             return Message(code=codes.NOT_ACCEPTABLE if problem else codes.CHANGED, payload=problem.encode())
         try:
-            path = Path.parse("/".join(request.opt.uri_path))
+            path = self.path_of(request)
             if self.draft is not None:
                 return self._serve_bootstrap(request, path, self.draft)
             return self.management.serve(request, path)
         except (NotAllowed, NotFound, BadValue, lwm2m.Lwm2mError) as refusal:
             return Message(code=_REFUSALS.get(type(refusal), codes.BAD_REQUEST), payload=str(refusal).encode()[:60])
+
+    def path_of(self, request: Message) -> Path:
+        """Raises NotFound for what is not below the root, and Lwm2mError."""
+        asked = "/" + "/".join(request.opt.uri_path)
+        if self.draft is None and not f"{asked}/".startswith(f"{self.root}/"):
+            raise NotFound("nothing here")
+        return Path.parse(asked if self.draft is not None else asked[len(self.root):])
 
     def _serve_bootstrap(self, request: Message, path: Path, draft: BootstrapDraft) -> Message:
         if request.code == codes.DELETE:
@@ -201,7 +221,7 @@ class Site(ObservableResource, PathCapable):
         if request.code == codes.FETCH:
             watching = self.watch_composite(request, serverobservation)
         else:
-            watching = self.watch(Path.parse("/".join(request.opt.uri_path)), request, serverobservation)
+            watching = self.watch(self.client.path_of(request), request, serverobservation)
         task = asyncio.get_running_loop().create_task(watching)
         self._watching.append(task)
         serverobservation.accept(task.cancel)

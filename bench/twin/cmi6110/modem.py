@@ -252,7 +252,8 @@ class Modem:
         if not (self.attached and self.cell.power) or self.state == "psm":
             return None
         conditions = self.cell.conditions
-        is_idle = self.state == "idle"
+        # Who is being paged already is not paged once more: what comes meanwhile follows on its heels.
+        is_idle = self.state == "idle" and self._downlink_free_at <= self.clock.time()
         air_s = size / conditions.downlink_bytes_per_s
         delay = sum(latency_s + air_s for latency_s in self._latencies(
             conditions, conditions.first_packet_s if is_idle else conditions.packet_s))

@@ -93,7 +93,8 @@ class Uplink:
         client = self.client(
             ClientOptions(identity=terms.identity, key=terms.key, suites=self.suites,
                           min_timeout_s=terms.min_timeout_s,
-                          max_timeout_s=max(terms.min_timeout_s, terms.max_timeout_s)), self._modem.rng.randbytes)
+                          max_timeout_s=max(terms.min_timeout_s, terms.max_timeout_s),
+                          connection_id=self.connection_id()), self._modem.rng.randbytes)
         wire = _Wire(await self._modem.open(lambda data: pipe.datagram_received(self.server, data)))
         pipe = DtlsClientPipe(wire, self.server, client, on_datagram=lambda server, data: self._on_datagram(data),
                               on_closed=lambda server, reason: self.close())
@@ -107,6 +108,11 @@ class Uplink:
             pipe.close()
             raise
         self._wire, self._pipe = wire, pipe
+
+    def connection_id(self) -> bytes | None:
+        """What a server is to put into its records (RFC 9146); empty: nothing, but the unit puts in what the server
+        asks for. None: the unit knows no connection ids."""
+        return None
 
     def send(self, data: bytes, *, release_assistance: int = 0) -> None:
         """Send ``data``; without a way it is lost. ``release_assistance``: see ``ModemSocket.send``."""

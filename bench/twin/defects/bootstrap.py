@@ -34,6 +34,30 @@ class ShortServerIdsNotCompared(BootstrapDraft):
         return "" if problem.startswith("no server with") and Path(1, 1, 0) in self.values else problem
 
 
+REFUSED = "an account without notification storing"
+
+
+class _StrictDraft(BootstrapDraft):
+    def problem(self) -> str:
+        return super().problem() or ("" if Path(1, 1, 6) in self.values else REFUSED)
+
+
+@defect("refused-account-in-use", "ACT-13", wire="bootstrap", beside=(_StrictDraft,))
+class RefusedAccountInUse(Lwm2mClient):
+    """An account without notification storing (1/x/6) is refused, and used all the same."""
+
+    async def bootstrap(self, draft: BootstrapDraft) -> bool:
+        return await super().bootstrap(draft) or draft.problem() == REFUSED
+
+
+@defect("account-with-notification-storing-refused", "ACT-13", "ACT-14", wire="bootstrap")
+class NotificationStoringRefused(BootstrapDraft):
+    """An account with notification storing (1/x/6), which the manual does not list, is refused."""
+
+    def problem(self) -> str:
+        return super().problem() or (REFUSED if Path(1, 1, 6) in self.values else "")
+
+
 @defect("http-server-taken", "ACT-13", wire="bootstrap")
 class HttpServerTaken(BootstrapDraft):
     """A URI of http is taken for that of a device management server."""

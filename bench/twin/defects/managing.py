@@ -15,11 +15,24 @@ from aiocoap.numbers.constants import TransportTuning
 from bench.protocols.coap_pipe import transport_tuning
 from bench.protocols.lwm2m import Path, Value
 from bench.twin.cmi6110.accounts import DmAccount
+from bench.twin.cmi6110.attributes import Attributes
 from bench.twin.cmi6110.connection import Connection
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
 from bench.twin.cmi6110.management import Management
-from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound
+from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
+from bench.twin.cmi6110.settings import Settings
 from bench.twin.defects.registry import defect
+
+# -- reading
+
+
+@defect("answers-in-a-format-of-its-own-choice", "LWM2M-3.0.0", wire="dm")
+class AnswersInAFormatOfItsOwnChoice(Management):
+    """A read that asks for a format is answered in the one that the unit prefers."""
+
+    def _read(self, request: Message, path: Path, below: Mapping[Path, Resource]) -> Message:
+        return super()._read(Message(code=request.code), path, below)
+
 
 # -- writing
 
@@ -262,6 +275,31 @@ class RegistersWithoutAnObject(Lwm2mClient):
             return await super().register(account)
         finally:
             self.tree = usual
+
+
+@defect("queue-mode-taken-back-by-an-update", "DM-09", wire="dm")
+class QueueModeTakenBack(Lwm2mClient):
+    """The unit is one of LwM2M 1.0, whose updates say the binding without queue mode; and it goes on sleeping."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        return ["lwm2m=1.0", f"b={account.binding}"]
+
+    def renews(self) -> list[str]:
+        return ["b=U"]
+
+
+class _WithExponents(Attributes):
+    def shown(self, value: float) -> str:
+        return f"{value:g}"
+
+
+@defect("attributes-with-exponents", "DM-10", wire="dm")
+class AttributesWithExponents(Management):
+    """Discover shows attributes of many digits with six of them, and an exponent."""
+
+    def __init__(self, settings: Settings, tree: Mapping[Path, Resource]) -> None:
+        super().__init__(settings, tree)
+        self.attributes = _WithExponents()
 
 
 @defect("registers-in-no-format", "DM-01", "CMP-06", wire="dm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.protocols.dtls import DtlsClient
+from bench.protocols.dtls import DtlsClient, Event
 from bench.protocols.dtls.handshake import ServerHello
 from bench.protocols.dtls.records import DTLS_1_2
 from bench.twin.cmi6110.accounts import BootstrapDraft
@@ -141,6 +141,28 @@ class SessionForEver(Uplink):
 
     def drop(self) -> None:
         """Wait for the server to come back."""
+
+
+class _ForgetsTheId(DtlsClient):
+    """What the server wants in its records is not kept over a minute of silence."""
+
+    sent_s = float("inf")
+
+    def send(self, data: bytes, now: float) -> list[Event]:
+        if now - self.sent_s > 60.0:
+            self._peer_connection_id = b""
+        self.sent_s = now
+        return super().send(data, now)
+
+
+@defect("dtls-connection-id-forgotten", "SEC-04", "SEC-05", wire="mdm")
+class ConnectionIdForgotten(Uplink):
+    """The unit takes part in connection ids, and leaves them out after it has slept."""
+
+    client = _ForgetsTheId
+
+    def connection_id(self) -> bytes:
+        return b""
 
 
 @defect("dtls-failure-not-told", "LWM2M-33907.0.10", wire="dm")

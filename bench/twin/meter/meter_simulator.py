@@ -20,6 +20,7 @@ Commands (``?`` reads each of them)::
                                             what it has told the module while its clock showed these minutes: the first
                                             500 answers, after those that are to be skipped; "" when there are none
     METer:LOG:OLDest?                       its clock at the oldest answer that it has kept (the last 10,000 are)
+    METer:LOG:LOST?                         how many answers it has not kept
 
 An answer in the log is a string of clock, fabrication number, property number, error flags, energy unit, energy,
 volume, power, flow, forward and return temperature, tariffs 1 to 5 (empty: unused) and missing time.
@@ -73,7 +74,8 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         self._numbers = (meter.fabrication_number, meter.property_number)
         self._held: dict[str, Decimal | int] = {}
         self._log: deque[str] = deque(maxlen=_LOGGED)
-        meter.on_answer = lambda registers: self._log.append(_logged(registers))
+        self._answers = 0
+        meter.on_answer = self._note
 
     def reset(self) -> None:
         self._held.clear()
@@ -86,6 +88,10 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         self._draw()
 
     # -- state
+
+    def _note(self, registers: Registers) -> None:
+        self._answers += 1
+        self._log.append(_logged(registers))
 
     def _connect(self) -> None:
         self.meter.connected = self.connected
@@ -144,6 +150,11 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
     def _oldest_logged(self, parameters: Parameters) -> str:
         parameters.expect(0)
         return f'"{self._log[0][:19] if self._log else ""}"'
+
+    @command("METer:LOG:LOST?")
+    def _lost(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return str(self._answers - len(self._log))
 
     # -- registers
 

@@ -10,8 +10,8 @@ from aiocoap.numbers import codes
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.protocols.coap_pipe import transport_tuning
-from bench.protocols.lwm2m import Path, Type, Value
-from bench.twin.cmi6110.accounts import BootstrapDraft, DmAccount
+from bench.protocols.lwm2m import ContentFormat, Path, Type, Value
+from bench.twin.cmi6110.accounts import SERVER, BootstrapDraft, DmAccount
 from bench.twin.cmi6110.connection import Connection
 from bench.twin.cmi6110.life import Life
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
@@ -19,6 +19,7 @@ from bench.twin.cmi6110.management import Management
 from bench.twin.cmi6110.resource import NotAllowed, Resource
 from bench.twin.cmi6110.servers import Servers
 from bench.twin.cmi6110.statistics import TransactionStatistics
+from bench.twin.cmi6110.uplink import Uplink
 from bench.twin.defects.tools import change, report
 from bench.twin.lab import Lab
 from bench.twin.variants.registry import variant
@@ -225,6 +226,39 @@ class QueueModeNever(Lwm2mClient):
                                                 account.lifetime_s, "U"))
 
 
+@variant("updates-name-the-binding", place="LwM2M 1.1 core, 6.2.2: an update may say what it was registered with")
+class UpdatesNameTheBinding(Lwm2mClient):
+    """An update says the binding again, which has no word of queue mode in LwM2M 1.1."""
+
+    def renews(self) -> list[str]:
+        return ["b=U"]
+
+
+@variant("registers-by-lwm2m-1.0", place="6.2 names no version of LwM2M")
+class RegistersByLwm2m10(Lwm2mClient):
+    """The unit is one of LwM2M 1.0: queue mode is a part of its binding."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        return ["lwm2m=1.0", f"b={account.binding}"]
+
+
+@variant("registers-by-lwm2m-1.2", place="6.2 names no version of LwM2M")
+class RegistersByLwm2m12(Lwm2mClient):
+    """The unit is one of LwM2M 1.2: it says more of itself, and reports in LwM2M CBOR."""
+
+    report_format = ContentFormat.LWM2M_CBOR
+
+    def presents(self, account: DmAccount) -> list[str]:
+        return ["lwm2m=1.2", *super().presents(account)[1:], "profile=71", "later"]
+
+
+@variant("objects-below-a-root-of-their-own", place="LwM2M 1.1 core, 6.2.1: an alternate path")
+class ObjectsBelowARoot(Lwm2mClient):
+    """The objects are below /lwm2m, as the registration says."""
+
+    root = "/lwm2m"
+
+
 @variant("first-readout-after-a-minute", place="U11")
 class FirstReadoutAfterAMinute(Life):
     """The readout after joining is sent a minute later."""
@@ -273,6 +307,34 @@ class BootstrapServerReadsNothing(BootstrapDraft):
 
     def read(self, path: Path) -> dict[Path, Value]:
         raise NotAllowed("not for a bootstrap server to read")
+
+
+STRICT = "an account without what OMA makes mandatory"
+
+
+@variant("accounts-are-whole-or-refused", place="the manual lists less of object 1 than OMA")
+class AccountsAreWholeOrRefused(BootstrapDraft):
+    """An account without notification storing and binding (1/x/6 and 1/x/7) is refused."""
+
+    def problem(self) -> str:
+        missing = {6, 7} - {known[2] for known in self.values if known[0] == SERVER}
+        return super().problem() or (STRICT if missing else "")
+
+
+@variant("dtls-connection-id", place="RFC 9146: whether a unit offers a connection id is not printed")
+class DtlsConnectionId(Uplink):
+    """The unit takes part in connection ids: it puts in those of the servers, and wants none itself."""
+
+    def connection_id(self) -> bytes:
+        return b""
+
+
+@variant("dtls-connection-id-of-its-own", place="RFC 9146: whether a unit offers a connection id is not printed")
+class DtlsConnectionIdOfItsOwn(Uplink):
+    """The unit has a connection id of four octets for what servers send, and puts in theirs."""
+
+    def connection_id(self) -> bytes:
+        return self._modem.rng.randbytes(8)
 
 
 @variant("identity-in-octets", place="G14")

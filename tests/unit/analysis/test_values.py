@@ -72,6 +72,15 @@ def test_nobody_can_tell_of_what_was_before_the_log() -> None:
     sent = readout(NOON - timedelta(hours=1))
     assert log(readout(), oldest=NOON).fault_of(sent, [0]) == ""
     assert log(oldest=None).fault_of(sent, [0]) == ""
+
+
+def test_of_two_answers_in_the_oldest_minute_one_may_be_forgotten() -> None:
+    """Resent weeks later, from the edge of what the meter simulator remembers (seen in a run of many lives)."""
+    told, sent = Told(readout(), "00000012"), readout(flow=Quantity(Decimal("0.304"), "m3/h"))
+    naive = NOON.replace(tzinfo=None)
+    assert "flow" in Log([told], naive).fault_of(sent, [0])
+    assert Log([told], naive, has_forgotten=True).fault_of(sent, [0]) == ""
+    assert "flow" in Log([told], naive - timedelta(hours=1), has_forgotten=True).fault_of(sent, [0])
     assert log(readout()).fault_of(replace(sent, time_valid=False), [0]) == ""
 
 

@@ -6,6 +6,7 @@ import io
 import random
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from backend_lab import Lab
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.backend.dtls_port import USUAL_OPTIONS
 from bench.backend.flood import FloodGate
 from bench.backend.psk import Psk, Psks
 from bench.backend.tap import Source
@@ -57,7 +59,7 @@ class Peer:
     """A client of the engine on a socket of its own."""
 
     def __init__(self, lab: Lab, source: Source, identity: bytes = UNIT.encode(), key: bytes | None = None,
-                 seed: int = 2) -> None:
+                 seed: int = 2, connection_id: bytes | None = None) -> None:
         secure = lab.backend.sockets[source].secure
         assert secure is not None
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -66,8 +68,9 @@ class Peer:
         lab.sockets.append(self.socket)
         self.sent: list[bytes] = []
         self.end = ""
-        self._client = DtlsClient(ClientOptions(identity=identity, key=key if key is not None else KEYS[source]),
-                                  random.Random(seed).randbytes)
+        self._lab = lab
+        self._client = DtlsClient(ClientOptions(identity=identity, key=key if key is not None else KEYS[source],
+                                                connection_id=connection_id), random.Random(seed).randbytes)
         self._received: list[bytes] = []
 
     def _handle(self, events: list[Event]) -> None:
@@ -80,6 +83,26 @@ class Peer:
                     self._received.append(data)
                 case Closed(reason):
                     self.end = reason
+
+    def move(self) -> int:
+        """Another source port, as behind an address translation that has forgotten the one before; the new one."""
+        before, self.socket = self.socket, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(5)
+        self.socket.connect(before.getpeername())
+        self._lab.sockets.append(self.socket)
+        return int(self.socket.getsockname()[1])
+
+    def record(self, data: bytes) -> bytes:
+        """A record with ``data`` that is not sent yet."""
+        sent, = (event.datagram for event in self._client.send(data, 0) if isinstance(event, Send))
+        return sent
+
+    def heard(self) -> bytes:
+        """The next message of the server."""
+        self._received.clear()
+        while not self._received:
+            self._handle(self._client.receive(self.socket.recv(2048), 0))
+        return self._received[0]
 
     def connect(self) -> bool:
         """Whether there is a session; False when the server ends the attempt, or is silent."""
@@ -131,7 +154,7 @@ def test_peers_of_both_ports_are_numbered_commonly_and_a_session_has_an_identity
     assert sockets.heard_at(2) == lab.clock.time()
     session, = lab.timeline.select("dm", "dtls")
     assert dict(session.data) == {"peer": 2, "event": "established", "identity": UNIT, "form": "characters",
-                                  "suite": "TLS_PSK_WITH_AES_128_CCM_8", "version": "DTLS 1.2"}
+                                  "suite": "TLS_PSK_WITH_AES_128_CCM_8", "version": "DTLS 1.2", "connection_id": False}
 
 
 def test_the_octets_of_the_deveui_are_an_identity_too(lab):
@@ -186,6 +209,100 @@ def test_the_server_asks_the_unit_in_its_session(lab):
         (1, True, "/3/0/0")]
 
 
+# -- connection ids
+
+
+def moves(lab: Lab) -> int:
+    return events(lab, "dm").count("moved")
+
+
+@pytest.mark.parametrize("own", [b"", b"unit"])
+def test_a_session_with_a_connection_id_goes_on_from_another_port(lab, own):
+    peer = Peer(lab, "dm", connection_id=own)
+    assert peer.connect()
+    assert peer.ask(coap(f"/rd?ep={UNIT}", 1))[1] == REGISTERED
+    registration = lab.backend.dm.registrations[UNIT]
+    peer.move()
+    assert peer.ask(coap("/rd/1", 2))[1] == CHANGED
+    assert moves(lab) == 1
+    assert lab.backend.dm.registrations[UNIT].peer == registration.peer, "it is the same session"
+    with pytest.raises(DeadlinePassed):
+        lab.clock.run(lab.backend.dm.read("/3/0/0"), 1.0)
+    assert peer.heard()[1] == 0x01, "the server asks at the new port"
+    assert events(lab, "dm").count("established") == 1
+
+
+def test_a_session_without_a_connection_id_is_not_found_from_another_port(lab):
+    peer = Peer(lab, "dm")
+    assert peer.connect()
+    assert peer.ask(coap(f"/rd?ep={UNIT}", 1))[1] == REGISTERED
+    peer.move()
+    lab.tell(peer.socket, peer.record(coap("/rd/1", 2)))
+    assert events(lab, "dm")[-1] == "dropped"
+    assert moves(lab) == 0
+
+
+@pytest.mark.parametrize("kind", ["forged", "replayed", "older", "of another session"])
+def test_the_address_follows_only_a_record_that_is_the_peers_and_the_newest(lab, kind):
+    """RFC 9146 section 6: else whoever has seen a record could turn the session's answers away."""
+    lab.backend.sockets["dm"].secure.psks.set("94193A04010020B9", Psk(KEYS["dm"]))
+    other = Peer(lab, "dm", identity=b"94193A04010020B9", seed=3, connection_id=b"")
+    assert other.connect()
+    foreign = bytearray(other.record(coap("/rd/1", 7)))
+    peer = Peer(lab, "dm", connection_id=b"")
+    assert peer.connect()
+    assert peer.ask(coap(f"/rd?ep={UNIT}", 1))[1] == REGISTERED
+    early = peer.record(coap("/rd/1", 2))
+    newest = peer.record(coap("/rd/1", 3))
+    peer.socket.send(newest)
+    assert peer.heard()[1] == CHANGED
+    next_one = bytearray(peer.record(coap("/rd/1", 4)))
+    next_one[-1] ^= 1
+    foreign[11:19] = newest[11:19]
+    datagram = {"forged": bytes(next_one), "replayed": newest, "older": early,
+                "of another session": bytes(foreign)}[kind]
+    attacker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    attacker.connect(peer.socket.getpeername())
+    lab.sockets.append(attacker)
+    lab.tell(attacker, datagram)
+    assert moves(lab) == 0
+    assert peer.ask(coap("/rd/1", 5))[1] == CHANGED, "the session has stayed where it was"
+    attacker.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        attacker.recv(2048)
+
+
+# -- a unit is who it proves to be
+
+
+def test_a_new_session_of_a_registered_unit_is_where_it_is_asked_from_then_on(lab):
+    """A handshake from elsewhere, without a word of registration: the registration is the identity's."""
+    first = Peer(lab, "dm")
+    assert first.connect()
+    assert first.ask(coap(f"/rd?ep={UNIT}", 1))[1] == REGISTERED
+    again = Peer(lab, "dm", seed=3)
+    assert again.connect()
+    lab.clock.call(lambda: None)
+    assert again.ask(coap("/dp", 2, payload=b"[]", content_format=110))[1] == CHANGED
+    assert lab.backend.dm.sends[-1].endpoint == UNIT
+    with pytest.raises(DeadlinePassed):
+        lab.clock.run(lab.backend.dm.read("/3/0/0"), 1.0)
+    assert again.heard()[1] == 0x01
+    assert [event.event for event in lab.backend.dm.history] == ["registered"]
+
+
+def test_another_unit_at_the_same_address_is_another_unit(lab):
+    lab.backend.sockets["dm"].secure.psks.set("94193A04010020B9", Psk(KEYS["dm"]))
+    first = Peer(lab, "dm")
+    assert first.connect()
+    assert first.ask(coap(f"/rd?ep={UNIT}", 1))[1] == REGISTERED
+    other = Peer(lab, "dm", identity=b"94193A04010020B9", seed=3)
+    other.socket = first.socket
+    assert other.connect()
+    assert other.ask(coap("/dp", 2, payload=b"[]", content_format=110))[1] == 0x84
+    assert lab.backend.dm.registrations[UNIT].peer == 1
+
+
 # -- what goes wrong
 
 
@@ -219,14 +336,14 @@ def test_a_replayed_record_is_seen_and_not_taken(lab):
 
 def test_a_fault_of_the_server_can_be_set_while_it_runs(lab):
     secure = lab.backend.sockets["dm"].secure
-    secure.server.options = ServerOptions(faults=Faults((DatagramFault(Action.DROP, 2),)))
+    secure.server.options = replace(USUAL_OPTIONS, faults=Faults((DatagramFault(Action.DROP, 2),)))
     peer = Peer(lab, "dm")
     peer.socket.settimeout(0.2)
     assert not peer.connect()
-    secure.server.options = ServerOptions()
+    secure.server.options = USUAL_OPTIONS
     assert Peer(lab, "dm").connect()
     with pytest.raises(ValueError, match="connection ids"):
-        secure.server.options = ServerOptions(connection_id_length=8)
+        secure.server.options = ServerOptions(connection_id_length=4)
 
 
 def test_a_server_that_refuses_plain_says_so_and_answers_dtls(lab):

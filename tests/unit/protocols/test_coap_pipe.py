@@ -94,6 +94,7 @@ def test_the_private_parts_of_aiocoap_that_we_use_are_there() -> None:
     assert "_stop_interest" in Request.__init__.__code__.co_names
     assert "_store_response_for_duplicates" in MessageManager._send_initially.__code__.co_names
     assert "_token" in TokenManager.next_token.__code__.co_names
+    assert "time" in Request._run.__code__.co_names
 
 
 def test_a_request_without_an_answer_is_repeated_with_doubled_pauses_and_then_fails(clock: Clock) -> None:
@@ -207,6 +208,39 @@ def test_every_notification_of_a_burst_arrives(clock: Clock) -> None:
         for number in range(1, 21):
             endpoint.datagram_received("unit", notification(request, number, mtype=1, mid=number))
         assert heard == [str(number).encode() for number in range(1, 21)]
+        await endpoint.shutdown()
+
+    run(clock, scenario())
+
+
+ORDER = [
+    # number, seconds after the one before, whether it is newer than the newest so far
+    [(3, 0, True), (1, 100, False), (1, 100, True), (2, 1, True)],
+    [(3, 0, True), (3, 1, False), (3, 128.5, True)], [(3, 0, True), (2, 127, False), (4, 0, True), (3, 127, False)],
+    [(2**24 - 1, 0, True), (0, 1, True), (2**24 - 1, 1, False), (1, 1, True)], [(5, 0, True), (2**24 - 5, 1, False)],
+    [(0, 0, True), (2**23, 1, False), (2**23 - 1, 1, True)], [(2**23 + 1, 0, True), (0, 1, True)],
+    [(2**23, 0, True), (0, 1, False)], [(7, 0, True), (9, 3000, True), (8, 1, False), (8, 128, True)],
+]
+
+
+@pytest.mark.parametrize("order", ORDER)
+def test_notifications_are_put_in_order_by_number_and_by_the_time_of_the_loop(
+        clock: Clock, order: list[tuple[int, float, bool]]) -> None:
+    """RFC 7641 section 3.4: numbers of 24 bits that go round; what comes more than 128 s later is newer in any case."""
+    async def scenario() -> None:
+        wire = Wire()
+        endpoint = await CoapEndpoint.create(wire)
+        heard: list[bytes] = []
+        waiting = asyncio.create_task(endpoint.observe(
+            "unit", Message(code=GET, uri_path=("4", "0", "2")), lambda message: heard.append(message.payload)))
+        await asyncio.sleep(0.01)
+        request = parse(wire.sent[0][1])
+        endpoint.datagram_received("unit", notification(request, order[0][0], mtype=2, mid=request.mid))
+        await waiting
+        for mid, (number, after_s, _) in enumerate(order[1:]):
+            await asyncio.sleep(after_s)
+            endpoint.datagram_received("unit", notification(request, number, mtype=1, mid=mid, payload=b"%d" % mid))
+        assert heard == [b"%d" % mid for mid, (_, _, newer) in enumerate(order[1:]) if newer]
         await endpoint.shutdown()
 
     run(clock, scenario())

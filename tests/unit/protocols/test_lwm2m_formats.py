@@ -19,6 +19,7 @@ from bench.protocols.lwm2m import (
     Path,
     Record,
     Type,
+    Unsigned,
     Value,
     decode,
     decode_records,
@@ -27,14 +28,16 @@ from bench.protocols.lwm2m import (
     type_of_value,
 )
 
-NAMED = (ContentFormat.TLV, ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR, ContentFormat.JSON)
+NAMED = (ContentFormat.TLV, ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR, ContentFormat.JSON,
+         ContentFormat.LWM2M_CBOR)
 SINGLE = (ContentFormat.TEXT, ContentFormat.CBOR)
 
 times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001 - the zone is set below
     lambda time: time.replace(microsecond=0, tzinfo=UTC))
 ids = st.integers(0, 65535)
 values: st.SearchStrategy[Value] = st.one_of(
-    st.booleans(), st.integers(-2**63, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), st.text(),
+    st.booleans(), st.integers(-2**63, 2**63 - 1), st.integers(0, 2**64 - 1).map(Unsigned),
+    st.floats(allow_nan=False, allow_infinity=False), st.text(),
     st.binary(max_size=300), times, st.builds(ObjLink, ids, ids))
 small = st.integers(0, 300)
 
@@ -265,7 +268,7 @@ def test_a_resource_with_a_value_and_instances_is_refused() -> None:
         encode({Path(3, 0, 6): 1, Path(3, 0, 6, 0): 1}, Path(3), ContentFormat.TLV)
 
 
-@pytest.mark.parametrize("content_format", [40, 11544, 99])
+@pytest.mark.parametrize("content_format", [40, 11545, 99])
 def test_a_format_without_resource_values_is_refused(content_format: int) -> None:
     with pytest.raises(Lwm2mError, match="holds no resource values"):
         encode({Path(3, 0, 9): 1}, Path(3, 0, 9), content_format)
