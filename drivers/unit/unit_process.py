@@ -39,8 +39,6 @@ class UnitProcess:
         self._ticks: TickSocket | None = None
         self._log = LogLines(timeline)
         self._mark = Mark("MCM_BENCH_UNIT")
-        self.crash = ""
-        """How it ended by itself, if it did and not with exit code 0."""
         self.on_end: Callable[[int | None], None] = lambda code: None
 
     @property
@@ -55,7 +53,6 @@ class UnitProcess:
         """Start it; what may be left of it is ended first. Raises ``BenchError``, and ``UnitError`` never: whether the
         unit does what it should its servers will see."""
         self.end()
-        self.crash = ""
         listener = TickListener() if self._virtual_time else None
         try:
             known = {**words, "tick": listener.address if listener is not None else ""}
@@ -124,7 +121,6 @@ class UnitProcess:
             if process is self._process:
                 code = _exit_code(process)
                 self._timeline.append("unit", "ended", {"code": code})
-                self.crash = f"that it ended with {_told(code)}{self._last_words}" if code != 0 else ""
                 self.on_end(code)
         return bool(octets)
 
@@ -163,11 +159,6 @@ class UnitProcess:
     @property
     def _last_words(self) -> str:
         return "".join(f" after {one.data['text']!r}" for one in self._timeline.select("unit", "log")[-1:])
-
-
-def _told(code: int | None) -> str:
-    """Of an exit code."""
-    return "its output closed" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _filled(part: str, words: Mapping[str, str]) -> str:

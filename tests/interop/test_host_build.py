@@ -108,8 +108,9 @@ def test_next(joined_unit, dm):
 def test_a_killed_process_is_one_sentence_and_the_next_test_has_a_new_one(tmp_path: Path) -> None:
     run = run_suite(tmp_path, CRASH, "--lab", "run", "--host-build", STAND_IN)
     killed, following = run.tests["test_killed"], run.tests["test_next"]
-    assert (killed["verdict"], killed["message"]) == (
-        "fail", f"expected the unit's process {Path(sys.executable).name} to live, saw that it ended with signal 9")
+    assert killed["verdict"] == "fail", run.output
+    assert "the unit's process was ended by SIGKILL" in killed["message"]
+    assert "\n" not in killed["message"]
     assert following["verdict"] == "pass", following["message"]
     assert left_of(tmp_path) == []
 
