@@ -89,6 +89,9 @@ def run(
     cell: Annotated[Cell | None, typer.Option(
         help="The twin's cell instrument; else one that can do what the test needs.")] = None,
     meter: Meter = "simulator",
+    host_build: Annotated[str | None, typer.Option(
+        metavar="COMMAND", help="A process that is the unit in the twin's lab, such as a host build of the firmware: "
+                                "docs/host-build.md says what it is told.")] = None,
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
@@ -100,6 +103,9 @@ def run(
         raise typer.BadParameter(
             "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
     profile = _profile(profile)
+    if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
+        raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
+                                 "--codec change and the line reads over NFC; without them and --station")
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
@@ -111,7 +117,7 @@ def run(
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle)
     if dry_run:
         from bench.commands.catalogue import what_would_run
 

@@ -232,6 +232,10 @@ class Clock(ABC):
         """An exception nobody caught in the loop is the bench's fault; the next wait raises it."""
         error = context.get("exception")
         _LOG.debug("nobody caught an exception in the background loop", exc_info=error)
+        if isinstance(error, BenchError):    # a sentence already
+            self._loop_error = self._loop_error or error
+            self.nudge()
+            return
         seen = "".join(traceback.format_exception(error)).strip() if error else str(context.get("message"))
         if self._loop_error is None:
             self._loop_error = BenchError("background loop", expected="no uncaught exception", seen=seen,
@@ -509,8 +513,7 @@ class WarpClock(Clock):
                                     seen="no timer, no I/O and no time-out", do="give the wait a time-out"))
                 continue
             self._now_us += max(1, round(step * 1e6))
-            return []
-
+            return self._with_time_passed(self._asked_companions(select))    # who is told anything now knows the time
 
     def _with_time_passed(self, events: list[Any]) -> list[Any]:
         """What another process has sent comes later than what it answers, and one after the other: each has its step of
@@ -522,15 +525,16 @@ class WarpClock(Clock):
 
     def _asked_companions(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
         """Ask each companion until all have answered and nothing else has happened meanwhile; what did."""
-        for companion in self.companions:
+        asked = list(self.companions)
+        for companion in asked:
             companion.ask(self._now_us)
         deadline = time.monotonic() + COMPANION_S
-        while not all(companion.is_answered for companion in self.companions):
+        while not all(companion.is_answered for companion in asked):
             left_s = deadline - time.monotonic()
             events = select(left_s) if left_s > 0 else []
             if events or left_s <= 0:
                 return events
-        return select(0) if self.companions else []
+        return select(0) if asked else []    # one that has gone may have left something to do
 
 
 class _WarpSelector(selectors.DefaultSelector):

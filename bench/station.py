@@ -258,7 +258,9 @@ class Station:
             found.add("cell.apns")
         if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
-        if self.file.simulated:
+        if file.unit.is_hosted:
+            found -= {*MEASURES_CHARGE, "battery", "supply.battery"}    # a process draws no current
+        elif self.file.simulated:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
         elif self.file.firmware is not None:
             found |= {"firmware"} if len(self.file.firmware.packages) > 1 else set()

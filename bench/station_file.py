@@ -370,6 +370,11 @@ class UnitTable(_Table):
         """Whether what the manual says of the CMi6110 is true of it."""
         return self.profile is None
 
+    @property
+    def is_hosted(self) -> bool:
+        """Whether it is a host build of the CMi6110's firmware (docs/host-build.md)."""
+        return self.driver == "process" and self.is_cmi6110
+
     @field_validator("log_faults")
     @classmethod
     def _are_expressions(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -484,7 +489,7 @@ class StationFile(_Table):
     def _can_commission(self) -> StationFile:
         if self.unit.driver == "fixture" and self.commissioning.over == "nfc" and self.nfc is None:
             raise ValueError('a table [nfc], or commissioning.over = "network"')
-        if self.unit.virtual_time and (self.instruments or self.meter != MeterTable()):
+        if self.unit.virtual_time and not self.unit.is_hosted and (self.instruments or self.meter != MeterTable()):
             raise ValueError("unit.virtual_time without instruments: they live in real time")
         return self
 

@@ -34,10 +34,9 @@ class Order:
     instruments first, and test nothing with sick ones. ``until_failure``: leave out what comes after the first failure.
     ``lab``: how long the twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc,
     network), ``codec``: its settings codec, ``cell``: its cell instrument (None: one that can do what the test needs),
-    ``meter``: whether an instrument stands in for it (simulator, real). ``shuffle``: the seed of another order of the
-    tests, across files.
-    ``test_timeout_s`` (real seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are
-    real seconds, too.
+    ``meter``: whether an instrument stands in for it (simulator, real), ``host_build``: the command of a process that
+    is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
+    seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     """
 
     profile: str
@@ -62,6 +61,7 @@ class Order:
     codec: str | None = None
     cell: str | None = None
     meter: str = "simulator"
+    host_build: str | None = None
     shuffle: int | None = None
     test_timeout_s: float | None = None
     patience_s: float = PATIENCE_S

@@ -253,6 +253,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--lab", order.lab]
     if order.over != "nfc":
         arguments += ["--over", order.over]
+    if order.host_build is not None:
+        arguments += ["--host-build", order.host_build]
     if order.codec is not None:
         arguments += ["--codec", order.codec]
     if order.cell is not None:

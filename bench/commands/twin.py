@@ -16,7 +16,7 @@ from bench.clock import Clock, WallClock
 from bench.errors import BenchError
 from bench.station_file import BackendTable
 from bench.twin.defects import DEFECTS
-from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Lab
+from bench.twin.lab import Lab
 from bench.twin.variants import VARIANTS
 from fixtures.bench import (
     CellDriverName,
@@ -25,6 +25,7 @@ from fixtures.bench import (
     default_bootstrap_address,
     station_file_of_twin,
 )
+from fixtures.host_process import write_keys_of_twin
 
 
 def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out: Path | None, console: Console, *,
@@ -59,7 +60,7 @@ def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out
                                         over=over, meter=meter).dump()
             console.print(text, markup=False, soft_wrap=True)
             if station_out is not None and keys is not None:
-                _write_keys(keys)
+                write_keys_of_twin(keys)
                 _write(station_out, text)
                 console.print(Text(f"# written to {station_out}; try: mcm-bench run acceptance --station {station_out}",
                                    "dim"), soft_wrap=True)
@@ -116,16 +117,3 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         raise BenchError(f"station file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
                          do="choose another path") from error
-
-
-def _write_keys(path: Path) -> None:
-    """The twin's key is no secret, but key files are closed to others all the same."""
-    lines = [f"[{DEVEUI}]", *(f'{name} = "{key.hex()}"' for name, key in (
-        ("pak", PAK), ("bootstrap_psk", BOOTSTRAP_PSK), ("dm_psk", DM_PSK), ("mdm_psk", MDM_PSK)))]
-    try:
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text("\n".join(lines) + "\n", "ascii")
-    except OSError as error:
-        raise BenchError(f"key file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
-                         do="choose another path for the station file") from error

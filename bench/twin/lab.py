@@ -112,7 +112,7 @@ class Lab:
         self._servers: list[Wire] = [HislipServer(self.cmw500, port=next(ports)),
                                      ScpiServer(self.meter_simulator, port=next(ports))]
         self._servers += [wire_of(instrument, next(ports)) for instrument in self.power.instruments]
-        self._wires: list[Wire] = [*self._servers, *self.callbox, self.attenuator]
+        self.wires: list[Wire] = [*self._servers, *self.callbox, self.attenuator]
 
     @classmethod
     def start(cls, clock: Clock, seed: int, *, changes: Collection[Change] = (), deveui: str = DEVEUI,
@@ -127,7 +127,7 @@ class Lab:
     async def _open(self, changes: Collection[Change]) -> None:
         for change in changes:
             change.prepare(self)
-        for wire in self._wires:
+        for wire in self.wires:
             await wire.start()
 
     def stop(self) -> None:
@@ -141,7 +141,7 @@ class Lab:
         self.optical.close()
         self.mbus.close()
         self.reader.close()
-        for wire in self._wires:
+        for wire in self.wires:
             await wire.stop()
 
     def route(self, routes: Mapping[Address, Address]) -> None:

@@ -14,6 +14,7 @@ it sends in turn it sends before it answers.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from datetime import datetime
 
 from bench.errors import BenchError
@@ -51,6 +52,7 @@ class TickSocket:
         self._question = self._answered = 0
         self._received = b""
         self._is_gone = False
+        self.on_gone: Callable[[], None] = lambda: None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
         self._send(f"epoch {epoch.isoformat()}\n")
@@ -75,6 +77,7 @@ class TickSocket:
             octets = b""
         if not octets:
             self._is_gone, self.next_us = True, None
+            self.on_gone()
             return False
         *lines, self._received = (self._received + octets).split(b"\n")
         for line in lines:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +39,7 @@ class UnitProcess:
         self._ticks: TickSocket | None = None
         self._log = LogLines(timeline)
         self._mark = Mark("MCM_BENCH_UNIT")
+        self.on_end: Callable[[int | None], None] = lambda code: None
 
     @property
     def subject(self) -> str:
@@ -107,17 +108,21 @@ class UnitProcess:
         self._log = LogLines(self._timeline)
         self._clock.call(lambda: self._clock.loop.add_reader(output, self._read, process, output))
 
-    def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    def _read(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> bool:
+        """What it has said since the last time; whether there may be more."""
         try:
             octets = os.read(output.fileno(), 65536)
         except BlockingIOError:
-            return
+            return False
         self._log.take(octets)
         if not octets:
             self._log.end()
             self._clock.loop.remove_reader(output)
             if process is self._process:
-                self._timeline.append("unit", "ended", {"code": _exit_code(process)})
+                code = _exit_code(process)
+                self._timeline.append("unit", "ended", {"code": code})
+                self.on_end(code)
+        return bool(octets)
 
     # -- its time
 
@@ -127,13 +132,33 @@ class UnitProcess:
             self._ticks = listener.accept(self._clock.epoch)
             if self._ticks is not None:
                 assert isinstance(self._clock, WarpClock)
+                self._ticks.on_gone = self._is_ending
                 self._clock.join(self._ticks)
                 return
+        self._clock.call(self._hear_out)
         seen = f"nothing for {HELLO_S:g} s" if self.is_running else "that it ended"
-        last = self._timeline.select("unit", "log")[-1:]
-        raise BenchError(self.subject, expected="to connect to its tick socket",
-                         seen=seen + "".join(f" after {one.data['text']!r}" for one in last),
-                         do="see docs/foreign-units.md, or set unit.virtual_time = false")
+        raise BenchError(self.subject, expected="to connect to its tick socket", seen=seen + self._last_words,
+                         do="see docs/foreign-units.md; without {tick} in its command and unit.virtual_time = true it "
+                         "lives in real time")
+
+
+    def _is_ending(self) -> None:
+        """It has let go of its tick socket: time does not pass until it has ended."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(TERMINATION_S)
+            self._clock.loop.call_soon_threadsafe(self._hear_out)    # not inside the loop's look at its wires
+
+    def _hear_out(self) -> None:
+        process = self._process
+        if process is not None and process.stdout is not None:
+            while self._read(process, process.stdout):
+                continue
+
+    @property
+    def _last_words(self) -> str:
+        return "".join(f" after {one.data['text']!r}" for one in self._timeline.select("unit", "log")[-1:])
 
 
 def _filled(part: str, words: Mapping[str, str]) -> str:

@@ -101,13 +101,11 @@ class OpticalPort(MeterPort):
         self._send(answer, after_s=(len(line) + 2) * BITS_PER_CHARACTER[IDENT_BAUD] / IDENT_BAUD)
 
     def _block(self, lines: list[str]) -> bytes:
-        """STX, the lines, ``!``, ETX and the block check character, with the faults that are set."""
-        body = "".join(f"{line}\r\n" for line in [*lines, "!"]).encode("ascii") + ETX
-        bcc = reduce(xor, body) & 0x7F
+        """``framed``, with the faults that are set."""
+        block = framed(lines)
         if self.bad_bcc:
             self.bad_bcc -= 1
-            bcc ^= 0x01
-        block = STX + body + bytes([bcc])
+            block = block[:-1] + bytes([block[-1] ^ 0x01])
         if self.truncated:
             self.truncated -= 1
             block = block[:len(block) // 2]
@@ -142,6 +140,12 @@ class OpticalPort(MeterPort):
             while data is answer[-1][2] and self._wire.baud == IDENT_BAUD and self._clock.time() < give_up_at:
                 await asyncio.sleep(0.005)
             self._wire.write(data if self._wire.baud == baud else self._noise.randbytes(len(data)))
+
+
+def framed(lines: list[str]) -> bytes:
+    """STX, the lines, ``!``, ETX and the block check character."""
+    body = "".join(f"{line}\r\n" for line in [*lines, "!"]).encode("ascii") + ETX
+    return STX + body + bytes([reduce(xor, body) & 0x7F])
 
 
 def telegram(now: Registers, *, extended: bool) -> list[str]:

@@ -46,6 +46,10 @@ class TcpServer:
             raise RuntimeError(f"{type(self).__name__} is not started")
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
 
 class TcpConnection(asyncio.Protocol):
     """One client of ``server``. A client that doesn't read is not served any further."""
