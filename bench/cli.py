@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from bench.commands import records
 from bench.commands.lock import StationLock
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError
@@ -24,6 +25,8 @@ app = typer.Typer(
          "against its twin, a lab in software.",
     epilog="Exit codes of a run: 0 pass, 1 the unit fails, 2 the bench is to blame, 3 incomplete: what was tested "
            "passed, and something was left out.")
+
+app.add_typer(records.app, name="records")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
@@ -74,6 +77,9 @@ def run(
     codec: Codec = None,
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
+    store: records.StoreUrl = None,
+    job: Annotated[list[str] | None, typer.Option(
+        metavar="NAME=VALUE", help="What is said of the run in its record, e.g. work_order=W17; repeatable.")] = None,
 ) -> None:
     """Test a unit and give the verdict."""
     refuse_what_bends_verdicts()
@@ -85,13 +91,15 @@ def run(
     from bench.commands.order import Order, default_run_dir
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
+    from bench.store.address import StoreAddress
 
     order = Order(
         profile=_profile(profile), run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
         expression=expression, max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, shuffle=shuffle,
+        store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     raise typer.Exit(supervise(order, terminal(), lock))
 
 
@@ -263,6 +271,16 @@ def _profile(name: str) -> str:
         raise typer.BadParameter(f"{name!r} is no profile; choose line, acceptance, regression, "
                                  "certification or client")
     return name
+
+
+def _job(said: list[str]) -> dict[str, str]:
+    from bench.record import JOB
+
+    job = dict(one.partition("=")[::2] for one in said)
+    unknown = sorted(job.keys() - set(JOB))
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not said of a run; there are {', '.join(JOB)}")
+    return job
 
 
 def _deveui(text: str | None) -> str | None:

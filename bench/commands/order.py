@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Verdict
-from bench.record import Record
+from bench.record import Record, new_run_id
 from bench.station_file import StationFile
+from bench.store.address import StoreAddress
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2, Verdict.INCOMPLETE: 3}
 
@@ -33,7 +34,8 @@ class Order:
     test nothing with sick ones. ``until_failure``: leave out what comes after the first failure. ``lab``: how long the
     twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc, network), ``codec``: its
     settings codec. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds)
-    is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
+    is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too. ``store``: where
+    the record is kept, else where the station file says; ``job``: what is said of the run (``bench.record.JOB``).
     """
 
     profile: str
@@ -59,6 +61,9 @@ class Order:
     shuffle: int | None = None
     test_timeout_s: float | None = None
     patience_s: float = PATIENCE_S
+    store: StoreAddress | None = None
+    job: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = field(default_factory=new_run_id)
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -81,7 +86,7 @@ class Order:
         file = self.file
         return Record(profile=self.profile, unit=self.unit or (file.unit.name if file else ""), seed=self.seed,
                       simulated=file is None or file.simulated, station="twin" if file is None else file.name,
-                      defects=(*self.defects, *self.variants, *self.faults))
+                      defects=(*self.defects, *self.variants, *self.faults), run_id=self.run_id, job=self.job)
 
 
 def default_run_dir(profile: str) -> Path:

@@ -280,7 +280,8 @@ def _write(record: Record, order: Order, console: Console) -> None:
             allure = run_dir / "allure-results"
             allure_report.write_side_files(kept, allure)
             kept = Run.load(run_dir, kept.timeline)    # now with all evidence
-            console.print(summary(kept, write_page(kept, list(requirements.load().values()), views)))
+            console.print(summary(kept, write_page(kept, list(requirements.load().values()), views),
+                                  verdict_follows=order.store is not None))
             if not record.fault:
                 allure_report.check_counts(kept, allure)
         else:

@@ -6,19 +6,30 @@ store but not vouched for is still in the spool.
 
 from __future__ import annotations
 
+import platform
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from bench.errors import BenchError
+from bench.manifest import operator
 from bench.store.address import StoreAddress
-from bench.store.anchor import Anchor
+from bench.store.anchor import Anchor, Head
+from bench.store.canonical import canonical, digest
 from bench.store.errors import StoreAway, StoreRefuses
 from bench.store.spool import Spool
-from bench.store.store import Store, Stored
+from bench.store.store import Store, Stored, head_of
 from bench.store.tables import LEDGER
+
+
+def body_of(run_dir: Path, record: Mapping[str, Any], way: str) -> dict[str, Any]:
+    """What is stored of a run: its record, and where that came from. An older record has no run id: its content is."""
+    run_id = record.get("run_id") or str(uuid.uuid5(uuid.NAMESPACE_OID, digest(canonical(record))))
+    return {"run_id": run_id, "run_dir": str(run_dir.resolve()), "host": platform.node(), "way": way, "record": record}
 
 
 @dataclass
@@ -55,6 +66,28 @@ class Depot:
                                  "it was restored from a backup, mcm-bench records accept")
         self._store = store
         return store
+
+    def accept(self, store: Store) -> Head:
+        """Vouch for ``store`` as it is, whatever was known before; where it was something else, it stays in there that
+        and by whom this was done."""
+        known = self.anchor.read()
+        with store.reading() as connection:
+            head = head_of(connection)[0]
+        if known is not None and known != head:
+            head = store.add_event("accepted", {"known": str(known), "by": operator()})
+        self.anchor.move(head, back=True)
+        return head
+
+    def await_run(self, *, simulated: bool) -> str:
+        """Raises ``BenchError`` where a run of that kind could not be stored; one that was reached before and is away
+        now gives the reason only, for what is to be stored waits."""
+        try:
+            self.open().refuse_other_kind(simulated=simulated)
+        except StoreAway as error:
+            if self.anchor.read() is None:
+                raise
+            return str(error)
+        return ""
 
     def deposit(self, body: Mapping[str, Any]) -> Flushed:
         """Store ``body`` and whatever waits. Raises ``BenchError`` when not even the spool has room for it."""

@@ -17,6 +17,7 @@ LONGEST = 255
 """Characters of a text in a column; all of it is in the ledger."""
 
 _JOB = ("part_number", "hw_rev", "batch", "work_order", "location", "slot", "shift", "retest_reason")
+_INSTRUMENT = ("name", "identity", "serial", "firmware", "calibration_due")
 
 
 def searchable(value: object) -> str:
@@ -63,7 +64,7 @@ def _run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:
         "retest_of": searchable(body["retest_of"]), "verdict": verdict.value,
         "bin": _bin(verdict, body["attempt"]), "message": searchable(record["message"]),
         "run_dir": str(body["run_dir"]).encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\0"),
-        "record_sha256": digest(canonical(record)),
+        "record_sha256": digest(canonical(record)), "first_fail": _first_fail(record),
         **{name: searchable(job.get(name)) for name in _JOB}}
     numbers: dict[str, int] = {}
     phases = [{"name": searchable(test["id"]), "requirement_ids": searchable(" ".join(test["requirements"])),
@@ -77,8 +78,16 @@ def _run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:
                      "guard_band": _float(row.get("guard")), "verdict": Verdict(row["verdict"]).value}
                     for row in record["measurements"]]
     artifacts = [{"path": searchable(row["path"]), "sha256": searchable(row["sha256"])} for row in record["artifacts"]]
+    instruments = [{name: searchable(row[name]) for name in _INSTRUMENT} for row in manifest.get("instruments") or ()]
     return {"run": [run], "phase": _numbered(sequence, phases), "measurement": _numbered(sequence, measurements),
-            "artifact": _numbered(sequence, artifacts)}
+            "artifact": _numbered(sequence, artifacts), "instrument": _numbered(sequence, instruments)}
+
+
+def _first_fail(record: Mapping[str, Any]) -> str:
+    """What the unit failed in first: a measurement where there is one, else a test."""
+    test = next((one["id"] for one in record["tests"] if one["verdict"] == Verdict.FAIL), None)
+    return searchable(next((one["name"] for one in record["measurements"]
+                            if one["test"] == test and one["verdict"] == Verdict.FAIL), test))
 
 
 def unit_of(record: Mapping[str, Any]) -> str:

@@ -21,10 +21,12 @@ from bench.store.address import StoreAddress
 from bench.store.anchor import Head
 from bench.store.canonical import canonical, digest, link
 from bench.store.errors import StoreRefuses
-from bench.store.rows import Row, no_run, process_of, refuse_false_pass, run_of, unit_of
+from bench.store.rows import Row, no_run, process_of, refuse_false_pass, run_of, searchable, unit_of
 from bench.store.tables import LEDGER, REVISION, RUN, SEARCHED, STORE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_OLDER = ("v1",)
 
 BATCH = 200
 """Entries that are worked on at a time: a store is larger than memory."""
@@ -89,7 +91,7 @@ class Store:
         self.refuse_other_kind(simulated=record["simulated"] is True or bool(record.get("defects")))
         with self.writing() as connection:
             there = connection.execute(select(RUN, LEDGER.c.hash).join(LEDGER).where(
-                RUN.c.run_id == str(body["run_id"]))).one_or_none()
+                RUN.c.run_id == searchable(body["run_id"]))).one_or_none()
             if there is None:
                 return _add_run(connection, body)
         if there.record_sha256 != digest(canonical(record)):
@@ -106,9 +108,7 @@ class Store:
 
 def create(address: StoreAddress, *, simulated: bool) -> Store:
     """Make a store of either kind. Raises ``BenchError`` where there is one."""
-    with _new(address) as connection:
-        if connection.execute(select(STORE.c.id)).one_or_none() is not None:
-            raise BenchError(f"store {address}", expected="none yet", seen="one", do="use it, or make one elsewhere")
+    with emptied(address) as connection:
         what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _now()}
         begin(connection, what)
         append(connection, "created", canonical(what))
@@ -116,15 +116,15 @@ def create(address: StoreAddress, *, simulated: bool) -> Store:
 
 
 @contextmanager
-def _new(address: StoreAddress) -> Iterator[Connection]:
-    """A transaction in which the tables are there, and empty if they were not there before."""
-    if address.path is not None:
-        address.path.parent.mkdir(parents=True, exist_ok=True)
+def emptied(address: StoreAddress) -> Iterator[Connection]:
+    """A transaction for who makes a store: the tables are there, and empty. Raises ``BenchError`` where a store is."""
     engine = engines.open_engine(address, may_create=True)
     with engines.told(address), engines.writing(engine) as connection:
         if revision_of(connection) is None:
             migrate(connection)
         refuse_strange(address, revision_of(connection))
+        if connection.execute(select(STORE.c.id)).one_or_none() is not None:
+            raise BenchError(f"store {address}", expected="none yet", seen="one", do="use it, or make one elsewhere")
         yield connection
 
 
@@ -146,6 +146,17 @@ def refuse_strange(address: StoreAddress, revision: str | None) -> None:
                          seen="no store" if revision is None else f"revision {ascii(revision)[1:-1]}",
                          do="mcm-bench records create makes a store, mcm-bench records migrate renews an older one; "
                             "for a newer one install a newer bench")
+
+
+def renew(address: StoreAddress) -> tuple[str, str]:
+    """Bring a store of an older bench to this one's form; the revision before and now. Raises ``BenchError``."""
+    engine = engines.open_engine(address)
+    with engines.told(address), engines.writing(engine) as connection:
+        before = revision_of(connection)
+        if before in _OLDER:
+            migrate(connection)
+        refuse_strange(address, revision_of(connection))
+    return str(before), REVISION
 
 
 def migrate(connection: Connection) -> None:

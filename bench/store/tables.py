@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
-REVISION = "v1"
+REVISION = "v2"
 """The newest of ``migrations/versions``, whose tables these are."""
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
@@ -53,7 +53,8 @@ RUN = _table(
     *_text("station", "location", "slot", "operator", "shift", "started_at", "ended_at"),
     Column("duration_s", FLOAT, nullable=False),
     Column("attempt", Integer, nullable=False), *_text("retest_of", "retest_reason", "verdict"),
-    Column("bin", Integer, nullable=False), *_text("message", "run_dir", "record_sha256"))
+    Column("bin", Integer, nullable=False), *_text("message", "run_dir", "record_sha256"),
+    Column("first_fail", Text, nullable=False, server_default=""))
 Index("run_of_unit", RUN.c.unit_serial, RUN.c.process)
 Index("run_started", RUN.c.started_at)
 Index("run_of_order", RUN.c.work_order)
@@ -72,6 +73,8 @@ MEASUREMENT = _part("measurement", Column("phase", Integer), Column("name", Text
                     Column("high", FLOAT), Column("guard_band", FLOAT), Column("verdict", Text, nullable=False))
 Index("measurement_by_name", MEASUREMENT.c.name)
 ARTIFACT = _part("artifact", *_text("path", "sha256"))
+INSTRUMENT = _part("instrument", *_text("name", "identity", "serial", "firmware", "calibration_due"))
+Index("instrument_by_serial", INSTRUMENT.c.serial)
 
-PARTS = (PHASE, MEASUREMENT, ARTIFACT)
+PARTS = (PHASE, MEASUREMENT, ARTIFACT, INSTRUMENT)
 SEARCHED = (RUN, *PARTS)
