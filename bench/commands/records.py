@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bench.errors import BenchError
@@ -90,11 +89,9 @@ def find(
     if as_json:
         print(json.dumps({"runs": rows}, indent=1))
         return
-    columns = ("sequence", "started_at", "unit_serial", "verdict", "attempt", "first_fail", "station", "kind", "run_id")
-    view = Table(*columns)
     for row in rows:
-        view.add_row(*(Text(str(row[name])) for name in columns))
-    Console().print(view)
+        _say(f"{row['sequence']:>7}  {row['started_at'][:19]}  {row['unit_serial']:16}  {row['verdict']:10} "
+             f"{row['attempt']}  {row['kind']:11} {row['run_id']}  {row['first_fail']}")
 
 
 @app.command()

@@ -92,7 +92,7 @@ def told(address: StoreAddress) -> Iterator[None]:
                            do="look at the record") from error
     except DBAPIError as error:
         raise StoreAway(subject, expected="to read and write it", seen=_first_line(error.orig), do=do) from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, sqlite3.Error, UnicodeError) as error:
         raise StoreAway(subject, expected="to read and write it", seen=_first_line(error), do=do) from error
 
 

@@ -110,9 +110,10 @@ def refuse_false_pass(record: Mapping[str, Any]) -> None:
     if record.get("verdict") != Verdict.PASS:
         return
     left_out = (record.get("manifest") or {}).get("left_out", [{"excused": False}])
-    verdicts = [test["verdict"] for test in record["tests"]] + [one["verdict"] for one in record["measurements"]]
+    tests = [test["verdict"] for test in record["tests"]]
+    verdicts = {*tests, *(one["verdict"] for one in record["measurements"])}
     if (record["message"] or not is_complete(record) or any(one["excused"] is not True for one in left_out)
-            or Verdict.PASS not in verdicts or not {*verdicts} <= {Verdict.PASS, Verdict.SKIPPED}):
+            or Verdict.PASS not in tests or not verdicts <= {Verdict.PASS, Verdict.SKIPPED}):
         raise StoreRefuses(f"record of unit {unit_of(record)}", expected="a pass of a complete run in which all passed",
                            seen="a pass that its tests don't bear out", do="look for who has changed record.json")
 

@@ -161,14 +161,8 @@ def renew(address: StoreAddress) -> tuple[str, str]:
 
 def migrate(connection: Connection) -> None:
     """Bring the tables to ``REVISION``, and with them what follows from the ledger."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
     guards.take_down(connection)
-    command.upgrade(config, "head")
+    alembic(connection, "head")
     for table in reversed(SEARCHED):
         connection.execute(table.delete())
     for batch in connection.execute(
@@ -176,6 +170,16 @@ def migrate(connection: Connection) -> None:
             .execution_options(yield_per=BATCH)).partitions():
         add_rows(connection, [run_of(row.sequence, json.loads(row.body)) for row in batch])
     guards.put_up(connection)
+
+
+def alembic(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def head_of(connection: Connection) -> tuple[Head, str]:

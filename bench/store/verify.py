@@ -45,8 +45,8 @@ def verify(connection: Connection, known: Sequence[Head]) -> Report:
             if head.sequence > report.entries:
                 report.findings.append(f"entry {head.sequence} was stored and is gone: the store ends with "
                                        f"{report.entries}")
-    except DBAPIError as error:
-        report.findings.append(f"the store can't be read: {ascii(str(error.orig))[1:-1]}")
+    except (DBAPIError, UnicodeError) as error:
+        report.findings.append(f"the store can't be read: {ascii(str(getattr(error, 'orig', error)))[1:-1]}")
     return report
 
 

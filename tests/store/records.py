@@ -13,8 +13,8 @@ from bench.record import Record, TestResult
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 
-HOSTILE = ("<script>alert(1)</script>", "'; DROP TABLE run; --", "\x1b[2J\x00\x07\u202e", "\ud800 half a pair", "x" * 4096,
-           "%s {0} [bold]", "å∑\u0301\U0001f600")
+HOSTILE = ("<script>alert(1)</script>", "'; DROP TABLE run; --", "\x1b[2J\x00\x07\u202e", "\ud800 half a pair",
+           "x" * 4096, "%s {0} [bold]", "å∑\u0301\U0001f600")
 
 
 def record(number: int = 1, verdict: str = "pass", **more: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def record(number: int = 1, verdict: str = "pass", **more: Any) -> dict[str, Any
                      Instrument("panel", "edge-box 1.2")])
     run = Record(profile="line", unit=f"94193A04{number:08X}", seed=1, simulated=False,
                  started=START + timedelta(minutes=number), station="place 1", wall_time_s=100.25, tests=tests,
-                 manifest=manifest)
+                 manifest=manifest, run_id=f"run-{number}")
     return {**json.loads(json.dumps(run.to_json(Path("/none")))), "artifacts": [
         {"path": "evidence/life.json", "sha256": f"{number:064x}"}], **more}
 
