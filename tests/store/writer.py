@@ -12,7 +12,7 @@ from bench.store.deposit import Depot
 
 store, outside, name, count = sys.argv[1:]
 depot = Depot(StoreAddress.of(store, Path(outside)))
-done = {row for row in sys.stdin.read().split()}
+done = set(sys.stdin.read().split())
 for number in range(int(count)):
     run_id = f"{name}-{number}"
     if run_id not in done and depot.deposit(body(number, "fail" if number % 20 == 7 else "pass", run_id)).of(run_id):
