@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bench.store.anchor import Anchor, Head
 from bench.store.canonical import canonical, digest
 from bench.store.errors import StoreAway, StoreRefuses
 from bench.store.spool import Spool
-from bench.store.store import Store, Stored, head_of
+from bench.store.store import Store, Stored, head_of, utc_now
 from bench.store.tables import LEDGER
 
 
@@ -47,15 +48,16 @@ class Flushed:
 class Depot:
     """A store with its spool and its anchor. The store itself is opened when it is needed."""
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreAddress, now: Callable[[], datetime] = utc_now) -> None:
         self.address = address
+        self._now = now
         self.spool = Spool(address.outside / "spool")
         self.anchor = Anchor(address.outside / "anchor.json")
         self._store: Store | None = None
 
     def open(self) -> Store:
         """The store, if it is the one that was stored into from here. Raises ``BenchError``."""
-        store = self._store or Store(self.address)
+        store = self._store or Store(self.address, self._now)
         known = self.anchor.read()
         if known is not None:
             with store.reading() as connection:

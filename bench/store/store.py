@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,11 +46,18 @@ class Stored:
     clock_back_s: float = 0.0
 
 
-class Store:
-    """Raises ``StoreAway`` when it can't be reached, and ``BenchError`` when it is no store of this bench's."""
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, address: StoreAddress) -> None:
+
+class Store:
+    """``now`` is the clock by which entries are dated.
+
+    Raises ``StoreAway`` when it can't be reached, and ``BenchError`` when it is no store of this bench's."""
+
+    def __init__(self, address: StoreAddress, now: Callable[[], datetime] = utc_now) -> None:
         self.address = address
+        self._now = now
         self.engine = engines.open_engine(address)
         with self.reading() as connection:
             refuse_strange(address, revision_of(connection))
@@ -93,7 +100,7 @@ class Store:
             there = connection.execute(select(RUN, LEDGER.c.hash).join(LEDGER).where(
                 RUN.c.run_id == searchable(body["run_id"]))).one_or_none()
             if there is None:
-                return _add_run(connection, body)
+                return _add_run(connection, body, self._now())
         if there.record_sha256 != digest(canonical(record)):
             raise StoreRefuses(f"run {body['run_id']}", expected="the record that is stored", seen="another one",
                                do="look for who has changed record.json")
@@ -103,15 +110,15 @@ class Store:
     def add_event(self, kind: str, body: Mapping[str, Any]) -> Head:
         """Add what happened to the store itself."""
         with self.writing() as connection:
-            return append(connection, kind, canonical(body))[0]
+            return append(connection, kind, canonical(body), self._now())[0]
 
 
 def create(address: StoreAddress, *, simulated: bool) -> Store:
     """Make a store of either kind. Raises ``BenchError`` where there is one."""
     with emptied(address) as connection:
-        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _now()}
+        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _text(utc_now())}
         begin(connection, what)
-        append(connection, "created", canonical(what))
+        append(connection, "created", canonical(what), utc_now())
     return Store(address)
 
 
@@ -189,10 +196,10 @@ def head_of(connection: Connection) -> tuple[Head, str]:
     return (Head(row.sequence, row.hash), row.stored_at) if row is not None else (Head(0, ""), "")
 
 
-def append(connection: Connection, kind: str, body: str) -> tuple[Head, float]:
-    """Add an entry behind the newest one; by how many seconds the clock stands before that one's time."""
+def append(connection: Connection, kind: str, body: str, moment: datetime) -> tuple[Head, float]:
+    """Add an entry behind the newest one; by how many seconds ``moment`` is before that one's time."""
     last, before = head_of(connection)
-    now = _now()
+    now = _text(moment)
     found = link(last.sequence + 1, kind, now, body, last.hash)
     connection.execute(insert(LEDGER), {"sequence": last.sequence + 1, "kind": kind, "stored_at": now, "body": body,
                                         "prev_hash": last.hash, "hash": found})
@@ -208,7 +215,7 @@ def add_rows(connection: Connection, runs: Sequence[Mapping[str, Sequence[Row]]]
             connection.execute(insert(table), rows)
 
 
-def _add_run(connection: Connection, body: Mapping[str, Any]) -> Stored:
+def _add_run(connection: Connection, body: Mapping[str, Any], moment: datetime) -> Stored:
     record = body["record"]
     unit, process = unit_of(record), process_of(record)
     # What was judged counts as an attempt; one that the bench has spoilt is made again under the same number.
@@ -216,7 +223,7 @@ def _add_run(connection: Connection, body: Mapping[str, Any]) -> Stored:
         RUN.c.unit_serial == unit, RUN.c.process == process, RUN.c.complete == 1,
         RUN.c.verdict.in_((Verdict.PASS, Verdict.FAIL))).order_by(RUN.c.sequence)).scalars().all() if unit else []
     whole = {**body, "attempt": len(judged) + 1, "retest_of": judged[-1] if judged else ""}
-    head, clock_back_s = append(connection, "run", canonical(whole))
+    head, clock_back_s = append(connection, "run", canonical(whole), moment)
     rows = run_of(head.sequence, whole)
     add_rows(connection, [rows])
     return Stored(head, rows["run"][0]["run_id"], unit, Verdict(record["verdict"]), len(judged) + 1, True, clock_back_s)
@@ -226,5 +233,5 @@ def _kind(simulated: bool) -> str:
     return "simulated" if simulated else "real"
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

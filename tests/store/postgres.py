@@ -1,4 +1,4 @@
-"""Debian's PostgreSQL, started by a test: as a user that is not root, on loopback, with its data in a folder of /tmp."""
+"""Debian's PostgreSQL, started by a test: not as root, on loopback, with its data in a folder of /tmp."""
 
 from __future__ import annotations
 

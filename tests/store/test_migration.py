@@ -60,7 +60,7 @@ def test_a_store_of_a_newer_bench_is_left_alone(depot: Depot) -> None:
     with depot.open().writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v99'")
     for use in (Depot(depot.address).open, lambda: renew(depot.address)):
-        with pytest.raises(BenchError, match="expected revision v2, saw revision v99; .*install a newer bench"):
+        with pytest.raises(BenchError, match=r"expected revision v2, saw revision v99; .*install a newer bench"):
             use()
 
 

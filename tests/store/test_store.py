@@ -15,13 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
 from bench.store.address import StoreAddress
-from bench.store.canonical import link
 from bench.store.deposit import Depot
 from bench.store.errors import StoreAway, StoreRefuses
-from bench.store.rows import Row
+from bench.store.rows import Row, run_of
 from bench.store.search import Wanted, find, show
-from bench.store.store import Store, create, head_of
-from bench.store.tables import LEDGER
+from bench.store.store import Store, append, create, head_of, utc_now
+from bench.store.tables import LEDGER, RUN
 from bench.store.verify import Report, verify
 
 
@@ -121,12 +120,8 @@ def test_real_and_simulated_runs_never_share_a_store(address: StoreAddress, depo
 
 
 def _insert_run(connection: Connection, **odd: object) -> None:
-    from bench.store.rows import run_of
-    from bench.store.store import append
-    from bench.store.tables import RUN
-
     whole = {**body(9), "attempt": 1, "retest_of": ""}
-    head, _ = append(connection, "run", json.dumps(whole))
+    head, _ = append(connection, "run", json.dumps(whole), utc_now())
     connection.execute(insert(RUN), [run_of(head.sequence, whole)["run"][0] | odd])
 
 
@@ -182,13 +177,8 @@ def test_the_ledger_takes_the_next_entry_only(depot: Depot) -> None:
 
 
 def test_a_clock_that_was_set_back_is_told_and_loses_nothing(depot: Depot) -> None:
-    depot.deposit(body(1))
-    with depot.open().writing() as connection:
-        head = head_of(connection)[0]
-        ahead = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="milliseconds")
-        connection.execute(insert(LEDGER), {
-            "sequence": head.sequence + 1, "kind": "note", "stored_at": ahead, "body": "{}", "prev_hash": head.hash,
-            "hash": link(head.sequence + 1, "note", ahead, "{}", head.hash)})
+    ahead = Depot(depot.address, lambda: datetime.now(UTC) + timedelta(days=1))
+    ahead.deposit(body(1))
     (stored,) = depot.deposit(body(2)).stored
     assert 86000 < stored.clock_back_s < 86500
     assert verified(depot).findings == []

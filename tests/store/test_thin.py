@@ -13,19 +13,17 @@ from records import record
 from test_store import verified
 
 from bench.errors import BenchError
+from bench.store.address import StoreAddress
 from bench.store.deposit import Depot, body_of
 from bench.store.search import show
+from bench.store.store import create
 from bench.store.thin import Policy, thin
 
 
-@pytest.fixture(autouse=True)
-def old_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's clock, 30 days ago; ``thin`` has its own."""
-    monkeypatch.setattr("bench.store.store._now", lambda: _time(days=30))
-
-
-def _time(days: float) -> str:
-    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+@pytest.fixture
+def then(depot: Depot) -> Depot:
+    """The same store, with a clock of 30 days ago."""
+    return Depot(depot.address, lambda: datetime.now(UTC) - timedelta(days=30))
 
 
 def run(folder: Path, number: int, verdict: str = "pass", **more: object) -> Path:
@@ -46,12 +44,6 @@ def store(depot: Depot, run_dir: Path) -> None:
     assert depot.deposit(body_of(run_dir, json.loads((run_dir / "record.json").read_text("utf-8")), "run")).stored
 
 
-def recent(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something was stored just now."""
-    monkeypatch.setattr("bench.store.store._now", lambda: _time(days=0))
-    depot.open().add_event("note", {})
-
-
 def names(run_dir: Path) -> list[str]:
     return sorted(path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*") if path.is_file())
 
@@ -61,12 +53,12 @@ THINNED = ["record.json", "report.html"]
 
 
 def test_only_evidence_of_passed_units_goes_and_the_store_says_so(
-        depot: Depot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        depot: Depot, then: Depot, tmp_path: Path) -> None:
     runs = [run(tmp_path, number, verdict) for number, verdict in enumerate(
         ("pass", "pass", "fail", "error", "incomplete", "pass"))]
     for one in runs:
-        store(depot, one)
-    recent(depot, monkeypatch)
+        store(then, one)
+    depot.open().add_event("note", {})
     young = run(tmp_path, 9)
     store(depot, young)
     policy = Policy(days=14, keep_one_in=7)    # entry 7 is the last of the six
@@ -87,22 +79,25 @@ def test_only_evidence_of_passed_units_goes_and_the_store_says_so(
     assert verified(depot).findings == []
 
 
-def test_a_clock_that_stands_ahead_does_not_make_evidence_old(depot: Depot, tmp_path: Path) -> None:
-    """All was stored 30 days ago by the store's clock; nothing in it says that time has passed since."""
-    store(depot, run(tmp_path, 1))
-    assert thin(depot.open(), Policy(days=14, keep_one_in=100)).runs == {}
+def test_a_clock_that_stands_ahead_does_not_make_evidence_old(tmp_path: Path) -> None:
+    """All was stored 30 days ago; nothing in the store says that time has passed since."""
+    then = Depot(StoreAddress.of(str(tmp_path / "a.db"), tmp_path / "a"),
+                 lambda: datetime.now(UTC) - timedelta(days=30))
+    create(then.address, simulated=False)
+    store(then, run(tmp_path, 1))
+    assert thin(then.open(), Policy(days=14, keep_one_in=100)).runs == {}
 
 
 @pytest.mark.parametrize("odd", ["other octets", "other record", "a link", "no directory"])
 def test_what_is_not_as_it_was_recorded_is_left_alone(
-        depot: Depot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+        depot: Depot, then: Depot, tmp_path: Path, odd: str) -> None:
     outside = tmp_path / "timeline.jsonl"
     outside.write_text("timeline.jsonl of 1", "ascii")
     run_dir = run(tmp_path, 1, artifacts=[
         {"path": name, "sha256": hashlib.sha256(b"timeline.jsonl of 1").hexdigest()}
         for name in ("timeline.jsonl", "../timeline.jsonl", str(outside), "evidence/../../timeline.jsonl")])
-    store(depot, run_dir)
-    recent(depot, monkeypatch)
+    store(then, run_dir)
+    depot.open().add_event("note", {})
     match odd:
         case "other octets":
             (run_dir / "timeline.jsonl").write_text("altered", "ascii")
@@ -118,11 +113,11 @@ def test_what_is_not_as_it_was_recorded_is_left_alone(
     assert outside.exists()
 
 
-def test_another_machines_runs_are_left_alone(depot: Depot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_machines_runs_are_left_alone(depot: Depot, then: Depot, tmp_path: Path) -> None:
     run_dir = run(tmp_path, 1)
     body = body_of(run_dir, json.loads((run_dir / "record.json").read_text("utf-8")), "run")
-    depot.deposit(body | {"host": f"not-{platform.node()}"})
-    recent(depot, monkeypatch)
+    then.deposit(body | {"host": f"not-{platform.node()}"})
+    depot.open().add_event("note", {})
     assert thin(depot.open(), Policy(days=14, keep_one_in=100)).runs == {}
 
 
