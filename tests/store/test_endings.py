@@ -21,7 +21,7 @@ from bench.store.store import create
 from bench.store.tables import RUN
 
 HERE = Path(__file__).parent
-RUNS, KILLS = 60, 12
+RUNS, KILLS = 40, 8
 
 
 def start(depot: Depot, name: str, count: int, done: str = "") -> subprocess.Popen[str]:

@@ -16,7 +16,7 @@ from bench.store.address import StoreAddress
 from bench.store.backup import back_up, restore
 from bench.store.deposit import Depot
 
-COUNT = 2000 if os.environ.get("MCM_BENCH_LONG") else 60
+COUNT = 2000 if os.environ.get("MCM_BENCH_LONG") else 30
 
 
 def line_record(number: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from bench.store.verify import Report, verify
 
 TABLES = {table.name: table for table in (STORE, LEDGER, *SEARCHED)}
 
-many = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 class _Undone(Exception):  # noqa: N818 - nothing is wrong
