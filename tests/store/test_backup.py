@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from records import HOSTILE, body
 from sqlalchemy import select
-from test_endings import start
 from test_store import found, verified
+from test_store_endings import start
 
 from bench.errors import BenchError
 from bench.store.address import StoreAddress
