@@ -97,7 +97,7 @@ shift: setup         ## twenty units on the line in real time, the twin in anoth
 	  $(BIN)/mcm-bench run line --station $$folder/twin.toml --run-dir runs/shift-$$unit | tail -n 4; done
 
 perf: setup          ## speeds, printed: the long forms of tests/perf
-	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf -q -s -n 0
+	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf tests/store/test_store_speed.py -q -s -n 0
 
 clean:               ## remove what was made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

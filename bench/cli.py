@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from bench.commands import records
 from bench.commands.lock import StationLock
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
@@ -31,6 +32,8 @@ app = typer.Typer(
 2  the bench is to blame, or was asked for what there is not
 
 3  incomplete: what was tested passed, something was left out""")
+
+app.add_typer(records.app, name="records")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
@@ -94,6 +97,9 @@ def run(
                                 "docs/host-build.md says what it is told.")] = None,
     shuffle: Annotated[int | None, typer.Option(
         metavar="SEED", help="Another order of the tests, across files: any order gives the same verdicts.")] = None,
+    store: records.StoreUrl = None,
+    job: Annotated[list[str] | None, typer.Option(
+        metavar="NAME=VALUE", help="What is said of the run in its record, e.g. work_order=W17; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
@@ -110,6 +116,7 @@ def run(
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
+    from bench.store.address import StoreAddress
 
     order = Order(
         profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
@@ -117,7 +124,8 @@ def run(
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle)
+        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
+        store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
         from bench.commands.catalogue import what_would_run
 
@@ -318,6 +326,16 @@ def _profile(name: str) -> str:
     if name not in _PROFILES:
         raise typer.BadParameter(str(unknown("profile", name, _PROFILES, "choose one of them")))
     return name
+
+
+def _job(said: list[str]) -> dict[str, str]:
+    from bench.record import JOB
+
+    job = dict(one.partition("=")[::2] for one in said)
+    unknown = sorted(job.keys() - set(JOB))
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not said of a run; there are {', '.join(JOB)}")
+    return job
 
 
 def _deveui(text: str | None) -> str | None:

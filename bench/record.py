@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import secrets
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -14,8 +17,19 @@ from typing import Any
 from bench.manifest import Manifest
 from bench.measure import Measurement, Verdict, worst
 
-SCHEMA = 2
-"""1 had no ``manifest`` and no verdict ``incomplete``."""
+SCHEMA = 3
+"""1 had no ``manifest`` and no verdict ``incomplete``, 2 no ``run_id`` and no ``job``."""
+
+JOB = ("work_order", "batch", "part_number", "hw_rev", "process", "location", "slot", "shift", "operator",
+       "retest_reason")
+"""What may be said of a run by who orders it. ``process`` is the step of production, the profile where nothing is said:
+attempts are counted in each by itself."""
+
+
+def new_run_id() -> str:
+    """A UUID of version 7 (RFC 9562, 5.7): milliseconds since 1970, then chance."""
+    number = (time.time_ns() // 1_000_000 << 80) | (0x7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62)
+    return str(uuid.UUID(int=number | secrets.randbits(62)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Record:
 
     ``labs``: how many benches there were; ``power_cycles``: those of the unit that the bench made by itself, each with
     its reason; ``not_delivered``: what of the unit is not as it was delivered, as sentences; ``stages``: of the
-    line.
+    line. ``run_id``: which run it is, among all there ever are; ``job``: what was said of it (``JOB``).
     """
 
     profile: str
@@ -81,6 +95,8 @@ class Record:
     tests: list[TestResult] = field(default_factory=list)
     artifacts: list[Path] = field(default_factory=list)
     manifest: Manifest = field(default_factory=Manifest)
+    run_id: str = field(default_factory=new_run_id)
+    job: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -97,6 +113,8 @@ class Record:
         """The record as it stands in ``record.json``; artifacts are named relative to ``run_dir``."""
         return {
             "schema": SCHEMA,
+            "run_id": self.run_id,
+            "job": dict(self.job),
             "verdict": self.verdict,
             "simulated": self.simulated,
             "profile": self.profile,

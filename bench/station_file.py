@@ -76,6 +76,7 @@ from bench.clock import Clock
 from bench.errors import BenchError, did_you_mean
 from bench.manual import settings
 from bench.protocols.udp import refuse_public
+from bench.store.address import StoreAddress
 from bench.timeline import Timeline
 from bench.toml_file import read_toml
 from drivers.assumption import Assumption
@@ -300,6 +301,17 @@ class ReferenceTable(_Table):
         return self
 
 
+class StoreTable(_Table):
+    """Where records are kept: ``url`` is the path of an SQLite file or the URL of a PostgreSQL database, without a
+    password. ``outside``: the folder of what waits to be stored, and of what vouches for the store; on another disk it
+    is worth more. ``evidence_days``, ``keep_one_in``: when evidence of passed units may go (``records thin``)."""
+
+    url: str
+    outside: Annotated[Path, Field(strict=False)] | None = None
+    evidence_days: int | None = Field(default=None, ge=7)
+    keep_one_in: int = Field(default=20, ge=2)
+
+
 class CommissioningTable(_Table):
     """How units come to know the bench's servers.
 
@@ -442,6 +454,7 @@ class StationFile(_Table):
     firmware: FirmwareTable | None = None
     calibration: CalibrationTable = CalibrationTable()
     reference: ReferenceTable | None = None
+    store: StoreTable | None = None
 
     @classmethod
     def load(cls, path: Path) -> StationFile:
@@ -456,6 +469,12 @@ class StationFile(_Table):
             raise BenchError(subject, expected="values of a station", seen=type(error).__name__,
                              do="look for numbers and tables that are far too large") from None
         _refuse_public_addresses(subject, file)
+        if file.store is not None:
+            outside = path.resolve().parent / file.store.outside if file.store.outside is not None else None
+            address = StoreAddress.of(file.store.url, outside, beside=path.resolve().parent,
+                                      allow_public=file.backend.allow_public)
+            file = file.model_copy(update={"store": file.store.model_copy(update={
+                "url": str(address), "outside": address.outside})})
         if file.firmware is not None:
             tables = {name: {version: path.parent / package for version, package in packages.items()}
                       for name, packages in file.firmware}
@@ -478,6 +497,12 @@ class StationFile(_Table):
             raise BenchError(f"station {self.name}", expected=f"a table [{kind}]", seen="none",
                              do="add the instrument to the station file")
         return found
+
+    def store_address(self) -> StoreAddress | None:
+        """Where records are kept."""
+        table = self.store
+        return None if table is None else StoreAddress.of(table.url, table.outside,
+                                                          allow_public=self.backend.allow_public)
 
     @property
     def instruments(self) -> list[InstrumentTable]:

@@ -20,7 +20,7 @@ from bench.manifest import LeftOut, Manifest
 from reports.text import VERDICTS
 from reports.timeline_file import TimelineFile
 
-SCHEMAS = (1, 2)
+SCHEMAS = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,13 @@ _MARKS = {"pass": "✔", "incomplete": "◐", "fail": "✘", "error": "▲", "sk
 _NAMED = 5
 
 
-def summary(run: Run, report: Path | None = None) -> RenderableType:
-    """The end of a run for ``rich``. Texts of devices are printed as they are, never as markup."""
+def summary(run: Run, report: Path | None = None, *, verdict_follows: bool = False) -> RenderableType:
+    """The end of a run for ``rich``. Texts of devices are printed as they are, never as markup. ``verdict_follows``:
+    it is not said here, but when the record is stored."""
     parts: list[RenderableType] = [_tests(run)]
     if run.measurements:
         parts.append(_measurements(run))
-    parts.append(_verdict(run, report))
+    parts.append(_verdict(run, report, verdict_follows))
     return Group(*parts)
 
 
@@ -80,11 +81,14 @@ def _title(name: str, listed: Sequence[Row], rows: Sequence[Row]) -> str:
     return name if len(listed) == len(rows) else f"{name}: {len(listed)} of {len(rows)}, not passed"
 
 
-def _verdict(run: Run, report: Path | None) -> Panel:
+def _verdict(run: Run, report: Path | None, follows: bool) -> Panel:
     style = {"pass": "bold white on green", "fail": "bold white on red"}.get(run.verdict, "bold black on yellow")
     counts = ", ".join(f"{run.count(verdict)} {WORDS[verdict].lower()}" for verdict in VERDICTS)
     text = Text()
-    text.append(f"\n   {_MARKS[run.verdict]}  {' '.join(WORDS[run.verdict])}   \n", style=style)
+    if follows:
+        text.append("\n the verdict follows when the record is stored \n", style="dim")
+    else:
+        text.append(f"\n   {_MARKS[run.verdict]}  {' '.join(WORDS[run.verdict])}   \n", style=style)
     if run.simulated:
         text.append("\n SIMULATED – lab in software, no hardware was tested \n", style="bold black on bright_yellow")
     text.append(f"\nunit {run.unit or 'unknown'}   profile {run.profile}   seed {run.seed}\n")
@@ -101,4 +105,4 @@ def _verdict(run: Run, report: Path | None) -> Panel:
     if report is not None:
         text.append("\nreport ", style="dim")
         text.append(str(report), style="bold")
-    return Panel(text, expand=False, border_style=STYLES[run.verdict])
+    return Panel(text, expand=False, border_style="dim" if follows else STYLES[run.verdict])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Verdict
-from bench.record import Record
+from bench.record import Record, new_run_id
 from bench.station_file import StationFile
+from bench.store.address import StoreAddress
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2, Verdict.INCOMPLETE: 3}
 
@@ -37,6 +38,8 @@ class Order:
     ``meter``: whether an instrument stands in for it (simulator, real), ``host_build``: the command of a process that
     is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
     seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
+    ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
+    (``bench.record.JOB``).
     """
 
     profile: str
@@ -65,6 +68,9 @@ class Order:
     shuffle: int | None = None
     test_timeout_s: float | None = None
     patience_s: float = PATIENCE_S
+    store: StoreAddress | None = None
+    job: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = field(default_factory=new_run_id)
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -87,7 +93,7 @@ class Order:
         file = self.file
         return Record(profile=self.profile, unit=self.unit or (file.unit.name if file else ""), seed=self.seed,
                       simulated=file is None or file.simulated, station="twin" if file is None else file.name,
-                      defects=(*self.defects, *self.variants, *self.faults))
+                      defects=(*self.defects, *self.variants, *self.faults), run_id=self.run_id, job=self.job)
 
 
 def default_run_dir(profile: str) -> Path:

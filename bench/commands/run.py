@@ -341,7 +341,7 @@ def _write(record: Record, order: Order, console: Console) -> None:
             kept = Run.load(run_dir, kept.timeline)    # now with all evidence
             page = write_page(kept, list(requirements.load().values()), views)
             if kept.tests:
-                console.print(summary(kept, page))
+                console.print(summary(kept, page, verdict_follows=order.store is not None))
             if not record.fault:
                 allure_report.check_counts(kept, allure)
         else:

@@ -29,7 +29,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 from rich.console import Console
@@ -43,6 +43,9 @@ from bench.interruption import WAYS_OUT
 from bench.measure import Verdict
 from bench.processes import Mark
 from bench.station_file import StationFile
+
+if TYPE_CHECKING:    # SQLAlchemy is loaded for who has a store
+    from bench.store.deposit import Depot
 
 SILENCE_S = 1800.0
 """Real seconds that a run may go on without a word where no test runs: while it collects, restores a unit, draws."""
@@ -74,11 +77,12 @@ def supervise(order: Order, console: Console, lock: StationLock | None = None) -
             except BenchError as error:
                 refusal = str(error)
             else:
-                order = replace(order, file=file)
+                order = replace(order, file=file, store=order.store or file.store_address())
                 lock.hold(file)
                 locks = stack.enter_context(lock).descriptors
+        depot = _depot(order, console)
         prepare(order.run_dir)
-        run = _Run(order, console, stack)
+        run = _Run(order, console, stack, depot)
         return run.refused(refusal) if refusal else run.to_its_end(locks)
 
 
@@ -98,8 +102,9 @@ class _Asked:
 
 
 class _Run:
-    def __init__(self, order: Order, console: Console, stack: ExitStack) -> None:
+    def __init__(self, order: Order, console: Console, stack: ExitStack, depot: Depot | None) -> None:
         self._order = order
+        self._depot = depot
         self._console = console
         self._stack = stack
         self._story = Story(order.record())
@@ -289,9 +294,34 @@ class _Run:
                     (self._order.run_dir / RESULTS).unlink()
             if not is_childs:    # the child has said its own
                 self._say(record["message"])
-            return EXIT_CODES[Verdict(record["verdict"])]
+            is_stored = self._depot is None or self._store(record, folder, self._depot)
+            return EXIT_CODES[Verdict(record["verdict"])] if is_stored else _NOT_STORED[record["verdict"]]
         self._say("the record could not be written anywhere: look for room on the disk")
         return EXIT_CODES[Verdict.ERROR]
+
+    def _store(self, record: dict[str, Any], folder: Path, depot: Depot) -> bool:
+        """Put ``record`` into the store, and only then say the verdict; whether that is so. What could not be stored
+        before is stored with it, and told."""
+        from bench.store.deposit import body_of
+
+        body = body_of(folder, record, "run")
+        try:
+            done = depot.deposit(body)
+        except BenchError as error:
+            self._say(f"NOT STORED: {error}")
+            return False
+        for run_id, why in done.refused.items():
+            self._say(f"NOT STORED: run {ascii(run_id)[1:-1]}: {why}")
+        if done.away:
+            self._say(f"NOT STORED, waits in {depot.spool.folder}: {done.away}")
+        for one in done.stored:
+            if one.clock_back_s > CLOCK_BACK_S:
+                self._say(f"the clock was set back by {one.clock_back_s:.0f} s since the last record; set it right")
+            is_mine = one.run_id == body["run_id"]
+            style = _STYLES.get(one.verdict, "bold black on yellow") if is_mine else "dim"
+            self._console.print(Text.assemble((f" {one.verdict.upper()} ", style), f" unit {one.unit or 'unknown'}, "
+                                f"attempt {one.attempt}, entry {one.head.sequence} of the store"), soft_wrap=True)
+        return done.of(body["run_id"]) is not None
 
     def _folders(self) -> Iterator[Path]:
         """Where the record may go, best first."""
@@ -303,6 +333,29 @@ class _Run:
 
     def _say(self, fault: str) -> None:
         self._console.print(Text(f"BENCH FAULT  {fault}", "bold magenta"), soft_wrap=True)
+
+
+_STYLES = {Verdict.PASS: "bold white on green", Verdict.FAIL: "bold white on red"}
+
+_NOT_STORED = {**EXIT_CODES, Verdict.PASS: EXIT_CODES[Verdict.INCOMPLETE]}
+"""A unit has not passed before its record is in the store."""
+
+CLOCK_BACK_S = 2.0
+"""Seconds by which clocks of machines that share a store may differ unsaid."""
+
+
+def _depot(order: Order, console: Console) -> Depot | None:
+    """The store, looked at before anything is tested. Raises ``BenchError`` when it will not take this run."""
+    if order.store is None:
+        return None
+    from bench.store.deposit import Depot
+
+    depot = Depot(order.store)
+    record = order.record()
+    away = depot.await_run(simulated=record.simulated or bool(record.defects))
+    if away:
+        console.print(Text(f"the record will wait: {away}", "yellow"), soft_wrap=True)
+    return depot
 
 
 def _blame(record: dict[str, Any], fault: str) -> None:

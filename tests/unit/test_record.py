@@ -65,7 +65,8 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
     test = {"id": "suites/test_led.py::test_a", "requirements": ["LED-04"], "device_time_s": 12.346,
             "wall_time_s": 0.25, "ets": [], "number": 0, "heard": False, "readings": {}}
     assert json.loads(path.read_text("utf-8")) == {
-        "schema": 2, "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
+        "schema": 3, "run_id": run.run_id, "job": {},
+        "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
         "station": "twin", "seed": 7, "defects": ["sleep-current-high"], "started": "2026-03-02T09:30:00+00:00",
         "device_time_s": 24.691, "wall_time_s": 1.235, "message": "",
         "labs": 0, "stages": [], "power_cycles": [], "not_delivered": [],

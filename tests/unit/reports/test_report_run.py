@@ -75,7 +75,7 @@ def test_a_run_without_observations_is_a_run(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"schema": 3}, "schema 3"),
+    ({"schema": 4}, "schema 4"),
     ({"verdict": "great"}, "'great'"),
     ({"manifest": {"left_out": [7]}}, "a manifest"),
     ({"manifest": MANIFEST}, "a pass of a complete run only"),
