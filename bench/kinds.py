@@ -107,8 +107,8 @@ def _table() -> dict[tuple[str, str], Kind]:
     add(servers, "flood", "datagrams are dropped from now on, or how many were", peer=int | None, text=str)
     add(servers, "refused", "why a request of a unit was refused", peer=int, text=str)
     add(servers, "dtls", "an event of a DTLS session", peer=int,
-        event=("established", "closed", "alert sent", "alert received", "dropped"), identity=str | None,
-        form=str | None, suite=str | None, version=str | None, text=str | None)
+        event=("established", "moved", "closed", "alert sent", "alert received", "dropped"), identity=str | None,
+        form=str | None, suite=str | None, version=str | None, connection_id=bool | None, text=str | None)
     add(coap, "message", "CoAP: a line for a person, and the fields", direction=direction, peer=int, text=str,
         secure=bool | None, masked=bool | None, type=str, code=str, message_id=int, token=str, payload_length=int,
         options=list, uri_path=str | None, uri_query=list | None, location_path=str | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from fixtures.bench import (
     CommissioningWay,
     MeterKind,
     default_bootstrap_address,
+    own_loopback,
     station_file_of_twin,
 )
 from fixtures.host_process import write_keys_of_twin
@@ -49,9 +49,9 @@ def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out
         try:
             if cell == "live":
                 lab.put_on_the_air()
-            backend = BackendTable.model_validate(_free_ports())
+            backend = BackendTable(listen=own_loopback())    # nobody else has a port there
             if over == "network":
-                lab.route({default_bootstrap_address(): ("127.0.0.1", backend.bootstrap_secure_port)})
+                lab.route({default_bootstrap_address(): (backend.listen, backend.bootstrap_secure_port)})
             if log is not None:
                 witness = _Log(log, clock)
                 clock.call(lambda: witness.follow(lab))
@@ -93,20 +93,6 @@ class _Log:
         note()
         lab.unit.supply.follow(note)
         lab.unit.front.button.follow(note)
-
-
-def _free_ports() -> dict[str, int]:
-    """The usual ports of the servers, each replaced by a free one where somebody has it already."""
-    return {name: _free(port) for name, port in BackendTable().model_dump().items() if name.endswith("_port")}
-
-
-def _free(port: int) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write(path: Path, text: str) -> None:

@@ -47,6 +47,7 @@ class TickSelector(selectors.DefaultSelector):
         super().__init__()
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.register(self.socket, selectors.EVENT_READ, self)
         self.now_us, self.asked, self.received = 0, "", b""
 

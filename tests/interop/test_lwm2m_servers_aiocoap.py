@@ -81,7 +81,8 @@ def test_a_resource_is_read_in_every_format(registered, payload, content_format)
 def test_the_format_is_the_units_choice_unless_one_is_asked_for(registered):
     registered.unit.holds("/3/0/0", b"Elvaco", 0)
     registered.clock.run(registered.dm.read("/3/0/0"))
-    registered.clock.run(registered.dm.read("/3/0/0", accept=ContentFormat.TLV))
+    with pytest.raises(DmMalformed, match="asked for in TLV, answered in format 0"):
+        registered.clock.run(registered.dm.read("/3/0/0", accept=ContentFormat.TLV))
     asked = registered.timeline.select("dm", "message", direction="out", code="GET")
     assert [seen.data.get("accept") for seen in asked] == [None, 11542]
 

@@ -15,7 +15,7 @@ from typing import Any
 from bench.clock import WallClock
 from bench.station_file import BackendTable, StationFile
 from bench.twin.lab import BOOTSTRAP_PSK, DEVEUI, DM_PSK, MDM_PSK, PAK, Change, Lab
-from fixtures.bench import station_file_of_twin
+from fixtures.bench import own_loopback, station_file_of_twin
 
 PATIENCE_S = 120
 """Real seconds for what takes a few, on a machine with much else to do."""
@@ -53,8 +53,7 @@ def real_lab(folder: Path, supply: str = "n6705", changes: Sequence[Change] = ()
     keys.touch(mode=0o600)
     keys.write_text(f'[{DEVEUI}]\npak = "{PAK.hex()}"\nbootstrap_psk = "{BOOTSTRAP_PSK.hex()}"\n'
                     f'dm_psk = "{DM_PSK.hex()}"\nmdm_psk = "{MDM_PSK.hex()}"\n', "ascii")
-    ports = [name for name in BackendTable.model_fields if name.endswith("_port")]
-    backend = BackendTable.model_validate(dict(zip(ports, free_ports(socket.SOCK_DGRAM, len(ports)), strict=True)))
+    backend = BackendTable(listen=own_loopback())    # nobody else has a port there
     with WallClock() as clock:
         assert isinstance(clock, WallClock)
         lab = Lab.start(clock, 1, supply=supply, changes=changes)

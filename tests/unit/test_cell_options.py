@@ -126,7 +126,7 @@ def test_the_network_leads_a_delivered_unit_to_the_benchs_bootstrap_server() -> 
         assert lab is not None
         delivered = (lab.unit.settings.text("bootstrap_ip"), lab.unit.settings.number("bootstrap_port"))
         assert lab.cell.route(delivered) is None
-        lab.route({delivered: ("127.0.0.1", bench.backend.routes[5695])})
+        lab.route({delivered: (bench.station.file.backend.listen, bench.backend.routes[5695])})
         bench.station.cell.on()
         bench.clock.call(lambda: lab.unit.settings.write({"power_mode": 1, "brown_out_delay": 0}))
         bench.clock.call(lambda: lab.unit.supply.set(3.6))

@@ -112,7 +112,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("decode --encoding xml 0406", "expected one of json, mbus, optical, senml-cbor, saw 'xml'"),
     # ports and places that are taken
     ("run acceptance --station in-use.toml", "expected a station that nobody uses, saw 'run regression' of"),
-    ("serve --page none --dm-port PORT", "PORT"),
+    ("serve --page none --bootstrap-port 0 --dm-port PORT", "PORT"),
     ("run acceptance --station station.toml", "/dev/does-not-exist"),
     # wrong units and values
     ("run acceptance --unit 12", "a DevEUI has 16 hexadecimal digits, saw '12'"),

@@ -188,7 +188,7 @@ def test_in_acceptance_a_missing_ability_is_an_error(tmp_path: Path) -> None:
 def test_a_test_that_does_not_say_all_of_itself_is_refused(tmp_path: Path, text: str, said: str) -> None:
     run = run_suite(tmp_path, text + "def test_it(): pass\n")
     assert run.code in (2, 4)
-    assert said in run.output
+    assert said in run.fault + run.output
     assert run.tests == {}
 
 
@@ -311,7 +311,7 @@ def test_a_failure_without_a_result_is_a_fault_of_the_run(tmp_path: Path, argume
 def test_a_station_file_that_is_not_right_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     run = run_suite(tmp_path, SELECTION, "--station", str(tmp_path / "none.toml"))
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert "none.toml: expected a file, saw no such file or directory; give the path of a station file." in run.output
+    assert "none.toml: expected a file, saw no such file or directory; give the path of a station file." in run.fault
     assert "Traceback" not in run.output and "INTERNALERROR" not in run.output
 
 
