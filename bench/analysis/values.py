@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -33,9 +33,11 @@ class Told:
 
 class Log:
     """What the meter has told the unit. ``oldest``: its clock (naive) at the first answer that anybody remembers;
-    ``has_forgotten``: there were others before."""
+    ``has_forgotten(first, last)``: there were others while its clock showed these minutes. Clocks are set back, so what
+    is older than the oldest answer can't be known by the clock."""
 
-    def __init__(self, told: Iterable[Told], oldest: datetime | None, *, has_forgotten: bool = False) -> None:
+    def __init__(self, told: Iterable[Told], oldest: datetime | None,
+                 has_forgotten: Callable[[datetime, datetime], bool] = lambda first, last: False) -> None:
         self._by_minute: dict[datetime, list[Told]] = {}
         for one in told:
             self._by_minute.setdefault(one.minute, []).append(one)
@@ -57,9 +59,9 @@ class Log:
         remembered = self._oldest is not None and all(minute > self._oldest + _MINUTE for minute in minutes)
         if not candidates:
             return f"the readout of {stamp:%Y-%m-%d %H:%M}: the meter was not read then" if remembered else ""
-        if self._has_forgotten and not remembered:
-            return ""    # of two answers in a minute one may be forgotten
         found = min((_differences(sent, one) for one in candidates), key=len)
+        if found and any(self._has_forgotten(minute - _MINUTE, minute + _MINUTE) for minute in minutes):
+            return ""    # of two answers in a minute one may be forgotten
         return f"the readout of {stamp:%Y-%m-%d %H:%M}: {'; '.join(found)}" if found else ""
 
 

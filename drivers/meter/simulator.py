@@ -110,10 +110,9 @@ class MeterSimulator:
         except ValueError:
             raise self._misread(answer) from None
 
-    @property
-    def has_forgotten(self) -> bool:
-        """Whether it has told the unit more than it remembers."""
-        answer = self._visa.query("MET:LOG:LOST?")
+    def has_forgotten(self, first: datetime, last: datetime) -> bool:
+        """Whether it does not remember all that it has told while its clock showed these minutes (naive)."""
+        answer = self._visa.query(f'MET:LOG:LOST? "{first:%Y-%m-%dT%H:%M}","{last:%Y-%m-%dT%H:%M}"')
         if not answer.isdecimal():
             raise self._misread(answer)
         return answer != "0"

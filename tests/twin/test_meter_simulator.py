@@ -176,7 +176,7 @@ def test_another_instrument_at_the_address_is_refused(bench: Bench) -> None:
 
 def test_it_remembers_what_it_told_the_unit_and_when(bench: Bench) -> None:
     assert bench.simulator.oldest_answer() is None
-    assert not bench.simulator.has_forgotten
+    assert not bench.simulator.has_forgotten(datetime(2026, 1, 1), datetime(2027, 1, 1))
     assert bench.simulator.answers(datetime(2026, 1, 1), datetime(2027, 1, 1)) == []
     bench.simulator.set_tariffs("1.000", None, "3.000")
     bench.simulator.set_error_flags(2)
@@ -211,7 +211,9 @@ def test_a_long_log_comes_in_parts_and_the_oldest_answers_are_forgotten(bench: B
     bench.clock.call(tell)
     assert len(bench.simulator.answers(datetime(2026, 3, 2), datetime(2026, 3, 3))) == 10_000
     assert bench.simulator.oldest_answer() == datetime(2026, 3, 2, 10, 32)
-    assert bench.simulator.has_forgotten
+    assert bench.simulator.has_forgotten(datetime(2026, 3, 2, 10, 31), datetime(2026, 3, 2, 10, 31))
+    assert bench.simulator.has_forgotten(datetime(2026, 3, 2, 10, 32), datetime(2026, 3, 2, 10, 32))
+    assert not bench.simulator.has_forgotten(datetime(2026, 3, 2, 10, 33), datetime(2026, 3, 3))
 
 
 @pytest.mark.parametrize("command", [

@@ -20,7 +20,9 @@ Commands (``?`` reads each of them)::
                                             what it has told the module while its clock showed these minutes: the first
                                             500 answers, after those that are to be skipped; "" when there are none
     METer:LOG:OLDest?                       its clock at the oldest answer that it has kept (the last 10,000 are)
-    METer:LOG:LOST?                         how many answers it has not kept
+    METer:LOG:LOST? "2026-02-28T23:00","2026-02-28T23:59"
+                                            how many of those that it has told while its clock showed these minutes it
+                                            has not kept (the last 100,000 that it let go of are counted)
 
 An answer in the log is a string of clock, fabrication number, property number, error flags, energy unit, energy,
 volume, power, flow, forward and return temperature, tariffs 1 to 5 (empty: unused) and missing time.
@@ -51,7 +53,7 @@ _LARGEST = 2**31 - 1
 _DECIMAL = re.compile(r"[+-]?\d{1,10}(?:\.\d{1,3})?", re.ASCII)
 _STEPS = {step.upper(): step for step in ENERGY_UNITS}
 TARIFFS = 5
-_LOGGED, _AT_ONCE = 10_000, 500
+_LOGGED, _COUNTED, _AT_ONCE = 10_000, 100_000, 500
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
@@ -74,7 +76,7 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         self._numbers = (meter.fabrication_number, meter.property_number)
         self._held: dict[str, Decimal | int] = {}
         self._log: deque[str] = deque(maxlen=_LOGGED)
-        self._answers = 0
+        self._lost: deque[str] = deque(maxlen=_COUNTED)    # their minutes
         meter.on_answer = self._note
 
     def reset(self) -> None:
@@ -90,7 +92,8 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
     # -- state
 
     def _note(self, registers: Registers) -> None:
-        self._answers += 1
+        if len(self._log) == _LOGGED:
+            self._lost.append(self._log[0][:16])
         self._log.append(_logged(registers))
 
     def _connect(self) -> None:
@@ -139,9 +142,7 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
     @command("METer:LOG?")
     def _logged_between(self, parameters: Parameters) -> str:
         parameters.expect(3)
-        first, last = (_text_of(value) for value in parameters.values[:2])
-        if not _MINUTE.fullmatch(first) or not _MINUTE.fullmatch(last):
-            raise ScpiError(-224, first[:20])
+        first, last = _minutes_of(parameters)
         skip = int(self.value("missing_time_h", parameters.values[2]))
         found = [row for row in self._log if first <= row[:16] <= last][skip:skip + _AT_ONCE]
         return ",".join(f'"{row}"' for row in found) or '""'
@@ -152,9 +153,10 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         return f'"{self._log[0][:19] if self._log else ""}"'
 
     @command("METer:LOG:LOST?")
-    def _lost(self, parameters: Parameters) -> str:
-        parameters.expect(0)
-        return str(self._answers - len(self._log))
+    def _lost_between(self, parameters: Parameters) -> str:
+        parameters.expect(2)
+        first, last = _minutes_of(parameters)
+        return str(sum(first <= minute <= last for minute in self._lost))
 
     # -- registers
 
@@ -252,6 +254,14 @@ def _text(parameters: Parameters) -> str:
     """The one parameter, a string, without its quotes."""
     parameters.expect(1)
     return _text_of(parameters.values[0])
+
+
+def _minutes_of(parameters: Parameters) -> tuple[str, str]:
+    """The first two parameters: moments to the minute."""
+    first, last = (_text_of(value) for value in parameters.values[:2])
+    if not _MINUTE.fullmatch(first) or not _MINUTE.fullmatch(last):
+        raise ScpiError(-224, first[:20])
+    return first, last
 
 
 def _text_of(text: str) -> str:
