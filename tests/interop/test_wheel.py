@@ -55,8 +55,8 @@ def test_it_judges_a_unit(installed: Path, tmp_path: Path) -> None:
 
 
 def test_it_blames_the_unit_for_what_the_unit_does(installed: Path, tmp_path: Path) -> None:
-    done = mcm_bench(installed, tmp_path, "run", "regression", "-k", "passive_unit_draws_no_more", "--defect", "sleep-current-high",
-                     "--run-dir", "run")
+    done = mcm_bench(installed, tmp_path, "run", "regression", "-k", "passive_unit_draws_no_more",
+                     "--defect", "sleep-current-high", "--run-dir", "run")
     assert done.returncode == 1, done.stdout + done.stderr
 
 
