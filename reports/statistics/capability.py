@@ -13,6 +13,7 @@ import polars as pl
 from scipy.special import chdtri, ndtri
 
 from reports.statistics.lot import Lot
+from reports.statistics.values import in_force
 
 LEAST = 30
 """Of fewer values no index is given: its interval would hold good and bad processes alike."""
@@ -25,8 +26,7 @@ D2 = 1.128
 
 CONFIDENCE = 0.95
 
-_KEY = ["process", "name"]
-_DISCRETE, _SKEWED = 10, 1.0
+_NEWEST, _DISCRETE, _SKEWED = 1000, 10, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +77,20 @@ class Capability:
 
 def capabilities(lot: Lot) -> list[Capability]:
     """The capability of each measurement of each process, by their names."""
-    judged = current(lot.measurements)
-    of_all = lot.measurements.group_by(_KEY).agg(pl.len().alias("all"))
-    value, number = pl.col("value"), pl.col("value").is_finite().fill_null(False)
-    found = judged.filter(number).with_columns(value.diff().abs().over([*_KEY, "place"]).alias("range")).group_by(
-        _KEY).agg(
-        pl.len().alias("count"), value.mean().alias("mean"), value.std().alias("overall"), value.min().alias("least"),
-        value.max().alias("most"), value.skew(bias=False).alias("skew"), value.n_unique().alias("different"),
-        pl.col("range").mean().alias("range"), pl.col("range").count().alias("ranges"),
+    rows, values = in_force(lot)
+    value = pl.col("value")
+    bounds = values.join(rows.select("group", "low", "high"), on="group", maintain_order="left").group_by("group").agg(
         ((value < pl.col("low")).fill_null(False) | (value > pl.col("high")).fill_null(False)).sum().alias("outside"))
-    limits = judged.group_by(_KEY).agg(pl.col("unit", "low", "high").last(), pl.len().alias("held"))
-    rows = of_all.join(limits, on=_KEY).join(found, on=_KEY, how="left").sort(_KEY)
+    whole = values.group_by("group").agg(
+        pl.len().alias("count"), value.mean().alias("mean"), value.std().alias("overall"), value.min().alias("least"),
+        value.max().alias("most"), value.skew(bias=False).alias("skew"),
+        value.tail(_NEWEST).n_unique().alias("different"))
+    ranges = values.group_by("group", "series").agg(
+        value.diff().abs().sum().alias("range"), value.diff().count().alias("ranges")).group_by("group").agg(
+        pl.col("range").sum() / pl.col("ranges").sum(), pl.col("ranges").sum())
+    for found in (whole, bounds, ranges):
+        rows = rows.join(found, on="group", how="left", maintain_order="left")
     return [_capability(row) for row in rows.iter_rows(named=True)]
-
-
-def current(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Those that were judged by the limits in force, which are the newest: a value says nothing of other ones."""
-    limits = ["unit", "low", "high"]
-    newest = measurements.group_by(_KEY).agg(pl.col(limits).last().name.suffix("_now"))
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in limits)
-    return measurements.join(newest, on=_KEY, how="left", maintain_order="left").filter(same).drop(
-        f"{name}_now" for name in limits)
 
 
 def _capability(row: dict[str, float | int | str | None]) -> Capability:

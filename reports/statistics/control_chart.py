@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from reports.statistics.capability import D2, current
+from reports.statistics.capability import D2
 from reports.statistics.lot import Lot
+from reports.statistics.values import in_force
 
 LEAST = 10
 """Points without which limits mean nothing."""
@@ -50,19 +51,19 @@ class Chart:
 def charts(lot: Lot) -> list[Chart]:
     """A chart for each measurement of each process that has enough values which are not all equal: of its newest units
     and, where they are of more than ten days, of the means of days."""
-    values = current(lot.measurements).filter(pl.col("value").is_finite().fill_null(False))
+    rows, values = in_force(lot)
+    began = lot.runs.select("sequence", pl.col("started").dt.strftime("%Y-%m-%d %H:%M").fill_null("").alias("label"))
+    newest = values.group_by("group").tail(SHOWN).join(began, on="sequence", how="left").sort("sequence")
+    days = values.filter(pl.col("day").is_not_null()).group_by("group", "day").agg(pl.col("value").mean()).sort(
+        "day").with_columns(pl.col("day").dt.to_string().alias("label")).group_by("group").tail(SHOWN)
     found = []
-    newest = values.group_by("process", "name", maintain_order=True).tail(SHOWN)
-    days = values.group_by("process", "name", "unit", pl.col("started").dt.date().alias("day")).agg(
-        pl.col("value").mean()).filter(pl.col("day").is_not_null()).sort("day")
-    days = days.group_by("process", "name", maintain_order=True).tail(SHOWN)
-    for of, rows in (("unit", newest), ("day", days)):
-        label = pl.col("started").dt.strftime("%Y-%m-%d %H:%M") if of == "unit" else pl.col("day").dt.to_string()
-        for (process, name), group in rows.with_columns(label.fill_null("").alias("label")).group_by(
-                "process", "name", maintain_order=True):
-            drawn = chart(group["value"].to_list())
-            if drawn is not None:
-                found.append(Chart(str(process), str(name), group["unit"][0], of, tuple(group["value"]),
+    for of, points in (("unit", newest), ("day", days.sort("day"))):
+        by_group = {key[0]: rows for key, rows in points.partition_by("group", as_dict=True).items()}
+        for row in rows.iter_rows(named=True):
+            group = by_group.get(row["group"])
+            drawn = None if group is None else chart(group["value"].to_list())
+            if group is not None and drawn is not None:
+                found.append(Chart(row["process"], row["name"], row["unit"], of, tuple(group["value"]),
                                    tuple(group["label"]), *drawn))
     return sorted(found, key=lambda one: (one.process, one.name, one.of != "unit"))
 
