@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.commands import records
 from bench.commands.lock import StationLock
+from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
@@ -34,6 +35,7 @@ app = typer.Typer(
 3  incomplete: what was tested passed, something was left out""")
 
 app.add_typer(records.app, name="records")
+app.command()(stats)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]

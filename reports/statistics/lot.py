@@ -21,7 +21,7 @@ JUDGED = (Verdict.PASS.value, Verdict.FAIL.value)
 Schema = dict[str, Any]
 
 RUNS: Schema = {
-    "sequence": pl.Int64, "run_id": pl.String, "unit": pl.String, "process": pl.String, "station": pl.String,
+    "sequence": pl.Int64, "unit": pl.String, "process": pl.String, "station": pl.String,
     "slot": pl.String, "firmware": pl.String, "started_at": pl.String, "duration_s": pl.Float64, "attempt": pl.Int64,
     "verdict": pl.String, "complete": pl.Int64, "first_fail": pl.String, "work_order": pl.String}
 
@@ -90,6 +90,16 @@ def _wanted(question: Question) -> list[ColumnElement[bool]]:
     if question.since is not None:
         wanted.append(RUN.c.started_at >= text_of(question.since))
     return wanted
+
+
+def is_wanted(question: Question) -> pl.Expr:
+    """The same, of runs that are in a table already."""
+    said = {"process": question.process, "station": question.station, "work_order": question.work_order,
+            "firmware": question.firmware}
+    wanted = [pl.col(name) == searchable(value) for name, value in said.items() if value]
+    if question.since is not None:
+        wanted.append(pl.col("started_at") >= text_of(question.since))
+    return pl.all_horizontal(pl.lit(True), *wanted)
 
 
 def text_of(moment: datetime) -> str:
