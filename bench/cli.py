@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bench.commands import records
+from bench.commands import export, records
 from bench.commands.lock import StationLock
 from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
@@ -35,6 +35,7 @@ app = typer.Typer(
 3  incomplete: what was tested passed, something was left out""")
 
 app.add_typer(records.app, name="records")
+app.add_typer(export.app, name="export")
 app.command()(stats)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]

@@ -6,14 +6,14 @@ Ppk take all of the spread. Both say something of values that are roughly normal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import polars as pl
 from scipy.special import chdtri, ndtri
 
 from reports.statistics.lot import Lot
-from reports.statistics.values import in_force
+from reports.statistics.values import Values, in_force
 
 LEAST = 30
 """Of fewer values no index is given: its interval would hold good and bad processes alike."""
@@ -77,39 +77,34 @@ class Capability:
 
 def capabilities(lot: Lot) -> list[Capability]:
     """The capability of each measurement of each process, by their names."""
-    rows, values = in_force(lot)
-    value = pl.col("value")
-    bounds = values.join(rows.select("group", "low", "high"), on="group", maintain_order="left").group_by("group").agg(
-        ((value < pl.col("low")).fill_null(False) | (value > pl.col("high")).fill_null(False)).sum().alias("outside"))
-    whole = values.group_by("group").agg(
-        pl.len().alias("count"), value.mean().alias("mean"), value.std().alias("overall"), value.min().alias("least"),
-        value.max().alias("most"), value.skew(bias=False).alias("skew"),
-        value.tail(_NEWEST).n_unique().alias("different"))
-    ranges = values.group_by("group", "series").agg(
-        value.diff().abs().sum().alias("range"), value.diff().count().alias("ranges")).group_by("group").agg(
-        pl.col("range").sum() / pl.col("ranges").sum(), pl.col("ranges").sum())
-    for found in (whole, bounds, ranges):
-        rows = rows.join(found, on="group", how="left", maintain_order="left")
-    return [_capability(row) for row in rows.iter_rows(named=True)]
+    return [_capability(values) for values in in_force(lot)]
 
 
-def _capability(row: dict[str, float | int | str | None]) -> Capability:
-    count = int(row["count"] or 0)
-    head = {"process": row["process"], "name": row["name"], "unit": row["unit"], "low": row["low"],
-            "high": row["high"], "count": count, "outside": int(row["outside"] or 0),
-            "missing": int(row["held"] or 0) - count, "older": int(row["all"] or 0) - int(row["held"] or 0)}
+def _capability(held: Values) -> Capability:
+    value = held.all["value"]
+    count, outside = len(value), 0
+    for beyond in ([] if held.low is None else [value < held.low]) + ([] if held.high is None else [value > held.high]):
+        outside += int(beyond.sum())
+    head = Capability(held.process, held.name, held.unit, held.low, held.high, count, outside, held.missing, held.older)
     if not count:
-        return Capability(**head, why_not="no value is a number")  # type: ignore[arg-type]
-    mean, overall = float(row["mean"] or 0.0), None if row["overall"] is None else float(row["overall"])
-    within = None if row["range"] is None else float(row["range"]) / D2
-    head |= {"mean": mean, "least": row["least"], "most": row["most"], "spread_overall": overall,
-             "spread_within": within, "why_not": _why_not(row, count)}
-    if head["why_not"]:
-        return Capability(**head)  # type: ignore[arg-type]
-    low, high = (None if row[name] is None else float(row[name] or 0.0) for name in ("low", "high"))
-    cp, cpk = indices(low, high, mean, within, count, int(row["ranges"] or 0))
-    pp, ppk = indices(low, high, mean, overall, count, count - 1)
-    return Capability(**head, cp=cp, cpk=cpk, pp=pp, ppk=ppk, notes=tuple(_notes(row, within)))  # type: ignore[arg-type]
+        return replace(head, why_not="no value is a number")
+    moves = pl.concat([place["value"].diff().abs().drop_nulls() for place in held.places])
+    mean, overall = _float(value.mean()), _float(value.std()) if count > 1 else None
+    within = _float(moves.mean()) / D2 if len(moves) else None
+    head = replace(head, mean=mean, least=_float(value.min()), most=_float(value.max()), spread_overall=overall,
+                   spread_within=within)
+    head = replace(head, why_not=_why_not(head))
+    if head.why_not:
+        return head
+    cp, cpk = indices(held.low, held.high, mean, within, count, len(moves))
+    pp, ppk = indices(held.low, held.high, mean, overall, count, count - 1)
+    return replace(head, cp=cp, cpk=cpk, pp=pp, ppk=ppk, notes=tuple(_notes(value, within)))
+
+
+def _float(value: object) -> float:
+    """Of a column of numbers that is not empty, whatever polars says of its kind."""
+    assert isinstance(value, float)
+    return value
 
 
 def indices(low: float | None, high: float | None, mean: float, spread: float | None, count: int, freedom: int) -> (
@@ -130,24 +125,24 @@ def indices(low: float | None, high: float | None, mean: float, spread: float | 
     return Index(width, ends[0], ends[1]), to_nearer
 
 
-def _why_not(row: dict[str, float | int | str | None], count: int) -> str:
-    if row["low"] is None and row["high"] is None:
+def _why_not(one: Capability) -> str:
+    if one.low is None and one.high is None:
         return "it has no limits"
-    if row["low"] == row["high"]:
+    if one.low == one.high:
         return "both limits are the same: there is no tolerance to keep to"
-    if count < LEAST:
-        return f"{count} value{'s' if count > 1 else ''}; an index takes {LEAST}"
-    if row["least"] == row["most"]:
-        return f"all {count} values are equal: there is no spread"
+    if one.count < LEAST:
+        return f"{one.count} value{'s' if one.count > 1 else ''}; an index takes {LEAST}"
+    if one.least == one.most:
+        return f"all {one.count} values are equal: there is no spread"
     return ""
 
 
-def _notes(row: dict[str, float | int | str | None], within: float | None) -> list[str]:
-    notes = []
+def _notes(value: pl.Series, within: float | None) -> list[str]:
+    notes, different, skewness = [], value.tail(_NEWEST).n_unique(), value.skew(bias=False) or 0.0
     if not within:
         notes.append("one unit after another gave the same value: no Cp, no Cpk")
-    if int(row["different"] or 0) < _DISCRETE:
-        notes.append(f"only {row['different']} different values: the indices are rough")
-    elif abs(float(row["skew"] or 0.0)) > _SKEWED:
-        notes.append(f"far from normal (skewness {float(row['skew'] or 0.0):.1f}): the indices are rough")
+    if different < _DISCRETE:
+        notes.append(f"only {different} different values: the indices are rough")
+    elif abs(skewness) > _SKEWED:
+        notes.append(f"far from normal (skewness {skewness:.1f}): the indices are rough")
     return notes

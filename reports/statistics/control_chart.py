@@ -51,21 +51,19 @@ class Chart:
 def charts(lot: Lot) -> list[Chart]:
     """A chart for each measurement of each process that has enough values which are not all equal: of its newest units
     and, where they are of more than ten days, of the means of days."""
-    rows, values = in_force(lot)
     began = lot.runs.select("sequence", pl.col("started").dt.strftime("%Y-%m-%d %H:%M").fill_null("").alias("label"))
-    newest = values.group_by("group").tail(SHOWN).join(began, on="sequence", how="left").sort("sequence")
-    days = values.filter(pl.col("day").is_not_null()).group_by("group", "day").agg(pl.col("value").mean()).sort(
-        "day").with_columns(pl.col("day").dt.to_string().alias("label")).group_by("group").tail(SHOWN)
+    shown = lot.runs["started"].dt.date().unique().drop_nulls().sort().tail(SHOWN).min()
     found = []
-    for of, points in (("unit", newest), ("day", days.sort("day"))):
-        by_group = {key[0]: rows for key, rows in points.partition_by("group", as_dict=True).items()}
-        for row in rows.iter_rows(named=True):
-            group = by_group.get(row["group"])
-            drawn = None if group is None else chart(group["value"].to_list())
-            if group is not None and drawn is not None:
-                found.append(Chart(row["process"], row["name"], row["unit"], of, tuple(group["value"]),
-                                   tuple(group["label"]), *drawn))
-    return sorted(found, key=lambda one: (one.process, one.name, one.of != "unit"))
+    for values in in_force(lot):
+        newest = pl.concat([place.tail(SHOWN) for place in values.places]).sort("sequence").tail(SHOWN)
+        days = values.all.filter(pl.col("day") >= shown).group_by("day").agg(pl.col("value").mean()).sort("day")
+        for of, points in (("unit", newest.join(began, on="sequence", how="left", maintain_order="left")),
+                           ("day", days.with_columns(pl.col("day").dt.to_string().alias("label")))):
+            drawn = chart(points["value"].to_list())
+            if drawn is not None:
+                found.append(Chart(values.process, values.name, values.unit, of, tuple(points["value"]),
+                                   tuple(points["label"]), *drawn))
+    return found
 
 
 def chart(points: Sequence[float]) -> tuple[float, float, float, tuple[int, ...], tuple[int, ...]] | None:

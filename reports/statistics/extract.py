@@ -122,7 +122,7 @@ class Extract:
         series, measured = in_series(read_measured(connection, RUN.c.attempt == 1, new), runs, known)
         for name, table in zip(TABLES, (runs, measured, read_stages(connection, new)), strict=True):
             before = [pl.read_parquet(self._folder / f"{name}-{state.last}.parquet")] if goes_on else []
-            pl.concat([*before, table]).write_parquet(self._folder / f"{name}-{last}.parquet")
+            pl.concat([*before, table]).write_parquet(self._folder / f"{name}-{last}.parquet", compression="lz4")
         series.write_parquet(self._folder / f"series-{last}.parquet")
         state.segments = [*(state.segments[:-1] if goes_on else state.segments), last]
 

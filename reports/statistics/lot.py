@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -29,7 +30,7 @@ _MEASURED: Schema = {
     "sequence": pl.Int64, "name": pl.String, "value": pl.Float64, "unit": pl.String, "low": pl.Float64,
     "high": pl.Float64, "guard": pl.Float64}
 
-STAGES: Schema = {"sequence": pl.Int64, "stage": pl.String, "took_s": pl.Float64, "physics_s": pl.Float64}
+STAGES: Schema = {"sequence": pl.Int64, "stage": pl.Categorical, "took_s": pl.Float64, "physics_s": pl.Float64}
 
 SERIES = ("process", "name", "place", "unit", "low", "high")
 """What the values of one series have in common."""
@@ -65,6 +66,13 @@ class Lot:
     series: pl.DataFrame
     stages: pl.DataFrame
     question: Question = field(default_factory=Question)
+
+    @cached_property
+    def parts(self) -> dict[int, pl.DataFrame]:
+        """The measurements of each series. To cut the table up once takes a tenth of what it takes to group it for each
+        figure."""
+        return {int(key[0]): part.drop("series")
+                for key, part in self.measurements.partition_by("series", as_dict=True).items()}
 
     @property
     def processes(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,31 +47,34 @@ class Takt:
 
 def takt(lot: Lot) -> list[Takt]:
     """The takt of each place, and of its stages where runs have some (those of the line)."""
-    began = lot.runs.filter(pl.col("verdict") == "pass", pl.col("complete") == 1).select(
-        "sequence", "process", "place", "started", "duration_s")
+    passed = lot.runs.filter(pl.col("verdict") == "pass", pl.col("complete") == 1, pl.col("started").is_not_null())
+    began = passed.select("sequence", pl.struct("process", "place").rank("dense").alias("where"), "started",
+                          "duration_s")
     stages = lot.stages.join(began, on="sequence", maintain_order="left")
     whole = stages.group_by("sequence", maintain_order=True).agg(
-        pl.col("took_s").sum(), pl.col("physics_s").sum(), pl.col("process", "place", "started").first())
+        pl.col("took_s", "physics_s").sum(), pl.col("where", "started").first())
     others = began.join(whole.select("sequence"), on="sequence", how="anti").with_columns(
         took_s="duration_s", physics_s=0.0)
-    columns = ["process", "place", "started", "took_s", "physics_s"]
+    columns = ["where", "started", "took_s", "physics_s"]
     units = pl.concat([whole.select(columns), others.select(columns)])
-    return [*_takts(units.with_columns(stage=pl.lit(""))), *_takts(stages)]
+    names = {where: (process, place) for where, process, place in passed.select(
+        pl.struct("process", "place").rank("dense").alias("where"), "process", "place").unique().iter_rows()}
+    return [*_takts(units.with_columns(pl.lit("", pl.Categorical).alias("stage")), names), *_takts(stages, names)]
 
 
-def _takts(rows: pl.DataFrame) -> Iterator[Takt]:
-    known = rows.filter(pl.col("started").is_not_null(), pl.col("took_s").is_finite())
-    for (process, place, stage), group in known.group_by("process", "place", "stage", maintain_order=True):
-        points = _points(group)
-        yield Takt(str(process), str(place), str(stage), len(group), float(np.median(group["took_s"])),
-                   float(np.median(group["physics_s"])), drift(points), tuple(
+def _takts(rows: pl.DataFrame, names: Mapping[int, tuple[str, str]]) -> Iterator[Takt]:
+    parts = rows.filter(pl.col("took_s").is_finite()).partition_by("where", "stage", as_dict=True)
+    for (where, stage), part in parts.items():
+        points = _points(part)
+        yield Takt(*names[where], str(stage), len(part), float(np.median(part["took_s"])),
+                   float(np.median(part["physics_s"])), drift(points), tuple(
                        (moment.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00"), took)
                        for moment, took in points.select("started", "took_s").iter_rows()))
 
 
-def _points(group: pl.DataFrame) -> pl.DataFrame:
-    days = group.group_by(pl.col("started").dt.truncate("1d")).agg(pl.col("took_s").median()).sort("started")
-    return days if len(days) >= DAYS else group.select("started", "took_s").sort("started")
+def _points(part: pl.DataFrame) -> pl.DataFrame:
+    days = part.group_by(pl.col("started").dt.truncate("1d")).agg(pl.col("took_s").median()).sort("started")
+    return days if len(days) >= DAYS else part.select("started", "took_s").sort("started")
 
 
 def drift(points: pl.DataFrame) -> tuple[float, float, float] | None:

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from reports.statistics.lot import Lot
 
-KEY = ["process", "name"]
+_KEY = ["process", "name"]
 
 
-def in_force(lot: Lot) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A row for each measurement of each process, and its values.
+@dataclass(frozen=True)
+class Values:
+    """Of one measurement in one process. ``unit``, ``low`` and ``high`` are those of its newest value: one that was
+    judged by others says nothing of them, and is ``older``. ``missing``: values that are no numbers. ``places``: of each
+    place ``sequence``, ``day`` and ``value`` in the order in which they were stored."""
 
-    The limits in force are those of the newest value: one that was judged by others says nothing of them. The rows have
-    ``group`` (their number), ``KEY``, ``unit``, ``low``, ``high``, and how many values were ``held`` against these, of
-    ``all``. The values have ``group``, ``sequence``, ``series``, ``day`` and ``value``, which is a finite number.
-    """
-    found = lot.measurements.group_by("series").agg(pl.len().alias("held"), pl.col("sequence").max().alias("newest"))
-    series = lot.series.join(found, on="series").sort("newest", "series")
-    limits = ["unit", "low", "high"]
-    now = series.group_by(KEY).agg(pl.col(limits).last().name.suffix("_now"), pl.col("held").sum().alias("all"))
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in limits)
-    kept = series.join(now, on=KEY).filter(same).drop(f"{name}_now" for name in limits)
-    rows = kept.group_by(KEY).agg(pl.col(*limits, "all").first(), pl.col("held").sum()).sort(KEY).with_row_index(
-        "group")
-    # A group for each series by its number, for a join would take longer than all that follows.
-    numbers = pl.DataFrame({"series": range((max(lot.series["series"], default=0)) + 1)}, {"series": pl.UInt32}).join(
-        kept.join(rows.select(*KEY, "group"), on=KEY), on="series", how="left", maintain_order="left")
-    values = lot.measurements.with_columns(numbers["group"].gather(lot.measurements["series"]).alias("group"))
-    return rows, values.filter(pl.col("group").is_not_null(), pl.col("value").is_finite().fill_null(False))
+    process: str
+    name: str
+    unit: str
+    low: float | None
+    high: float | None
+    older: int
+    missing: int
+    places: tuple[pl.DataFrame, ...]
+
+    @property
+    def all(self) -> pl.DataFrame:
+        """Of all places, each for itself in order."""
+        return pl.concat(self.places)
+
+
+def in_force(lot: Lot) -> list[Values]:
+    """Of each measurement of each process, by their names."""
+    parts = lot.parts
+    series = lot.series.filter(pl.col("series").is_in(list(parts))).with_columns(
+        pl.col("series").map_elements(lambda number: parts[number]["sequence"][-1], pl.Int64).alias("newest"))
+    found = []
+    for (process, name), rows in series.sort("newest", "series").group_by(_KEY, maintain_order=True):
+        last = rows.row(-1, named=True)
+        limits = [last["unit"], last["low"], last["high"]]
+        mine, older, missing = [], 0, 0
+        for row in rows.iter_rows(named=True):
+            part = parts[row["series"]]
+            if [row["unit"], row["low"], row["high"]] != limits:
+                older += len(part)
+                continue
+            numbers = part.filter(pl.col("value").is_finite().fill_null(False))
+            missing += len(part) - len(numbers)
+            mine.append(numbers)
+        found.append(Values(str(process), str(name), last["unit"], last["low"], last["high"], older, missing,
+                            tuple(mine)))
+    return sorted(found, key=lambda one: (one.process, one.name))

@@ -60,12 +60,13 @@ def _yield(process: str, runs: pl.DataFrame) -> Yield:
     judged = whole.filter(pl.col("verdict").is_in(JUDGED))
     unknown = judged.filter(pl.col("unit") == "")
     known = judged.filter(pl.col("unit") != "")
-    first = known.filter(pl.col("attempt") == 1).unique("unit", keep="first", maintain_order=True)
-    # The last attempt is the one that was stored last; a unit whose first was not in this time is not this time's.
-    last = known.join(first.select("unit"), on="unit", how="semi").sort("sequence").unique("unit", keep="last")
-    nameless = _passed(unknown)
-    units = len(first) + len(unknown)
-    return Yield(process, Share(_passed(first) + nameless, units), Share(_passed(last) + nameless, units),
+    first = known.filter(pl.col("attempt") == 1)    # the store numbers attempts: there is one for each unit
+    # The last attempt is the one that was stored last. A unit whose first was not in this time is not this time's.
+    last = known.filter(pl.col("attempt") > 1).unique("unit", keep="last", maintain_order=True).join(
+        first.select("unit", first="verdict"), on="unit")
+    at_once, units = _passed(first) + _passed(unknown), len(first) + len(unknown)
+    gained = _passed(last) - len(last.filter(pl.col("first") == "pass"))
+    return Yield(process, Share(at_once, units), Share(at_once + gained, units),
                  Share(len(whole.filter(pl.col("verdict") == "error")), len(whole)), len(runs) - len(whole),
                  len(unknown))
 
