@@ -14,8 +14,8 @@ _KEY = ["process", "name"]
 @dataclass(frozen=True)
 class Values:
     """Of one measurement in one process. ``unit``, ``low`` and ``high`` are those of its newest value: one that was
-    judged by others says nothing of them, and is ``older``. ``missing``: values that are no numbers. ``places``: of each
-    place ``sequence``, ``day`` and ``value`` in the order in which they were stored."""
+    judged by others says nothing of them, and is ``older``. ``missing``: values that are no numbers. ``places``: of
+    each place ``sequence``, ``day`` and ``value`` in the order in which they were stored."""
 
     process: str
     name: str

@@ -42,7 +42,7 @@ def junit(run: StoredRun, _: Mapping[str, Any]) -> Document:
         measured = run.measurements_of(test_id)
         if measured:
             values = SubElement(case, "properties")
-                for row in measured:
+            for row in measured:
                 SubElement(values, "property", {"name": clean(row["name"]), "value": clean(
                     f"{row['value']} {row['unit']} ({row['low']} ... {row['high']}) {row['verdict']}")})
         if verdict in _TAGS:
