@@ -120,4 +120,5 @@ def option(options: Mapping[str, Any], name: str, default: str = "") -> str:
 
 def clean(value: object) -> str:
     """A text without what XML and terminals have no word for: a scanner's control characters, half a surrogate pair."""
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else "�" for letter in str(value))
+    text = str(value).replace("\u00a0", " ")
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else "�" for letter in text)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from reports.exports.document import Document, StoredRun, clean
+from reports.text import limits
 
 _TAGS = {"fail": "failure", "error": "error", "skipped": "skipped"}
 
@@ -28,14 +29,15 @@ def junit(run: StoredRun, _: Mapping[str, Any]) -> Document:
         "time": f"{run.duration_s:.3f}", "timestamp": run.started.isoformat(timespec="seconds"),
         "hostname": clean(record["station"] or "twin")})
     properties = SubElement(suite, "properties")
-    facts = {"run_id": run.run_id, "unit": record["unit"], "verdict": record["verdict"], "attempt": run.attempt,
-             "simulated": "yes" if record["simulated"] else "no", "firmware": run.firmware, "operator": run.operator,
-             **run.job}
+    facts: dict[str, object] = {
+        "run_id": run.run_id, "unit": record["unit"], "verdict": record["verdict"], "attempt": run.attempt,
+        "simulated": "yes" if record["simulated"] else "no", "firmware": run.firmware, "operator": run.operator,
+        **run.job}
     for name, fact in facts.items():
         SubElement(properties, "property", {"name": name, "value": clean(fact)})
     took = {test["id"]: float(test["wall_time_s"]) for test in tests}
     for test_id, verdict, message in cases:
-        place, _, name = clean(test_id).rpartition("::")
+        place, name = clean(test_id).rsplit("::", 1) if "::" in test_id else ("", clean(test_id))
         case = SubElement(suite, "testcase", {
             "classname": place.removesuffix(".py").replace("/", "."), "name": name,
             "time": f"{took.get(test_id, 0.0):.3f}"})
@@ -44,7 +46,7 @@ def junit(run: StoredRun, _: Mapping[str, Any]) -> Document:
             values = SubElement(case, "properties")
             for row in measured:
                 SubElement(values, "property", {"name": clean(row["name"]), "value": clean(
-                    f"{row['value']} {row['unit']} ({row['low']} ... {row['high']}) {row['verdict']}")})
+                    f"{row['value']} {row['unit']} ({limits(row['low'], row['high'], row['unit'])}) {row['verdict']}")})
         if verdict in _TAGS:
             told = SubElement(case, _TAGS[verdict], {"message": clean(message).partition("\n")[0]})
             told.text = clean(message)

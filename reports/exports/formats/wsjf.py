@@ -7,6 +7,7 @@ Options: ``process_code`` (a number that the server must know), ``part_number``,
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -17,7 +18,7 @@ from reports.exports.document import Document, StoredRun, clean, option
 OPTIONS = ("process_code", "part_number", "revision", "location", "purpose")
 
 _STATUS = {"pass": "P", "fail": "F", "error": "E", "skipped": "S", "incomplete": "T"}
-_LONGEST = 100
+_LONGEST, _VERSION = 100, 30
 _WILD = str.maketrans(dict.fromkeys("*%?_[]^!", "-"))
 """What the server takes for wild cards in names that it searches by."""
 
@@ -33,7 +34,7 @@ def wsjf(run: StoredRun, options: Mapping[str, Any]) -> Document:
                          seen=repr(code), do="ask who administers it")
     status = _STATUS[record["verdict"]]
     report = {
-        "type": "T", "id": run.run_id, "sn": _name(record["unit"]),
+        "type": "T", "id": _uuid(run.run_id), "sn": _name(record["unit"]),
         "pn": _name(run.job.get("part_number") or option(options, "part_number", "CMi6110")),
         "rev": _name(run.job.get("hw_rev") or option(options, "revision", "0")), "processCode": code,
         "machineName": _name(record["station"] or "twin"),
@@ -48,8 +49,8 @@ def wsjf(run: StoredRun, options: Mapping[str, Any]) -> Document:
         "root": {"id": 0, "group": "M", "stepType": "SequenceCall", "name": clean(run.process)[:_LONGEST],
                  "status": status, "steps": _steps(run), "seqCall": {
                      "path": "suites", "name": clean(run.process)[:_LONGEST],
-                     "version": clean((run.manifest.get("inputs") or {}).get("suites") or "0")[:_LONGEST]}},
-        "miscInfos": [{"id": number, "description": name, "text": clean(value)[:_LONGEST]} for number, (name, value) in
+                     "version": clean((run.manifest.get("inputs") or {}).get("suites") or "0")[:_VERSION]}},
+        "miscInfos": [{"id": str(number), "description": name, "text": clean(value)[:_LONGEST]} for number, (name, value) in
                       enumerate({"work order": run.job.get("work_order", ""), "firmware": run.firmware,
                                  "attempt": run.attempt}.items()) if value],
     }
@@ -94,6 +95,14 @@ def _measured(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
 def _step(number: int, name: str, status: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Names are cut to what the server takes, from their beginning: the end tells tests apart."""
     return {"id": number, "group": "M", "name": clean(name)[-_LONGEST:] or "unnamed", "status": status, **more}
+
+
+def _uuid(run_id: str) -> str:
+    """The run's id, which is a UUID; of one that somebody named otherwise the same one each time."""
+    try:
+        return str(uuid.UUID(run_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, run_id))
 
 
 def _name(text: object) -> str:
