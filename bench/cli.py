@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.commands import export, records
 from bench.commands.lock import StationLock
+from bench.commands.papers import certificate, label
 from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
@@ -36,7 +37,8 @@ app = typer.Typer(
 
 app.add_typer(records.app, name="records")
 app.add_typer(export.app, name="export")
-app.command()(stats)
+for command_ in (stats, certificate, label):
+    app.command()(command_)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]

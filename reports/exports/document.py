@@ -13,10 +13,12 @@ from bench.errors import BenchError
 
 @dataclass(frozen=True)
 class StoredRun:
-    """An entry of the ledger. ``body``: as ``records show --json`` has it, its ``record`` as in record.json."""
+    """An entry of the ledger. ``body``: as ``records show --json`` has it, its ``record`` as in record.json. ``hash``:
+    of the entry, and through it of all before; empty where nobody asked for it."""
 
     sequence: int
     body: Mapping[str, Any]
+    hash: str = ""
 
     @classmethod
     def of(cls, sequence: int, body: str) -> StoredRun:

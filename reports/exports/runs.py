@@ -12,4 +12,4 @@ def run_of(store: Store, which: str) -> StoredRun:
     with store.reading() as connection:
         found = show(connection, which)
     kept = ("run_id", "run_dir", "host", "way", "record", "attempt", "retest_of")
-    return StoredRun(int(found["sequence"]), {name: found[name] for name in kept if name in found})
+    return StoredRun(int(found["sequence"]), {name: found[name] for name in kept if name in found}, found["hash"])

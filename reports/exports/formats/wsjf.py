@@ -33,6 +33,7 @@ def wsjf(run: StoredRun, options: Mapping[str, Any]) -> Document:
         raise BenchError("option process_code of an export", expected="the number of a process that WATS knows",
                          seen=repr(code), do="ask who administers it")
     status = _STATUS[record["verdict"]]
+    more = {"work order": run.job.get("work_order", ""), "firmware": run.firmware, "attempt": run.attempt}
     report = {
         "type": "T", "id": _uuid(run.run_id), "sn": _name(record["unit"]),
         "pn": _name(run.job.get("part_number") or option(options, "part_number", "CMi6110")),
@@ -50,9 +51,8 @@ def wsjf(run: StoredRun, options: Mapping[str, Any]) -> Document:
                  "status": status, "steps": _steps(run), "seqCall": {
                      "path": "suites", "name": clean(run.process)[:_LONGEST],
                      "version": clean((run.manifest.get("inputs") or {}).get("suites") or "0")[:_VERSION]}},
-        "miscInfos": [{"id": str(number), "description": name, "text": clean(value)[:_LONGEST]} for number, (name, value) in
-                      enumerate({"work order": run.job.get("work_order", ""), "firmware": run.firmware,
-                                 "attempt": run.attempt}.items()) if value],
+        "miscInfos": [{"id": str(number), "description": name, "text": clean(value)[:_LONGEST]}
+                      for number, (name, value) in enumerate(more.items()) if value],
     }
     return Document(run.run_id, ".json", "application/json", json.dumps(report, allow_nan=False).encode("ascii"))
 
