@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from bench.commands import export, records
+from bench.commands.allure import allure
 from bench.commands.lock import StationLock
 from bench.commands.papers import certificate, label
 from bench.commands.stats import stats
@@ -37,7 +38,7 @@ app = typer.Typer(
 
 app.add_typer(records.app, name="records")
 app.add_typer(export.app, name="export")
-for command_ in (stats, certificate, label):
+for command_ in (stats, certificate, label, allure):
     app.command()(command_)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]

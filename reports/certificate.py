@@ -174,7 +174,7 @@ class _Page:
         for left, right, part in ((_LEFT, middle - 2 * mm, shown[:half]), (middle + 2 * mm, _RIGHT, shown[half:])):
             self._y = top
             if part:
-                self._table(("Name", "Value", "Limits", "U"), (0, 39, 53, 77), [_measured(row) for row in part], left,
+                self._table(("Name", "Value", "Limits", "U"), (0, 36, 50, 75), [_measured(row) for row in part], left,
                             right)
 
     def _foot(self) -> None:
@@ -243,7 +243,7 @@ def _utc(moment: datetime) -> str:
 def _measured(row: Mapping[str, Any]) -> list[str]:
     guard, unit = row.get("guard") or 0.0, str(row["unit"])
     return [str(row["name"]), quantity(row["value"], unit), limits(row["low"], row["high"], unit),
-            quantity(guard, unit) if guard else ""]
+            quantity(float(f"{guard:.2g}"), unit) if guard else ""]
 
 
 def _distance(row: Mapping[str, Any]) -> tuple[float, str]:

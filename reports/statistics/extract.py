@@ -35,7 +35,7 @@ from reports.statistics.lot import (
     read_stages,
 )
 
-FORM = 1
+FORM = 2
 """Of the files. Another one is made anew."""
 
 FEW = 5_000

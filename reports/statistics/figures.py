@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from bench.store.rows import searchable
 from reports.statistics.capability import Capability, capabilities
 from reports.statistics.control_chart import Chart, charts
 from reports.statistics.lot import Lot
@@ -41,7 +42,7 @@ class Figures:
         found, times = yields(lot), lot.runs["started_at"].drop_nulls()
         asked = {name: value if isinstance(value, str) else value.isoformat()
                  for name, value in asdict(lot.question).items() if value}
-        return cls(store, lot.simulated, asked, len(lot.runs), str(times.min() or ""), str(times.max() or ""), found,
+        return cls(searchable(store), lot.simulated, asked, len(lot.runs), str(times.min() or ""), str(times.max() or ""), found,
                    rolled_throughput(found), pareto(lot), capabilities(lot), charts(lot), takt(lot), studied, gauge)
 
     def to_json(self) -> dict[str, Any]:

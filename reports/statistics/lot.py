@@ -32,8 +32,9 @@ _MEASURED: Schema = {
 
 STAGES: Schema = {"sequence": pl.Int64, "stage": pl.Categorical, "took_s": pl.Float64, "physics_s": pl.Float64}
 
-SERIES = ("process", "name", "place", "unit", "low", "high")
-"""What the values of one series have in common."""
+SERIES = ("process", "name", "place", "repeat", "unit", "low", "high")
+"""What the values of one series have in common. ``repeat``: which of several values of that name in its run each is,
+from 1: a unit is compared with the next unit, never with itself."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ def in_series(measured: pl.DataFrame, runs: pl.DataFrame, known: pl.DataFrame | 
         tuple[pl.DataFrame, pl.DataFrame]):
     """The table of series, those ``known`` before and what came new, and ``measured`` by them."""
     rows = measured.join(runs.select("sequence", "process", "place", pl.col("started").dt.date().alias("day")),
-                         on="sequence", how="inner", maintain_order="left")
+                         on="sequence", how="inner", maintain_order="left").with_columns(
+        pl.col("name").cum_count().over("sequence", "name").alias("repeat"))
     seen = rows.select(SERIES).unique(maintain_order=True)
     if known is not None:
         seen = pl.concat([known.select(SERIES), seen]).unique(maintain_order=True)

@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "store"))
 
-from records import HOSTILE, body  # noqa: E402 - it is in the folder named above
+from records import HOSTILE, body
 
 __all__ = ["HOSTILE", "body"]
