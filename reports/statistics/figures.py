@@ -42,8 +42,9 @@ class Figures:
         found, times = yields(lot), lot.runs["started_at"].drop_nulls()
         asked = {name: value if isinstance(value, str) else value.isoformat()
                  for name, value in asdict(lot.question).items() if value}
-        return cls(searchable(store), lot.simulated, asked, len(lot.runs), str(times.min() or ""), str(times.max() or ""), found,
-                   rolled_throughput(found), pareto(lot), capabilities(lot), charts(lot), takt(lot), studied, gauge)
+        return cls(searchable(store), lot.simulated, asked, len(lot.runs), str(times.min() or ""),
+                   str(times.max() or ""), found, rolled_throughput(found), pareto(lot), capabilities(lot), charts(lot),
+                   takt(lot), studied, gauge)
 
     def to_json(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in vars(self).items()}

@@ -256,11 +256,12 @@ def test_a_takt_that_grows_is_found_where_it_does(year: Store) -> None:
 @pytest.fixture
 def stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", ["mcm-bench", "stats", *map(str, arguments)])
             patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
             patch.setenv("COLUMNS", "200")
-            main()
+            with pytest.raises(SystemExit) as ended:
+                main()
         told = capsys.readouterr()
         return int(ended.value.code or 0), told.out, told.err
     return call

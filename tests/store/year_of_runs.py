@@ -1,4 +1,4 @@
-"""A store with a year of a line in it, for speeds: the rows are those of runs, of each the ledger has its stages only."""
+"""A store with a year of a line in it, for speeds: the rows are those of runs, the ledger has their stages only."""
 
 from __future__ import annotations
 

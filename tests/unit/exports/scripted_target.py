@@ -40,7 +40,7 @@ class ScriptedTarget:
     """``script``: what to do to the next requests, whose documents it takes; it says ``then`` to all others."""
 
     script: list[Act] = field(default_factory=list)
-    then: Act = answer(CREATED)
+    then: Act = field(default_factory=lambda: answer(CREATED))
     requests: list[Request] = field(default_factory=list)
     port: int = 0
 

@@ -42,7 +42,7 @@ def test_junit_is_read_as_it_was_judged(verdict: str) -> None:
 
 def test_skipped_is_skipped_in_junit() -> None:
     run = body(1, "pass")
-    run["record"]["tests"].append({**run["record"]["tests"][0], "id": "a::b", "verdict": "skipped", "reason": "no cell"})
+    run["record"]["tests"].append({**run["record"]["tests"][0], "id": "a::b", "verdict": "skipped", "reason": "none"})
     document = FORMATS["junit"].write(StoredRun(1, {**run, "attempt": 1}), {})
     (suite,) = JUnitXml.fromstring(document.content)
     assert suite.skipped == 1
@@ -81,7 +81,7 @@ def test_openhtfs_json_has_the_form_that_openhtf_gives_it(verdict: str) -> None:
 
 
 def test_wsjf_has_what_wats_asks_for() -> None:
-    """The whole is held against the maker's model by ``make exports``."""
+    """The whole is held against the maker's model by ``make wats``."""
     report = json.loads(written("wsjf", "fail"))
     assert report.keys() >= {"id", "type", "sn", "pn", "rev", "processCode", "start", "startUTC", "machineName",
                              "location", "purpose", "result", "root", "uut"}

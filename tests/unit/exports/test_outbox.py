@@ -76,7 +76,7 @@ def test_a_target_that_dies_for_an_hour_and_answers_twice(depot: Depot, target: 
     target.then = answer(CREATED * 2)
     box, told, passed_s = outbox(depot, target), list[Sent](), [0.0]
 
-    class AllIsSent(Exception):
+    class AllSentError(Exception):
         pass
 
     def sleep(pause_s: float) -> None:
@@ -86,9 +86,9 @@ def test_a_target_that_dies_for_an_hour_and_answers_twice(depot: Depot, target: 
         if target._listener is None and passed_s[0] > 3600:
             target.open()
         if told and not told[-1].away:
-            raise AllIsSent
+            raise AllSentError
 
-    with pytest.raises(AllIsSent):
+    with pytest.raises(AllSentError):
         keep_on(box, sleep, told.append, random.Random(1))
     assert passed_s[0] > 3600
     assert list(target.taken) == EXPECTED
