@@ -1,7 +1,7 @@
 """A shift through the real Allure Report (``make allure``): ``allure_shift.py COMMAND``.
 
-Twenty units, of which one failed and passed at its second attempt, one failed and one was spoilt by the bench, go into a
-store. The counts of the report must be those of the store's tables, and Chromium must open it from the disk and ask
+Twenty units, of which one failed and passed at its second attempt, one failed and one was spoilt by the bench, go into
+a store. The counts of the report must be those of the store's tables, and Chromium must open it from the disk and ask
 nobody for anything; then the same tests over three firmware versions, of which the second broke something.
 """
 
@@ -53,7 +53,8 @@ def asked_for(page: Path, folder: Path) -> set[str]:
     subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
                     f"--user-data-dir={folder / 'chromium'}", f"--proxy-server=127.0.0.1:{proxy.getsockname()[1]}",
                     "--proxy-bypass-list=<-loopback>", "--virtual-time-budget=20000", "--window-size=1366,900",
-                    f"--screenshot={folder / 'report.png'}", page.as_uri()], check=True, capture_output=True, timeout=300)
+                    f"--screenshot={folder / 'report.png'}", page.as_uri()], check=True, capture_output=True,
+                   timeout=300)
     proxy.close()
     return hosts
 
@@ -81,8 +82,8 @@ def main(command: str) -> None:
     blank.write_text("<p>nothing", "ascii")
     own = asked_for(blank, folder)
     assert not any(re.search("tagmanager|analytics|allure", host) for host in hosts), hosts
-    print(f"a shift: {dict(counts)}, as in the store; hosts asked for: {sorted(hosts)}, by an empty page: {sorted(own)}; "
-          f"{folder / 'report.png'}")
+    print(f"a shift: {dict(counts)}, as in the store; hosts asked for: {sorted(hosts)}, by an empty page: "
+          f"{sorted(own)}; {folder / 'report.png'}")
 
     history = folder / "history.jsonl"
     for firmware, verdict in (("2.3.0", "pass"), ("2.3.1", "fail"), ("2.3.2", "pass")):
