@@ -11,5 +11,5 @@ from pywats.domains.report.report_models.uut.uut_report import UUTReport
 for path in sorted(Path(sys.argv[1]).glob("*.json")):
     report = UUTReport.model_validate_json(path.read_bytes())
     steps = report.root.steps
-    print(f"{path.name}: unit {report.sn}, result {report.result.value}, {len(steps)} steps, "
+    print(f"{path.name}: unit {report.sn}, result {report.result}, {len(steps)} steps, "
           f"{sum(type(step).__name__ == 'NumericStep' for step in steps)} with a value")

@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.store.store import Store
 from bench.store.tables import LEDGER, RUN
 from reports.exports.document import StoredRun
-from reports.exports.targets import TargetAway, TargetUnwell
+from reports.exports.exporter import TargetAway, TargetUnwell
 from reports.exports.targets_file import Target
 
 STUMBLES = 5

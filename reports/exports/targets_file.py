@@ -24,8 +24,9 @@ from bench.errors import BenchError, unknown
 from bench.measure import Verdict
 from bench.toml_file import read_toml
 from reports.exports.document import Format, StoredRun
+from reports.exports.exporter import Exporter, TargetAway
 from reports.exports.formats import format_named
-from reports.exports.targets import Exporter, TargetAway, exporter_named
+from reports.exports.targets import exporter_named
 
 _OWN = ("exporter", "format", "verdicts", "since", "simulated")
 _VERDICTS = (Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.INCOMPLETE)

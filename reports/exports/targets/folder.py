@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from bench.errors import BenchError
 from bench.store.files import sync_folder
 from reports.exports.document import Document, option
-from reports.exports.targets import TargetAway
+from reports.exports.exporter import TargetAway
 
 
 class FolderExporter:

@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.protocols.udp import refuse_public
 from bench.secret_file import read_secrets
 from reports.exports.document import Document, option
-from reports.exports.targets import TargetAway, TargetRefuses, TargetUnwell
+from reports.exports.exporter import TargetAway, TargetRefuses, TargetUnwell
 
 PATIENCE_S = 30.0
 """For one document, from the connection to the last octet of the answer. Real seconds."""

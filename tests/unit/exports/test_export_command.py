@@ -82,7 +82,7 @@ def test_papers_are_written_beside(bench: Call, tmp_path: Path, monkeypatch: pyt
 
 
 OUTSIDE = """
-from reports.exports.targets import TargetAway
+from reports.exports.exporter import TargetAway
 class Mes:
     OPTIONS = ("line",)
     taken = []
