@@ -19,7 +19,7 @@ VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test quick lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift docs perf clean
+.PHONY: $(shell sed -nE 's/^([a-z]+): .*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -108,6 +108,18 @@ docs: setup          ## the documentation as a site, in runs/docs
 
 perf: setup          ## speeds, printed: the long forms of tests/perf
 	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf tests/store/test_store_speed.py -q -s -n 0
+
+allure: setup        ## a shift through Allure Report, which npm installs as it is pinned: counts, outside requests, history
+	@folder=$$(mktemp -d); trap "rm -rf $$folder" EXIT; cp .ci/allure/*.json $$folder; (cd $$folder && npm ci --no-audit --no-fund) && \
+	  $(BIN)/python tests/allure_shift.py $$folder/node_modules/.bin/allure
+
+wats: setup          ## WSJF documents are read by the model of the maker of WATS, in an environment of its own
+	@folder=$$(mktemp -d); trap "rm -rf $$folder" EXIT; $(BIN)/python -m venv $$folder/venv && \
+	  $$folder/venv/bin/pip install -q 'pywats-api==0.6.0rc1' 'httpx<1' && $(BIN)/python tests/wsjf_documents.py $$folder && \
+	  $$folder/venv/bin/python tests/wsjf_model.py $$folder
+
+year: setup          ## statistics over a year of 500 units a day: how long, printed; the store takes minutes to make
+	$(BIN)/python tests/statistics_year.py
 
 clean:               ## remove what was made
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

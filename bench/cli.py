@@ -13,8 +13,11 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bench.commands import records
+from bench.commands import export, records
+from bench.commands.allure import allure
 from bench.commands.lock import StationLock
+from bench.commands.papers import certificate, label
+from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
@@ -34,6 +37,9 @@ app = typer.Typer(
 3  incomplete: what was tested passed, something was left out""")
 
 app.add_typer(records.app, name="records")
+app.add_typer(export.app, name="export")
+for command_ in (stats, certificate, label, allure):
+    app.command()(command_)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
