@@ -118,13 +118,13 @@ class Store:
             return _add_event(connection, kind, body, self._now())
 
 
-def create(address: StoreAddress, *, simulated: bool) -> Store:
+def create(address: StoreAddress, *, simulated: bool, now: Callable[[], datetime] = utc_now) -> Store:
     """Make a store of either kind. Raises ``BenchError`` where there is one."""
     with emptied(address) as connection:
-        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _text(utc_now())}
+        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _text(now())}
         begin(connection, what)
-        _add_event(connection, "created", what, utc_now())
-    return Store(address)
+        _add_event(connection, "created", what, now())
+    return Store(address, now)
 
 
 @contextmanager

@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.policies.scan import Badge, Shapes, Unit, WorkOrder, read
+from bench.policies.scan import Badge, Scan, Shapes, Unit, WorkOrder, read
 
 EUI = "94193A0401020304"
 SHAPES = Shapes(badge=re.compile(r"B[0-9]{6}"), work_order=re.compile(r"W-?[0-9]{2,8}"))
 GS = "\x1d"
 
 FORMS = [
-    EUI, EUI.lower(), f" {EUI}\r\n", "94:19:3a:04:01:02:03:04", "94-19-3A-04-01-02-03-04", "94193A04 01020304", f"0x{EUI}",
+    EUI, EUI.lower(), f" {EUI}\r\n", "94:19:3a:04:01:02:03:04", "94-19-3A-04-01-02-03-04", "94193A04 01020304",
+    f"0x{EUI}",
     f"]d1{EUI}", f"]Q1{EUI}\t", f"{EUI}{GS}",
     f"]d20107332233000018{'21'}{EUI}", f"]C101073322330000182194193A0401020304{GS}10LOT7", f"{GS}21{EUI}{GS}10LOT7",
-    f"0107332233000018{'21'}{EUI}", f"(01)07332233000018(21){EUI}", f"(01)07332233000018(21){EUI}(10)LOT7", f"8004{EUI}",
+    f"0107332233000018{'21'}{EUI}", f"(01)07332233000018(21){EUI}", f"(01)07332233000018(21){EUI}(10)LOT7",
+    f"8004{EUI}",
     f"11261130{'21'}{EUI}", f"3103001250{'21'}{EUI}",
     f"LW:D0:70B3D57ED0000001:{EUI}:00AABBCC", f"LW:D0:70b3d57ed0000001:{EUI.lower()}:00aabbcc:S1234",
     f"DevEUI: {EUI}\nProduct: CMi6110", "DEVEUI=94:19:3A:04:01:02:03:04", f"EUI64 {EUI}",
@@ -34,7 +36,8 @@ REFUSED = {
     "94193aAB01020304": "mixed", "<script>alert(1)</script>": "something else, of 25 characters",
     "'; DROP TABLE run; --": "something else",
     "9" * 4097: "more than 4096 characters", "å" + EUI: "letters that no label has",
-    "９４１９３Ａ０４０１０２０３０４": "letters that no label has", f"94193A04{GS}01020304": "letters that no label has",
+    "９４１９３Ａ０４０１０２０３０４": "letters that no label has",
+    f"94193A04{GS}01020304": "letters that no label has",
     f"{EUI}\x00{EUI}": "letters that no label has", "W17B": "something else", "\x1b[2J": "letters that no label has",
     f"21{EUI}10LOT7": "something else", "ﬀ193A0401020304": "letters that no label has",
 }
@@ -60,7 +63,7 @@ def test_badges_and_work_orders() -> None:
     assert read("W-4711\r", SHAPES) == WorkOrder("W-4711", "W-4711\r")
     assert read("B123456\r\n", SHAPES) == Badge("B123456")
     assert "123456" not in repr(read("B123456", SHAPES))
-    with pytest.raises(BenchError, match="7 hexadecimal|something else") as told:
+    with pytest.raises(BenchError, match="something else") as told:
         read("B123456")    # nobody has said what a badge looks like
     assert "123456" not in str(told.value)
 
@@ -71,14 +74,18 @@ def test_what_may_be_two_things_is_refused() -> None:
         read("W17", both)
 
 
+def outcome(typed: str) -> tuple[Scan | None, str]:
+    try:
+        return read(typed, SHAPES), ""
+    except BenchError as error:
+        return None, str(error)
+
+
 @given(st.text(max_size=5000) | st.text(string.hexdigits + ":- \x1d()]d", max_size=80))
 def test_anything_is_a_value_or_a_sentence(typed: str) -> None:
-    try:
-        found = read(typed, SHAPES)
-    except BenchError as error:
-        assert str(error).isprintable()
-        assert str(error).isascii()
-        return
+    found, said = outcome(typed)
+    assert said.isprintable()
+    assert said.isascii()
     if isinstance(found, Unit):
         assert re.fullmatch(r"[0-9A-F]{16}", found.deveui)
         only = re.sub(r"[^0-9A-F]", "", typed.upper())
@@ -91,11 +98,9 @@ def test_no_spelling_changes_a_label(number: int, between: str, small: bool, end
     eui = f"{number:016X}"
     spelt = between.join(eui[at:at + 2] for at in range(0, 16, 2))
     typed = aim + (spelt.lower() if small else spelt) + end
-    try:
-        found = read(typed, SHAPES)
-    except BenchError as error:
-        assert "an article number" in str(error)    # of 16 decimal digits, with its check digit
+    found, said = outcome(typed)
+    if "an article number" in said:    # of 16 decimal digits, with its check digit
         assert eui.startswith("01")
-        return
-    assert isinstance(found, Unit)
-    assert found.deveui == eui
+    else:
+        assert isinstance(found, Unit)
+        assert found.deveui == eui
