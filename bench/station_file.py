@@ -77,7 +77,7 @@ from bench.manual import settings
 from bench.protocols.udp import refuse_public
 from bench.store.address import StoreAddress
 from bench.timeline import Timeline
-from bench.toml_faults import explain, shown, told
+from bench.toml_faults import explain, told
 from bench.toml_file import read_toml
 from drivers.assumption import Assumption
 from drivers.panel import sigrok
@@ -248,7 +248,7 @@ class BackendTable(_Table):
     def _everywhere_is_said_twice(self) -> BackendTable:
         if self.listen in EVERYWHERE and not (self.listen_everywhere and self.advertise):
             raise told("one address of this machine, or all of them with listen_everywhere = true and advertise",
-                       shown(self.listen), key="listen")
+                       seen="", key="listen")
         return self
 
 

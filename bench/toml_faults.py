@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,21 +17,25 @@ Place = tuple[int | str, ...]
 KeysAt = Callable[[Place], list[str]]
 """The keys that the table around a place may have."""
 
+_HIDDEN = object()
 _SHOWN = 60
 _ALSO = 5
 
 
 def told(expected: str, seen: str, do: str = "correct the value", key: str = "") -> PydanticCustomError:
-    """For a validator: what is wrong in its own words. ``key``: the one of the table that is meant."""
+    """For a validator: what is wrong in its own words. ``key``: the one of the table that is meant; ``seen`` is empty
+    for what stands there."""
     return PydanticCustomError("told", "{expected}", {"expected": expected, "seen": seen, "do": do, "key": key})
 
 
-def explain(subject: str, error: ValidationError, path: Path, files: str, keys_at: KeysAt) -> BenchError:
+def explain(subject: str, error: ValidationError, path: Path, files: str, keys_at: KeysAt, *,
+            secret: Collection[str] = ()) -> BenchError:
     """All that is wrong, each with its line in the file: the first as one sentence, and a line for each other.
-    ``files``: what such files are called."""
+    ``files``: what such files are called; ``secret``: keys whose values are not shown."""
     lines = path.read_text("utf-8", "replace").splitlines()
-    return together(subject, [_explain_one(where(lines, one["loc"]), one, files, keys_at)
-                              for one in _once(error.errors())])
+    found = [(one, secret and not {*map(str, one["loc"])}.isdisjoint(secret)) for one in _once(error.errors())]
+    return together(subject, [_explain_one(where(lines, one["loc"]), {**one, "input": _HIDDEN} if is_secret else one,
+                                           files, keys_at) for one, is_secret in found])
 
 
 def together(subject: str, errors: Iterable[BenchError]) -> BenchError:
@@ -92,7 +96,7 @@ def shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "an array"
     try:
-        text = repr(value)
+        text = "something else" if value is _HIDDEN else repr(value)
     except ValueError:    # Python writes no integer of more than 4300 digits
         return "a number of thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -107,6 +111,8 @@ def _explain_one(subject: str, first: ErrorDetails, files: str, keys_at: KeysAt)
         case "told":
             words = dict(first["ctx"])
             key = words.pop("key", "")
+            if not words["seen"]:
+                words["seen"] = shown(first["input"].get(key) if isinstance(first["input"], dict) else first["input"])
             return BenchError(f"{subject}.{key}" if key else subject, **words)
         case "missing":
             return BenchError(subject, expected="a value", seen="nothing", do="add it")

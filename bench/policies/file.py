@@ -39,7 +39,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import BenchError, did_you_mean
-from bench.policies.people import People, Role
+from bench.policies.people import People, Role, printable
 from bench.policies.scan import Shapes
 from bench.station_file import deveui_of
 from bench.toml_faults import Place, explain, together, told, where
@@ -87,7 +87,7 @@ def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Expression = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_expression)]
-Words = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Words = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(printable)]
 DevEui = Annotated[str, BeforeValidator(_unit)]
 Needed = Annotated[Role, Field(strict=False)]
 

@@ -26,11 +26,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
 from bench.policies.scan import Badge
-from bench.toml_faults import Place, explain
+from bench.toml_faults import Place, explain, told
 from bench.toml_file import read_toml
 
 
@@ -59,12 +59,18 @@ class Person:
         return f"{self.name} ({self.role})"
 
 
+def printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise told("text that can be printed", ascii(text[:40]))
+    return text
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Person(_Table):
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")
+    name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
     role: Literal["operator", "lead", "engineer"]
     badge: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
 
@@ -123,7 +129,7 @@ def _read(path: Path) -> _List:
     try:
         return _List.model_validate(content)
     except ValidationError as error:
-        raise explain(subject, error, path, "lists of people", _keys_at) from None
+        raise explain(subject, error, path, "lists of people", _keys_at, secret={"badge", "salt"}) from None
 
 
 def _refuse_open(found: os.stat_result) -> None:
