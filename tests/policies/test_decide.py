@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.measure import Verdict
@@ -308,6 +308,7 @@ def test_units_of_a_lot_and_by_chance() -> None:
 VERDICTS = st.lists(st.sampled_from([PASS, FAIL, ERROR, Verdict.INCOMPLETE]), max_size=6)
 
 
+@settings(deadline=None)
 @given(VERDICTS, st.integers(0, 2), st.sampled_from([None, 1, 2]), st.booleans(), st.integers(0, 3))
 def test_no_failure_is_ever_followed_by_a_start_that_nobody_allowed(
         verdicts: list[Verdict], most: int, passes: int | None, reseated: bool, errors: int) -> None:

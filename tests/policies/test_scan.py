@@ -6,7 +6,7 @@ import re
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
@@ -81,6 +81,7 @@ def outcome(typed: str) -> tuple[Scan | None, str]:
         return None, str(error)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=5000) | st.text(string.hexdigits + ":- \x1d()]d", max_size=80))
 def test_anything_is_a_value_or_a_sentence(typed: str) -> None:
     found, said = outcome(typed)
@@ -92,6 +93,7 @@ def test_anything_is_a_value_or_a_sentence(typed: str) -> None:
         assert found.deveui in only, "made up"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**64 - 1), st.sampled_from([":", "-", " ", ".", ""]), st.booleans(),
        st.sampled_from(["", "\r", "\n", "\r\n", "\t"]), st.sampled_from(["", "]d1", "]Q1", "]C0"]))
 def test_no_spelling_changes_a_label(number: int, between: str, small: bool, end: str, aim: str) -> None:
