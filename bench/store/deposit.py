@@ -1,4 +1,5 @@
-"""The way of a record into a store: spool, store, anchor, and only then off the spool.
+"""The way of a record into a store: spool, store, anchor, and only then off the spool. Each is on the disk before the
+next one is, which costs that three flushes.
 
 Killed anywhere in between, the next one goes on: a run that is in the store is not put in again, and what is in the
 store but not vouched for is still in the spool.
@@ -22,7 +23,7 @@ from bench.store.address import StoreAddress
 from bench.store.anchor import Anchor, Head
 from bench.store.canonical import canonical, digest
 from bench.store.errors import StoreAway, StoreRefuses
-from bench.store.spool import Kept, Spool
+from bench.store.spool import Spool
 from bench.store.store import BATCH, Entry, Store, Stored, head_of, run_entry, utc_now
 
 
@@ -89,15 +90,12 @@ class Depot:
 
     def deposit(self, body: Mapping[str, Any]) -> Flushed:
         """Store ``body`` and whatever waits. Raises ``BenchError`` when not even the spool has room for it."""
-        done = self._put([body])
-        if not done.away and body["run_id"] not in done.refused and done.of(body["run_id"]) is None:
-            done.stored.append(self.open().add_run(body))    # another process has stored it; as what?
-        return done
+        return self._put(body)
 
     def note(self, kind: str, body: Mapping[str, Any]) -> Flushed:
         """Store what is no run: ``who`` did ``what`` and ``why`` (``role``, ``place``, ``unit``: where that says more).
         It waits like a run where the store is away. Raises ``BenchError`` when not even the spool has room for it."""
-        return self._put([{"event_id": str(uuid.uuid4()), **body, "event": kind}])
+        return self._put({"event_id": str(uuid.uuid4()), **body, "event": kind})
 
     def add(self, bodies: Iterable[Mapping[str, Any]]) -> Flushed:
         """Store many runs that are on the disk already, in their directories: they wait nowhere else unless the store
@@ -115,33 +113,35 @@ class Depot:
 
     def flush(self) -> Flushed:
         """Store what waits."""
-        return self._put([])
-
-    def _put(self, bodies: Sequence[Mapping[str, Any]]) -> Flushed:
-        """Keep ``bodies`` in the spool, then store all that is there."""
         done = Flushed()
-        mine: dict[Path, Entry] = {}
-        kept: list[Kept] = []
-        for body in bodies:
-            try:
-                entry = _entry(body)
-            except (StoreRefuses, ValueError):
-                self.spool.put(body)    # it is kept, and put aside below
-                continue
-            kept.append(self.spool.begin(entry.text(**({"event": entry.kind} if entry.kind != "run" else {}))))
-            mine[kept[-1].path] = entry
-
-        def on_the_disk() -> None:
-            for one in kept:
-                one.wait()
-
         with self._told(done):
+            self.spool.adopt()
             for paths in _batches(self.spool.waiting()):
-                read = ((path, mine.get(path) or self._read(path, None, done)) for path in paths)
-                self._store_all([(path, entry) for path, entry in read if entry is not None], done, on_the_disk)
+                read = ((path, self._read(path, None, done)) for path in paths)
+                self._store_all([(path, entry) for path, entry in read if entry is not None], done)
                 if done.away:
                     break
-        on_the_disk()
+        return done
+
+    def _put(self, body: Mapping[str, Any]) -> Flushed:
+        """Keep ``body``, store what has waited longer, then store it."""
+        try:
+            entry = _entry(body)
+        except (StoreRefuses, ValueError):
+            self.spool.put(body)    # kept, for flush to put aside
+            return self.flush()
+        text = entry.text(**({"event": entry.kind} if entry.kind != "run" else {}))
+        slot = self.spool.begin(text)
+        done = self.flush()
+        if not done.away:
+            with self._told(done):
+                self._store_all([(None, entry)], done, slot.wait)
+        name = str(body.get("run_id") or body.get("event_id"))
+        if done.away or name in done.refused:
+            path = self.spool.put_text(text)
+            if name in done.refused:
+                self.spool.refuse(path, done.refused[name])
+        slot.clear()
         return done
 
     @contextmanager

@@ -20,14 +20,6 @@ def write_durably(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync_folder(folder: Path) -> None:
     """What was made or renamed in ``folder`` is so after a power cut, too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -17,6 +17,7 @@ from bench.store.address import StoreAddress
 from bench.store.anchor import Anchor, Head
 from bench.store.canonical import canonical, canonical_with
 from bench.store.deposit import Depot
+from bench.store.slot import Slot
 from bench.store.tables import EVENT, RUN
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -91,6 +92,55 @@ def test_two_pcs_on_one_store(address: StoreAddress, depot: Depot, tmp_path: Pat
     assert (report.findings, report.runs, report.head) == ([], 6, anchors[1])
     assert anchors[0] is not None
     assert anchors[0].sequence == report.entries - 1
+
+
+def test_what_a_killed_process_has_left_in_its_slot_waits_like_any_other(depot: Depot) -> None:
+    """And what a living one has there is left alone."""
+    import subprocess
+    import sys
+
+    text = canonical(body(1))
+    script = f"""import sys, time
+from pathlib import Path
+from bench.store.spool import Spool
+spool = Spool(Path({str(depot.spool.folder)!r}))
+spool.begin({text!r}).wait()
+print("kept", flush=True)
+time.sleep(600)"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True,
+                               cwd=Path(__file__).parents[2])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "kept\n"
+    assert depot.flush().stored == []
+    process.kill()
+    process.wait()
+    assert [one.run_id for one in depot.deposit(body(2)).stored] == ["run-1", "run-2"]
+    assert depot.flush().stored == []
+    assert (verified(depot).findings, depot.spool.waiting()) == ([], [])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 200), st.integers(1, 255))
+def test_a_slot_that_was_not_wholly_written_holds_nothing(at: int, change: int) -> None:
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as disk:
+        slot = Slot.free(Path(folder))
+        slot.begin("x" * 120, disk)
+        slot.close()
+        path = Path(folder) / "0.slot"
+        whole = bytearray(path.read_bytes())
+        found = Slot.locked(path)
+        assert found is not None
+        assert found.left == "x" * 120
+        found.close()
+        whole[at] ^= change
+        path.write_bytes(whole)
+        found = Slot.locked(path)
+        assert found is not None
+        assert found.left == ("x" * 120 if at >= 200 else "")
+        found.close()
 
 
 HEADS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 511), st.sampled_from([b"\0", b"x", b" "])), max_size=12)
