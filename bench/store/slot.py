@@ -98,4 +98,4 @@ def _content(file: BinaryIO) -> str:
     head, _, rest = file.read().partition(b"\n")
     digest, _, length = head.partition(b" ")
     octets = rest[:int(length)] if length.isdigit() else b""
-    return octets.decode("ascii") if octets and hashlib.sha256(octets).hexdigest() == digest.decode("ascii") else ""
+    return octets.decode("ascii") if octets and hashlib.sha256(octets).hexdigest().encode("ascii") == digest else ""
