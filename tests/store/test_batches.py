@@ -128,6 +128,7 @@ def test_a_slot_that_was_not_wholly_written_holds_nothing(at: int, change: int) 
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as disk:
         slot = Slot.free(Path(folder))
         slot.begin("x" * 120, disk)
+        slot.wait()
         slot.close()
         path = Path(folder) / "0.slot"
         whole = bytearray(path.read_bytes())
