@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bench.commands import export, records
+from bench.commands import export, policy, records
 from bench.commands.allure import allure
 from bench.commands.lock import StationLock
 from bench.commands.papers import certificate, label
@@ -40,6 +40,7 @@ app.add_typer(records.app, name="records")
 app.add_typer(export.app, name="export")
 for command_ in (stats, certificate, label, allure):
     app.command()(command_)
+app.add_typer(policy.app, name="policy")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]

@@ -131,9 +131,7 @@ def add(run_dir: Annotated[list[Path], typer.Argument(metavar="RUN_DIR...")], st
 
     place = depot(store, station)
     bodies = [body_of(path, _record_in(path), "added") for path in run_dir]
-    for body in bodies:
-        place.spool.put(body)
-    _tell_flushed(place.flush(), as_json)
+    _tell_flushed(place.add(bodies), as_json)
 
 
 @app.command()

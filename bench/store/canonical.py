@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -12,6 +13,12 @@ def canonical(value: Any) -> str:
     NUL, half a surrogate pair) any database takes it, and gives it back as it was. Raises ``ValueError`` for what JSON
     has no word for, such as NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def canonical_with(body: Mapping[str, Any], **done: str) -> str:
+    """``canonical(body)``, of which the values in ``done`` are spelt already: a record is large."""
+    return "{" + ",".join(f"{canonical(key)}:{done[key] if key in done else canonical(body[key])}"
+                          for key in sorted(body)) + "}"
 
 
 def digest(text: str) -> str:

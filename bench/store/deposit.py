@@ -1,4 +1,5 @@
-"""The way of a record into a store: spool, store, anchor, and only then off the spool.
+"""The way of a record into a store: spool, store, anchor, and only then off the spool. Each is on the disk before the
+next one is, which costs that three flushes.
 
 Killed anywhere in between, the next one goes on: a run that is in the store is not put in again, and what is in the
 store but not vouched for is still in the spool.
@@ -8,13 +9,13 @@ from __future__ import annotations
 
 import platform
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import select
+from typing import Any, TypeVar
 
 from bench.errors import BenchError
 from bench.manifest import operator
@@ -23,8 +24,7 @@ from bench.store.anchor import Anchor, Head
 from bench.store.canonical import canonical, digest
 from bench.store.errors import StoreAway, StoreRefuses
 from bench.store.spool import Spool
-from bench.store.store import Store, Stored, head_of, utc_now
-from bench.store.tables import LEDGER
+from bench.store.store import BATCH, Entry, Store, Stored, head_of, run_entry, utc_now
 
 
 def body_of(run_dir: Path, record: Mapping[str, Any], way: str) -> dict[str, Any]:
@@ -57,17 +57,14 @@ class Depot:
 
     def open(self) -> Store:
         """The store, if it is the one that was stored into from here. Raises ``BenchError``."""
-        store = self._store or Store(self.address, self._now)
-        known = self.anchor.read()
-        if known is not None:
-            with store.reading() as connection:
-                found = connection.execute(select(LEDGER.c.hash).where(LEDGER.c.sequence == known.sequence)).scalar()
-            if found != known.hash:
-                raise BenchError(f"store {self.address}", expected=f"entry {known.sequence} as it was stored from here",
-                                 seen="another one" if found else "none", do="mcm-bench records verify tells more; if "
-                                 "it was restored from a backup, mcm-bench records accept")
-        self._store = store
+        store = self._reach()
+        with store.reading() as connection:
+            store.refuse_another(connection, self.anchor.read())
         return store
+
+    def _reach(self) -> Store:
+        self._store = self._store or Store(self.address, self._now)
+        return self._store
 
     def accept(self, store: Store) -> Head:
         """Vouch for ``store`` as it is, whatever was known before; where it was something else, it stays in there that
@@ -93,33 +90,121 @@ class Depot:
 
     def deposit(self, body: Mapping[str, Any]) -> Flushed:
         """Store ``body`` and whatever waits. Raises ``BenchError`` when not even the spool has room for it."""
-        self.spool.put(body)
+        return self._put(body)
+
+    def note(self, kind: str, body: Mapping[str, Any]) -> Flushed:
+        """Store what is no run: ``who`` did ``what`` and ``why`` (``role``, ``place``, ``unit``: where that says more).
+        It waits like a run where the store is away. Raises ``BenchError`` when not even the spool has room for it."""
+        return self._put({"event_id": str(uuid.uuid4()), **body, "event": kind})
+
+    def add(self, bodies: Iterable[Mapping[str, Any]]) -> Flushed:
+        """Store many runs that are on the disk already, in their directories: they wait nowhere else unless the store
+        is away. Raises ``BenchError`` when the spool has no room for them then."""
         done = self.flush()
-        if not done.away and body["run_id"] not in done.refused and done.of(body["run_id"]) is None:
-            done.stored.append(self.open().add_run(body))    # another process has stored it; as what?
+        for batch in _batches(bodies):
+            if not done.away:
+                read = ((None, self._read(None, body, done)) for body in batch)
+                with self._told(done):
+                    self._store_all([(path, entry) for path, entry in read if entry is not None], done)
+            if done.away:
+                for body in batch:
+                    self.spool.put(body)
         return done
 
     def flush(self) -> Flushed:
         """Store what waits."""
         done = Flushed()
+        with self._told(done):
+            self.spool.adopt()
+            for paths in _batches(self.spool.waiting()):
+                read = ((path, self._read(path, None, done)) for path in paths)
+                self._store_all([(path, entry) for path, entry in read if entry is not None], done)
+                if done.away:
+                    break
+        return done
+
+    def _put(self, body: Mapping[str, Any]) -> Flushed:
+        """Keep ``body``, store what has waited longer, then store it."""
         try:
-            for path in self.spool.waiting():
-                body: Mapping[str, Any] | None = {}
-                try:
-                    body = self.spool.read(path)
-                    if body is None:
-                        continue
-                    stored = self.open().add_run(body)
-                except (StoreRefuses, ValueError) as error:
-                    done.refused[str((body or {}).get("run_id", path.name))] = str(error)
-                    self.spool.refuse(path, str(error))
-                    continue
-                self.anchor.move(stored.head)
-                path.unlink(missing_ok=True)
-                done.stored.append(stored)
+            entry = _entry(body)
+        except (StoreRefuses, ValueError):
+            self.spool.put(body)    # kept, for flush to put aside
+            return self.flush()
+        text = entry.text(**({"event": entry.kind} if entry.kind != "run" else {}))
+        slot = self.spool.begin(text)
+        done = self.flush()
+        if not done.away:
+            with self._told(done):
+                self._store_all([(None, entry)], done, slot.wait)
+        name = str(body.get("run_id") or body.get("event_id"))
+        if done.away or name in done.refused:
+            path = self.spool.put_text(text)
+            if name in done.refused:
+                self.spool.refuse(path, done.refused[name])
+        slot.clear()
+        return done
+
+    @contextmanager
+    def _told(self, done: Flushed) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            done.away = str(StoreAway(f"folder {self.address.outside}", expected="to read and write it",
+                                      seen=str(error), do="see to it, then mcm-bench records flush"))
+
+    def _read(self, path: Path | None, body: Mapping[str, Any] | None, done: Flushed) -> Entry | None:
+        """What waits at ``path``, or ``body``; None for what another process has stored meanwhile, and for what is no
+        record: that is put aside."""
+        try:
+            if path is not None:
+                body = self.spool.read(path)
+            return _entry(body) if body is not None else None
+        except (StoreRefuses, ValueError) as error:
+            self._refuse(path, body, str(error), done)
+            return None
+
+    def _store_all(self, entries: Sequence[tuple[Path | None, Entry]], done: Flushed,
+                   before: Callable[[], None] = lambda: None) -> None:
+        """Store a batch: one transaction, then one move of the anchor, and only then off the spool. ``before``: what
+        must be on the disk before."""
+        if not entries:
+            return
+        try:
+            added = self._reach().add([entry for _, entry in entries], self.anchor.read(), before=before)
         except BenchError as error:
             done.away = str(error)
-        except (OSError, ValueError) as error:
-            done.away = str(StoreAway(f"spool {self.spool.folder}", expected="to read and write it", seen=str(error),
-                                      do="see to it, then mcm-bench records flush"))
-        return done
+            return
+        heads = [one.head for one in added if isinstance(one, Stored)]
+        if heads:
+            self.anchor.move(max(heads, key=lambda head: head.sequence))
+        for (path, entry), one in zip(entries, added, strict=True):
+            if isinstance(one, StoreRefuses):
+                self._refuse(path, entry.body, str(one), done)
+                continue
+            if path is not None:
+                path.unlink(missing_ok=True)
+            if entry.kind == "run":
+                done.stored.append(one)
+
+    def _refuse(self, path: Path | None, body: Mapping[str, Any] | None, reason: str, done: Flushed) -> None:
+        said = body or {}
+        name = path.name if path is not None else "without a run_id"
+        done.refused[str(said.get("run_id") or said.get("event_id") or name)] = reason
+        if path is not None:
+            self.spool.refuse(path, reason)
+
+
+def _entry(body: Mapping[str, Any]) -> Entry:
+    """What stands in the spool. Raises ``StoreRefuses``."""
+    if "event" not in body:
+        return run_entry(body)
+    return Entry(str(body["event"]), {name: value for name, value in body.items() if name != "event"})
+
+
+_One = TypeVar("_One")
+
+
+def _batches(all_of_them: Iterable[_One]) -> Iterator[list[_One]]:
+    rest = iter(all_of_them)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -90,6 +90,9 @@ def told(address: StoreAddress) -> Iterator[None]:
     except (IntegrityError, DataError) as error:
         raise StoreRefuses(subject, expected="a record that fits it", seen=_first_line(error.orig),
                            do="look at the record") from error
+    except OverflowError as error:    # SQLite's driver, of a number that no column takes
+        raise StoreRefuses(subject, expected="a record that fits it", seen=_first_line(error),
+                           do="look at the record") from error
     except DBAPIError as error:
         raise StoreAway(subject, expected="to read and write it", seen=_first_line(error.orig), do=do) from error
     except (SQLAlchemyError, sqlite3.Error, UnicodeError) as error:

@@ -16,22 +16,38 @@ Row = dict[str, Any]
 LONGEST = 255
 """Characters of a text in a column; all of it is in the ledger."""
 
-_JOB = ("part_number", "hw_rev", "batch", "work_order", "location", "slot", "shift", "retest_reason")
+_JOB = ("part_number", "hw_rev", "batch", "work_order", "location", "slot", "shift", "retest_reason", "sampling")
+_VERDICTS = {verdict.value: verdict.value for verdict in Verdict}
 _INSTRUMENT = ("name", "identity", "serial", "firmware", "calibration_due")
 
 
 def searchable(value: object) -> str:
     """``value`` as text that any database takes and any terminal may be given."""
-    text = "" if value is None else str(value)[:LONGEST]
+    text = value if type(value) is str else "" if value is None else str(value)
+    text = text[:LONGEST]
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " if letter in "\n\t" else "�" for letter in text)
 
 
-def run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """The rows of each table, by its name. Raises ``StoreRefuses`` for a body that is no run's."""
+def rows_of(sequence: int, kind: str, body: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of each table that an entry of the ledger has, by the table's name. Raises ``StoreRefuses`` for a body
+    that is none of its kind."""
+    return run_of(sequence, body) if kind == "run" else {"event": [_event_of(sequence, kind, body)]}
+
+
+def _event_of(sequence: int, kind: str, body: Mapping[str, Any]) -> Row:
+    """Older entries, and those of the store itself, say only by whom they were made."""
+    said = {name: searchable(body.get(name)) for name in ("role", "what", "why", "place", "unit")}
+    return {"sequence": sequence, "event_id": searchable(body.get("event_id") or f"entry {sequence}"), "kind": kind,
+            "who": searchable(body.get("who", body.get("by"))), **said}
+
+
+def run_of(sequence: int, body: Mapping[str, Any], record_sha256: str = "") -> dict[str, list[Row]]:
+    """The rows of each table, by its name. ``record_sha256``: of the record, if it was computed already. Raises
+    ``StoreRefuses`` for a body that is no run's."""
     with no_run(body):
-        return _run_of(sequence, body)
+        return _run_of(sequence, body, record_sha256 or digest(canonical(body["record"])))
 
 
 @contextmanager
@@ -45,7 +61,7 @@ def no_run(body: Mapping[str, Any]) -> Iterator[None]:
                            do="look at its record.json") from error
 
 
-def _run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:
+def _run_of(sequence: int, body: Mapping[str, Any], record_sha256: str) -> dict[str, list[Row]]:
     record = body["record"]
     manifest = record.get("manifest") or {}
     software, inputs, job = manifest.get("software") or {}, manifest.get("inputs") or {}, record.get("job") or {}
@@ -64,18 +80,18 @@ def _run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:
         "retest_of": searchable(body["retest_of"]), "verdict": verdict.value,
         "bin": _bin(verdict, body["attempt"]), "message": searchable(record["message"]),
         "run_dir": str(body["run_dir"]).encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\0"),
-        "record_sha256": digest(canonical(record)), "first_fail": _first_fail(record),
+        "record_sha256": record_sha256, "first_fail": _first_fail(record),
         **{name: searchable(job.get(name)) for name in _JOB}}
     numbers: dict[str, int] = {}
     phases = [{"name": searchable(test["id"]), "requirement_ids": searchable(" ".join(test["requirements"])),
-               "verdict": Verdict(test["verdict"]).value, "error_text": searchable(test["message"]),
+               "verdict": _VERDICTS[test["verdict"]], "error_text": searchable(test["message"]),
                "device_time_s": float(test["device_time_s"]), "duration_s": float(test["wall_time_s"])}
               for test in record["tests"]]
     for number, test in enumerate(record["tests"], start=1):
         numbers.setdefault(test["id"], number)
     measurements = [{"phase": numbers.get(row["test"]), "name": searchable(row["name"]), "value": _float(row["value"]),
                      "unit": searchable(row["unit"]), "low": _float(row["low"]), "high": _float(row["high"]),
-                     "guard_band": _float(row.get("guard")), "verdict": Verdict(row["verdict"]).value}
+                     "guard_band": _float(row.get("guard")), "verdict": _VERDICTS[row["verdict"]]}
                     for row in record["measurements"]]
     artifacts = [{"path": searchable(row["path"]), "sha256": searchable(row["sha256"])} for row in record["artifacts"]]
     instruments = [{name: searchable(row[name]) for name in _INSTRUMENT} for row in manifest.get("instruments") or ()]

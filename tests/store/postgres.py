@@ -32,12 +32,14 @@ class Server:
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder} -c shared_buffers=16MB"
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-l", str(self._folder / "log"), "-o", options,
-                  "start")
+        self._control("-l", str(self._folder / "log"), "-o", options, "start")
 
     def kill(self) -> None:
         """As by a power cut."""
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-m", "immediate", "stop")
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *arguments: str) -> None:
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-t", "600", *arguments)
 
     def database(self) -> str:
         """The URL of a new one."""

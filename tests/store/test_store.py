@@ -15,11 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.errors import BenchError
 from bench.store.address import StoreAddress
+from bench.store.canonical import link
 from bench.store.deposit import Depot
 from bench.store.errors import StoreAway, StoreRefuses
 from bench.store.rows import Row, run_of
 from bench.store.search import Wanted, find, show
-from bench.store.store import Store, append, create, head_of, utc_now
+from bench.store.store import Store, create, head_of, utc_now
 from bench.store.tables import LEDGER, RUN
 from bench.store.verify import Report, verify
 
@@ -121,8 +122,12 @@ def test_real_and_simulated_runs_never_share_a_store(address: StoreAddress, depo
 
 def _insert_run(connection: Connection, **odd: object) -> None:
     whole = {**body(9), "attempt": 1, "retest_of": ""}
-    head, _ = append(connection, "run", json.dumps(whole), utc_now())
-    connection.execute(insert(RUN), [run_of(head.sequence, whole)["run"][0] | odd])
+    last = head_of(connection)[0]
+    text, stored_at = json.dumps(whole), utc_now().isoformat()
+    connection.execute(insert(LEDGER), {
+        "sequence": last.sequence + 1, "kind": "run", "stored_at": stored_at, "body": text, "prev_hash": last.hash,
+        "hash": link(last.sequence + 1, "run", stored_at, text, last.hash)})
+    connection.execute(insert(RUN), [run_of(last.sequence + 1, whole)["run"][0] | odd])
 
 
 @pytest.mark.parametrize("change", [
@@ -187,7 +192,7 @@ def test_a_clock_that_was_set_back_is_told_and_loses_nothing(depot: Depot) -> No
 
 def test_a_store_that_is_not_there_is_not_made_by_storing(address: StoreAddress) -> None:
     depot = Depot(address)
-    with pytest.raises(BenchError, match=r"expected (the file|revision v2), saw (none|no store)"):
+    with pytest.raises(BenchError, match=r"expected (the file|revision v3), saw (none|no store)"):
         depot.await_run(simulated=False)
     assert depot.deposit(body(1)).away
     depot.accept(create(address, simulated=False))

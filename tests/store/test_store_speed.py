@@ -31,6 +31,16 @@ def line_record(number: int) -> dict[str, Any]:
     return one
 
 
+def flushes(folder: Path) -> float:
+    """How many of them the disk does in a second: the measure of all else here."""
+    with (folder / "bare").open("wb", buffering=0) as file:
+        began = time.monotonic()
+        for _ in range(50):
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+        return 50 / (time.monotonic() - began)
+
+
 @contextmanager
 def printed(what: str, count: int) -> Iterator[None]:
     began, busy = time.monotonic(), time.process_time()
@@ -43,15 +53,23 @@ def test_speed(depot: Depot, tmp_path: Path) -> None:
     kind = "SQLite" if depot.address.path is not None else "PostgreSQL"
     bodies = [line_record(number) for number in range(COUNT)]
     store = depot.open()
-    with printed(f"{kind}, committed one by one", COUNT // 2):
-        for one in bodies[:COUNT // 2]:
+    third = COUNT // 3
+    print(f"\na bare flush of 4 kB on this disk: {flushes(tmp_path):.0f}/s", end="")
+    with printed(f"{kind}, committed one by one", third):
+        for one in bodies[:third]:
             store.add_run(one)
-    with printed(f"{kind}, with spool and anchor", COUNT - COUNT // 2):
-        for one in bodies[COUNT // 2:]:
+    with printed(f"{kind}, with spool and anchor, as a run stores", third):
+        for one in bodies[third:2 * third]:
             depot.deposit(one)
-    with printed(f"{kind}, verified", COUNT):
+    with printed(f"{kind}, imported", COUNT - 2 * third):
+        assert len(depot.add(bodies[2 * third:]).stored) == COUNT - 2 * third
+    small = [body(COUNT + number) for number in range(10 * COUNT)]
+    with printed(f"{kind}, imported, records of 3 kB", len(small)):
+        assert len(depot.add(small).stored) == len(small)
+    count = COUNT + len(small)
+    with printed(f"{kind}, verified", count):
         assert verified(depot).findings == []
-    with printed(f"{kind}, backed up", COUNT):
+    with printed(f"{kind}, backed up", count):
         head = back_up(store, tmp_path / "backup")
-    with printed("into SQLite, restored", COUNT):
+    with printed("into SQLite, restored", count):
         assert restore(tmp_path / "backup", StoreAddress.of(str(tmp_path / "new.db"), tmp_path / "new")) == head
