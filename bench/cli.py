@@ -240,6 +240,40 @@ def serve(
 
 
 @app.command()
+def station(
+    stations: Annotated[list[Path] | None, typer.Option(
+        "--station", metavar="FILE", help="Station file of a place; repeat it for each place.")] = None,
+    twin: Annotated[int, typer.Option(min=0, max=64, help="So many places of the twin instead, to try it out.")] = 0,
+    real_time: Annotated[bool, typer.Option(
+        "--real-time", help="The twin takes as long as a unit does; else a unit takes seconds.")] = False,
+    twin_defects: Annotated[Path | None, typer.Option(
+        help='Which units of the twin are broken: JSON such as {"94193A0401000001": ["sleep-current-high"]}.')] = None,
+    folder: Annotated[Path, typer.Option("--runs", help="Folder of the runs; one station has it.")
+                      ] = Path("runs/station"),
+    store: records.StoreUrl = None,
+    start: Annotated[Literal["scan", "page", "lid"], typer.Option(
+        help="What starts a unit: its scan, a key or button of the page, or the fixture's lid.")] = "scan",
+    prompts: Annotated[Path | None, typer.Option(
+        help="What operators are asked before each unit, with pictures: docs/how-to/first-hour.md.")] = None,
+    people: Annotated[Path | None, typer.Option(help="List of people with their badges; else nobody need scan one.")
+                      ] = None,
+    badge: Annotated[str | None, typer.Option(help="Regular expression that all of a badge fits.")] = None,
+    work_order: Annotated[str | None, typer.Option(help="Regular expression that all of a work order fits.")] = None,
+    page: Annotated[str, typer.Option(
+        help="Address of the page. Others than loopback take a token in MCM_BENCH_TOKEN.")] = "127.0.0.1:8081",
+    name: Annotated[str, typer.Option(help="What the page and the records call the station.")] = "line",
+) -> None:
+    """Run the line: one page for all places, one process for each, each unit with its record in the store."""
+    refuse_what_bends_verdicts()
+    from bench.commands.station.command import Asked
+    from bench.commands.station.command import station as command
+    from bench.commands.terminal import terminal
+
+    raise typer.Exit(command(Asked(stations or (), twin, real_time, twin_defects, folder, store, start, prompts, people,
+                                   badge, work_order, page, name), terminal()))
+
+
+@app.command()
 def doctor(
     station: Station = None,
     reference_load: Annotated[bool, typer.Option(

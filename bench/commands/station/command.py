@@ -1,0 +1,122 @@
+"""From the start of ``mcm-bench station`` to its end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.commands.station.figures import Figures
+from bench.commands.station.floor import Floor, Plan, Twin
+from bench.commands.station.gate import Gate
+from bench.commands.station.page import Page
+from bench.commands.station.prompts import Prompts
+from bench.errors import BenchError
+from bench.policies.people import People
+from bench.policies.scan import Shapes
+from bench.station_file import StationFile, deveui_of
+from bench.store.address import StoreAddress
+from bench.store.deposit import Depot
+from bench.store.errors import StoreAway
+from bench.store.store import create
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of ``mcm-bench station``."""
+
+    stations: Sequence[Path]
+    twins: int
+    real_time: bool
+    twin_defects: Path | None
+    folder: Path
+    store: str | None
+    start: str
+    prompts: Path | None
+    people: Path | None
+    badge: str | None
+    work_order: str | None
+    page: str
+    name: str
+
+
+def station(asked: Asked, console: Console) -> int:
+    """Serve until SIGINT or SIGTERM. Raises ``BenchError`` for what can't be had."""
+    if bool(asked.stations) == bool(asked.twins):
+        raise BenchError("station", expected="--station FILE for each place, or --twin N",
+                         seen="both" if asked.twins else "neither", do="say which places there are")
+    depot = _depot(asked)
+    gate = Gate(depot, simulated=bool(asked.twins), people=People(asked.people) if asked.people else None,
+                shapes=Shapes(_pattern("--badge", asked.badge), _pattern("--work-order", asked.work_order)))
+    plan = Plan(asked.name, asked.folder.resolve(), [path.resolve() for path in asked.stations] or [None] * asked.twins,
+                asked.start, Twin(asked.real_time, _defects(asked.twin_defects)),
+                Prompts.load(asked.prompts) if asked.prompts else Prompts())
+    page = Page(asked.page, os.environ.get("MCM_BENCH_TOKEN", ""))
+    floor = Floor(plan, gate, depot, page.tell)
+    console.print(Text(f"{len(plan.stations)} places, page at {page.uri}, end with Ctrl-C"), soft_wrap=True)
+    asyncio.run(_live(floor, page, depot))
+    return 0
+
+
+async def _live(floor: Floor, page: Page, depot: Depot) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, page.stop)
+    await floor.start()
+    try:
+        await page.serve(floor, Figures(depot))
+    finally:
+        await floor.stop()    # each place ends its unit in order, and seals it
+
+
+def _depot(asked: Asked) -> Depot:
+    """The store of the option, or that of the station files, which is one for all places. A simulated one is made where
+    there is none."""
+    if asked.store is not None:
+        address = StoreAddress.of(asked.store)
+    elif asked.twins:
+        address = StoreAddress.of(str(asked.folder / "records.db"), asked.folder.resolve() / "outside")
+    else:
+        found = {path: StationFile.load(path).store_address() for path in asked.stations}
+        if None in found.values() or len({str(one) for one in found.values()}) != 1:
+            raise BenchError("station", expected="one store for all places, in each station file or by --store",
+                             seen=", ".join(sorted({str(one or "none") for one in found.values()})),
+                             do="say which store keeps the records")
+        address = next(one for one in found.values() if one is not None)
+    depot = Depot(address)
+    if asked.twins and address.path is not None and not address.path.exists():
+        address.path.parent.mkdir(parents=True, exist_ok=True)
+        depot.accept(create(address, simulated=True))
+    try:
+        depot.open().refuse_other_kind(simulated=bool(asked.twins))
+    except StoreAway:
+        if depot.anchor.read() is None:
+            raise
+    return depot
+
+
+def _defects(path: Path | None) -> Mapping[str, Sequence[str]]:
+    if path is None:
+        return {}
+    try:
+        return {deveui_of(unit): list(names) for unit, names in json.loads(path.read_text("utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise BenchError(f"defects {path}", expected='JSON such as {"94193A0401000001": ["sleep-current-high"]}',
+                         seen=type(error).__name__, do="correct the file") from error
+
+
+def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise BenchError(option, expected="a regular expression", seen=str(error), do="correct it") from None
+
+
