@@ -27,6 +27,7 @@ from bench.store.address import StoreAddress
 from bench.store.deposit import Depot
 from bench.store.errors import StoreAway
 from bench.store.store import create
+from bench.twin.defects import DEFECTS
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,13 @@ def _defects(path: Path | None) -> Mapping[str, Sequence[str]]:
     if path is None:
         return {}
     try:
-        return {deveui_of(unit): list(names) for unit, names in json.loads(path.read_text("utf-8")).items()}
+        found = {deveui_of(unit): list(names) for unit, names in json.loads(path.read_text("utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise BenchError(f"defects {path}", expected='JSON such as {"94193A0401000001": ["sleep-current-high"]}',
                          seen=type(error).__name__, do="correct the file") from error
+    for names in found.values():
+        DEFECTS.find(names)
+    return found
 
 
 def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:

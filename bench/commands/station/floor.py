@@ -109,7 +109,7 @@ class Floor:
                 "person": {"name": self.person.name, "role": str(self.person.role)} if self.person else None,
                 "needs_badge": self.gate.has_people, "simulated": self.gate.simulated,
                 "waiting": list(self.waiting.values()), "stored": list(self.stored), "locks": self.gate.locks(),
-                "reasons": list(self.gate.reasons)}
+                "reasons": list(self.gate.reasons), "now": time.time()}
 
     def tell_header(self) -> None:
         self._tell({"station": self.header()})

@@ -135,7 +135,8 @@ def _app(floor: Floor, figures: Figures, readers: set[asyncio.Queue[Row | None]]
         found = (floor.plan.prompts.pictures or {}).get(name)
         return Response(found[0], media_type=found[1]) if found is not None else Response(status_code=404)
 
-    def everything() -> Row:
+    @app.get("/api/state")
+    async def everything() -> Row:
         return {"station": floor.header(), "places": [one.shown.to_json() for one in floor.places.values()]}
 
     @app.get("/api/events", response_class=EventSourceResponse)
@@ -143,7 +144,7 @@ def _app(floor: Floor, figures: Figures, readers: set[asyncio.Queue[Row | None]]
         reader: asyncio.Queue[Row | None] = asyncio.Queue()
         readers.add(reader)
         try:
-            yield everything()
+            yield await everything()
             while (event := await reader.get()) is not None:
                 yield event
         finally:
