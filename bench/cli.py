@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bench.commands import records
+from bench.commands import policy, records
 from bench.commands.lock import StationLock
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
@@ -34,6 +34,7 @@ app = typer.Typer(
 3  incomplete: what was tested passed, something was left out""")
 
 app.add_typer(records.app, name="records")
+app.add_typer(policy.app, name="policy")
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]

@@ -21,9 +21,9 @@ SCHEMA = 3
 """1 had no ``manifest`` and no verdict ``incomplete``, 2 no ``run_id`` and no ``job``."""
 
 JOB = ("work_order", "batch", "part_number", "hw_rev", "process", "location", "slot", "shift", "operator",
-       "retest_reason")
+       "retest_reason", "sampling")
 """What may be said of a run by who orders it. ``process`` is the step of production, the profile where nothing is said:
-attempts are counted in each by itself."""
+attempts are counted in each by itself. ``sampling``: the plans by which the unit goes through more than others."""
 
 
 def new_run_id() -> str:

@@ -54,7 +54,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -69,15 +68,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from bench import instruments
 from bench.clock import Clock
-from bench.errors import BenchError, did_you_mean
+from bench.errors import BenchError
 from bench.manual import settings
 from bench.protocols.udp import refuse_public
 from bench.store.address import StoreAddress
 from bench.timeline import Timeline
+from bench.toml_faults import explain, told
 from bench.toml_file import read_toml
 from drivers.assumption import Assumption
 from drivers.panel import sigrok
@@ -148,8 +148,8 @@ class InstrumentTable(_Table):
 
 
 def _wrong_driver(error: BenchError, name: str) -> ValidationError:
-    told = PydanticCustomError("told", "{expected}", {"expected": error.expected, "seen": error.seen, "do": error.do})
-    return ValidationError.from_exception_data("driver", [{"type": told, "loc": ("driver",), "input": name}])
+    refused = told(error.expected, error.seen, error.do)
+    return ValidationError.from_exception_data("driver", [{"type": refused, "loc": ("driver",), "input": name}])
 
 
 class SupplyTable(InstrumentTable):
@@ -247,8 +247,8 @@ class BackendTable(_Table):
     @model_validator(mode="after")
     def _everywhere_is_said_twice(self) -> BackendTable:
         if self.listen in EVERYWHERE and not (self.listen_everywhere and self.advertise):
-            raise PydanticCustomError("everywhere", "Input should be one address of this machine, or all of them with "
-                                      "listen_everywhere = true and advertise")
+            raise told("one address of this machine, or all of them with listen_everywhere = true and advertise",
+                       seen="", key="listen")
         return self
 
 
@@ -416,8 +416,7 @@ class UnitTable(_Table):
             try:
                 settings.find(key).check(value)
             except BenchError as error:
-                raise PydanticCustomError("told", "{expected}", {
-                    "expected": error.expected, "seen": f"{error.seen} ({error.subject})", "do": error.do}) from None
+                raise told(error.expected, f"{error.seen} ({error.subject})", error.do) from None
         return ordered
 
 
@@ -464,7 +463,7 @@ class StationFile(_Table):
         try:
             file = cls.model_validate(content)
         except ValidationError as error:
-            raise _explain(subject, error, path, content) from None
+            raise explain(subject, error, path, "station files", lambda place: _keys_at(place, content)) from None
         except (RecursionError, OverflowError, ValueError) as error:    # what pydantic itself can't hold
             raise BenchError(subject, expected="values of a station", seen=type(error).__name__,
                              do="look for numbers and tables that are far too large") from None
@@ -568,55 +567,6 @@ def _toml(value: object) -> str:
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _shown(value: object) -> str:
-    """A wrong value, short. A table in the wrong place may hold a key."""
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "an array"
-    try:
-        text = repr(value)
-    except ValueError:    # Python writes no integer of more than 4300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-_SHOWN = 60
-
-
-def _explain(subject: str, error: ValidationError, path: Path, content: dict[str, Any]) -> BenchError:
-    """All that is wrong, each with its line in the file: the first as one sentence, and a line for each other."""
-    lines = path.read_text("utf-8", "replace").splitlines()
-    first, *others = [_explain_one(_where(lines, one["loc"]), one, content) for one in _once(error.errors())]
-    also = [str(one).removesuffix(".") for one in others[:_ALSO]]
-    if len(others) > _ALSO:
-        also.append(f"and {len(others) - _ALSO} more")
-    return BenchError(f"{subject}, {first.subject}", expected=first.expected, seen=first.seen,
-                      do=".\n".join([first.do.rstrip("."), *also]))
-
-
-_ALSO = 5
-
-
-def _once(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """One for each place: of a value that may be this or that pydantic tells both."""
-    return list({one["loc"]: one for one in reversed(errors)}.values())[::-1]
-
-
-def _where(lines: Sequence[str], place: tuple[int | str, ...]) -> str:
-    """``line 7, key panel.port``; a key that is not there is looked for in its table, and one of the file has no line.
-    """
-    key = ".".join(map(str, place))
-    names = [part for part in place if isinstance(part, str)]
-    for count in range(len(names), 0, -1):
-        table = ""
-        for number, line in enumerate(lines, start=1):
-            header = re.match(r"\s*\[\[?([^\]]+)\]", line)
-            table = header[1].strip() if header else table
-            name = re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line)
-            if ".".join(names[:count]) in (table if header else "", f"{table}.{name[1]}".lstrip(".") if name else ""):
-                return f"line {number}, key {key}"
-    return f"key {key}"
-
-
 def _keys_at(place: tuple[int | str, ...], content: dict[str, Any]) -> list[str]:
     """The keys that the table around ``place`` may have."""
     model: Any = StationFile
@@ -632,30 +582,3 @@ def _keys_at(place: tuple[int | str, ...], content: dict[str, Any]) -> list[str]
     if issubclass(model, InstrumentTable) and isinstance(table, dict):
         keys += instruments.find(model.kind, table["driver"]).options.model_fields
     return keys
-
-
-def _explain_one(subject: str, first: ErrorDetails, content: dict[str, Any]) -> BenchError:
-    match first["type"]:
-        case "extra_forbidden":
-            return BenchError(subject, expected="a key that station files have", seen="an unknown one",
-                              do=did_you_mean(str(first["loc"][-1]), _keys_at(first["loc"], content),
-                                              "correct the spelling or remove it"))
-        case "told":
-            return BenchError(subject, **first["ctx"])
-        case "missing":
-            return BenchError(subject, expected="a value", seen="nothing", do="add it")
-        case "everywhere":
-            return BenchError(f"{subject}.listen", expected=first["msg"].removeprefix("Input should be "),
-                              seen=_shown(first["input"].get("listen", "") if isinstance(first["input"], dict) else ""),
-                              do="correct the value")
-        case "model_type":
-            expected = "a table"
-        case "tuple_type":
-            expected = "an array"
-        case "path_type":
-            expected = "a path"
-        case "string_pattern_mismatch":
-            expected = f"text like {first['ctx']['pattern']}"
-        case _:
-            expected = first["msg"].removeprefix("Input should be ")
-    return BenchError(subject, expected=expected, seen=_shown(first["input"]), do="correct the value")

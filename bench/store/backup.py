@@ -17,7 +17,7 @@ from bench.store.address import StoreAddress
 from bench.store.anchor import Head
 from bench.store.canonical import canonical, link
 from bench.store.files import sync_folder
-from bench.store.rows import run_of
+from bench.store.rows import rows_of
 from bench.store.store import BATCH, Store, add_rows, begin, emptied
 from bench.store.tables import LEDGER
 
@@ -77,8 +77,7 @@ def restore(path: Path, address: StoreAddress) -> Head:
 def _add(connection: Connection, batch: list[dict[str, Any]]) -> None:
     if batch:
         connection.execute(insert(LEDGER), batch)
-        add_rows(connection, [run_of(one["sequence"], json.loads(one["body"]))
-                              for one in batch if one["kind"] == "run"])
+        add_rows(connection, [rows_of(one["sequence"], one["kind"], json.loads(one["body"])) for one in batch])
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:

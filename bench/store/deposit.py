@@ -99,19 +99,31 @@ class Depot:
             done.stored.append(self.open().add_run(body))    # another process has stored it; as what?
         return done
 
+    def note(self, kind: str, body: Mapping[str, Any]) -> Flushed:
+        """Store what is no run: ``who`` did ``what`` and ``why`` (``role``, ``place``, ``unit``: where that says more).
+        It waits like a run where the store is away. Raises ``BenchError`` when not even the spool has room for it."""
+        self.spool.put({"event_id": str(uuid.uuid4()), **body, "event": kind})
+        return self.flush()
+
     def flush(self) -> Flushed:
         """Store what waits."""
         done = Flushed()
         try:
             for path in self.spool.waiting():
-                body: Mapping[str, Any] | None = {}
+                body: dict[str, Any] | None = {}
                 try:
                     body = self.spool.read(path)
                     if body is None:
                         continue
+                    if "event" in body:
+                        kind = str(body.pop("event"))
+                        self.anchor.move(self.open().add_event(kind, body))
+                        path.unlink(missing_ok=True)
+                        continue
                     stored = self.open().add_run(body)
                 except (StoreRefuses, ValueError) as error:
-                    done.refused[str((body or {}).get("run_id", path.name))] = str(error)
+                    said = body or {}
+                    done.refused[str(said.get("run_id") or said.get("event_id", path.name))] = str(error)
                     self.spool.refuse(path, str(error))
                     continue
                 self.anchor.move(stored.head)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from bench.store.tables import LEDGER, PARTS, RUN, SEARCHED, STORE
+from bench.store.tables import EVENT, LEDGER, PARTS, RUN, SEARCHED, STORE
 
 _GUARDED = (STORE, LEDGER, *SEARCHED)
 _SAYS = "'records can only be added'"
 _TAKEN = {STORE.name: "EXISTS (SELECT 1 FROM store)",
           RUN.name: "EXISTS (SELECT 1 FROM run WHERE sequence = NEW.sequence OR run_id = NEW.run_id)",
+          EVENT.name: "EXISTS (SELECT 1 FROM event WHERE sequence = NEW.sequence OR event_id = NEW.event_id)",
           **{part.name: f"EXISTS (SELECT 1 FROM {part.name} WHERE sequence = NEW.sequence AND number = NEW.number)"
              for part in PARTS}}
 _NOT_NEXT = ("NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM ledger) OR NEW.prev_hash <> "

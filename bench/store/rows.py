@@ -16,7 +16,7 @@ Row = dict[str, Any]
 LONGEST = 255
 """Characters of a text in a column; all of it is in the ledger."""
 
-_JOB = ("part_number", "hw_rev", "batch", "work_order", "location", "slot", "shift", "retest_reason")
+_JOB = ("part_number", "hw_rev", "batch", "work_order", "location", "slot", "shift", "retest_reason", "sampling")
 _INSTRUMENT = ("name", "identity", "serial", "firmware", "calibration_due")
 
 
@@ -26,6 +26,19 @@ def searchable(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " if letter in "\n\t" else "�" for letter in text)
+
+
+def rows_of(sequence: int, kind: str, body: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of each table that an entry of the ledger has, by the table's name. Raises ``StoreRefuses`` for a body
+    that is none of its kind."""
+    return run_of(sequence, body) if kind == "run" else {"event": [_event_of(sequence, kind, body)]}
+
+
+def _event_of(sequence: int, kind: str, body: Mapping[str, Any]) -> Row:
+    """Older entries, and those of the store itself, say only by whom they were made."""
+    said = {name: searchable(body.get(name)) for name in ("role", "what", "why", "place", "unit")}
+    return {"sequence": sequence, "event_id": searchable(body.get("event_id") or f"entry {sequence}"), "kind": kind,
+            "who": searchable(body.get("who", body.get("by"))), **said}
 
 
 def run_of(sequence: int, body: Mapping[str, Any]) -> dict[str, list[Row]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from bench.errors import BenchError
 from bench.store.rows import Row, searchable
-from bench.store.tables import INSTRUMENT, LEDGER, RUN
+from bench.store.tables import EVENT, INSTRUMENT, LEDGER, RUN
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def show(connection: Connection, which: str) -> Mapping[str, Any]:
 def thinned(connection: Connection) -> dict[str, list[str]]:
     """The files of evidence that were removed, by run."""
     found: dict[str, list[str]] = {}
-    for text in connection.execute(select(LEDGER.c.body).where(LEDGER.c.kind == "thinned")).scalars():
+    for text in connection.execute(select(LEDGER.c.body).join(EVENT).where(EVENT.c.kind == "thinned")).scalars():
         found |= json.loads(text)["runs"]
     return found

@@ -21,12 +21,12 @@ from bench.store.address import StoreAddress
 from bench.store.anchor import Head
 from bench.store.canonical import canonical, digest, link
 from bench.store.errors import StoreRefuses
-from bench.store.rows import Row, no_run, process_of, refuse_false_pass, run_of, searchable, unit_of
-from bench.store.tables import LEDGER, REVISION, RUN, SEARCHED, STORE
+from bench.store.rows import Row, no_run, process_of, refuse_false_pass, rows_of, run_of, searchable, unit_of
+from bench.store.tables import EVENT, LEDGER, REVISION, RUN, SEARCHED, STORE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-_OLDER = ("v1",)
+_OLDER = ("v1", "v2")
 
 BATCH = 200
 """Entries that are worked on at a time: a store is larger than memory."""
@@ -108,18 +108,23 @@ class Store:
                       there.attempt, is_new=False)
 
     def add_event(self, kind: str, body: Mapping[str, Any]) -> Head:
-        """Add what happened to the store itself."""
+        """Add what is no run: ``who`` did ``what`` and ``why``. One that is there already (``event_id``) is left as it
+        is."""
         with self.writing() as connection:
-            return append(connection, kind, canonical(body), self._now())[0]
+            there = connection.execute(select(EVENT.c.sequence, LEDGER.c.hash).join(LEDGER).where(
+                EVENT.c.event_id == searchable(body.get("event_id", "")))).one_or_none()
+            if there is not None:
+                return Head(there.sequence, there.hash)
+            return _add_event(connection, kind, body, self._now())
 
 
-def create(address: StoreAddress, *, simulated: bool) -> Store:
+def create(address: StoreAddress, *, simulated: bool, now: Callable[[], datetime] = utc_now) -> Store:
     """Make a store of either kind. Raises ``BenchError`` where there is one."""
     with emptied(address) as connection:
-        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _text(utc_now())}
+        what = {"id": str(uuid.uuid4()), "simulated": simulated, "created": _text(now())}
         begin(connection, what)
-        append(connection, "created", canonical(what), utc_now())
-    return Store(address)
+        _add_event(connection, "created", what, now())
+    return Store(address, now)
 
 
 @contextmanager
@@ -173,9 +178,9 @@ def migrate(connection: Connection) -> None:
     for table in reversed(SEARCHED):
         connection.execute(table.delete())
     for batch in connection.execute(
-            select(LEDGER.c.sequence, LEDGER.c.body).where(LEDGER.c.kind == "run").order_by(LEDGER.c.sequence)
+            select(LEDGER.c.sequence, LEDGER.c.kind, LEDGER.c.body).order_by(LEDGER.c.sequence)
             .execution_options(yield_per=BATCH)).partitions():
-        add_rows(connection, [run_of(row.sequence, json.loads(row.body)) for row in batch])
+        add_rows(connection, [rows_of(row.sequence, row.kind, json.loads(row.body)) for row in batch])
     guards.put_up(connection)
 
 
@@ -212,10 +217,16 @@ def add_rows(connection: Connection, runs: Sequence[Mapping[str, Sequence[Row]]]
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     for table in SEARCHED:
         names = [column.name for column in table.columns]
-        rows = [tuple(row[name] for name in names) for run in runs for row in run[table.name]]
+        rows = [tuple(row[name] for name in names) for run in runs for row in run.get(table.name, ())]
         if rows:
             connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(names)}) "
                                        f"VALUES ({', '.join([mark] * len(names))})", rows)
+
+
+def _add_event(connection: Connection, kind: str, body: Mapping[str, Any], moment: datetime) -> Head:
+    head = append(connection, kind, canonical(body), moment)[0]
+    add_rows(connection, [rows_of(head.sequence, kind, body)])
+    return head
 
 
 def _add_run(connection: Connection, body: Mapping[str, Any], moment: datetime) -> Stored:

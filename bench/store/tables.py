@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
-REVISION = "v2"
+REVISION = "v3"
 """The newest of ``migrations/versions``, whose tables these are."""
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
@@ -54,10 +54,20 @@ RUN = _table(
     Column("duration_s", FLOAT, nullable=False),
     Column("attempt", Integer, nullable=False), *_text("retest_of", "retest_reason", "verdict"),
     Column("bin", Integer, nullable=False), *_text("message", "run_dir", "record_sha256"),
-    Column("first_fail", Text, nullable=False, server_default=""))
+    Column("first_fail", Text, nullable=False, server_default=""),
+    Column("sampling", Text, nullable=False, server_default=""))
 Index("run_of_unit", RUN.c.unit_serial, RUN.c.process)
 Index("run_started", RUN.c.started_at)
 Index("run_of_order", RUN.c.work_order)
+Index("run_of_station", RUN.c.station, RUN.c.sequence)
+Index("run_of_process", RUN.c.process, RUN.c.sequence)
+
+EVENT = _table(
+    "event", Column("sequence", NUMBER, ForeignKey("ledger.sequence"), primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False, unique=True),
+    *_text("kind", "who", "role", "what", "why", "place", "unit"))
+"""Entries of the ledger that are no runs: who did what, and why."""
+Index("event_by_kind", EVENT.c.kind, EVENT.c.place)
 
 
 def _part(name: str, *columns: Column[object]) -> Table:
@@ -77,4 +87,4 @@ INSTRUMENT = _part("instrument", *_text("name", "identity", "serial", "firmware"
 Index("instrument_by_serial", INSTRUMENT.c.serial)
 
 PARTS = (PHASE, MEASUREMENT, ARTIFACT, INSTRUMENT)
-SEARCHED = (RUN, *PARTS)
+SEARCHED = (RUN, EVENT, *PARTS)

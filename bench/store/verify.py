@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.store import guards
 from bench.store.anchor import Head
 from bench.store.canonical import canonical, link
-from bench.store.rows import Row, run_of
+from bench.store.rows import Row, rows_of
 from bench.store.store import BATCH, head_of
 from bench.store.tables import LEDGER, SEARCHED, STORE
 
@@ -85,8 +85,8 @@ def _look_at(connection: Connection, entry: Any, rows: Mapping[str, list[Row]], 
     """One entry's content, against what is kept of it elsewhere."""
     try:
         body = json.loads(entry.body)
-        wanted = run_of(entry.sequence, body) if entry.kind == "run" else {}
-    except (ValueError, BenchError) as error:
+        wanted = rows_of(entry.sequence, entry.kind, body)
+    except (ValueError, AttributeError, BenchError) as error:
         report.findings.append(f"entry {entry.sequence} can't be read: {ascii(str(error))[1:-1]}")
         return
     if entry.kind == "run":

@@ -88,5 +88,5 @@ def test_a_backup_that_is_not_as_it_was_written_is_refused(depot: Depot, tmp_pat
     other = StoreAddress.of(str(tmp_path / "other.db"), tmp_path / "other")
     with pytest.raises(BenchError, match=r"expected entry \d as it was written"):
         restore(path, other)
-    with pytest.raises(BenchError, match=r"expected (the file|revision v2), saw"):
+    with pytest.raises(BenchError, match=r"expected (the file|revision v3), saw"):
         Store(other)

@@ -7,31 +7,33 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from records import body
 from sqlalchemy import MetaData, create_engine, insert, inspect, select
 from test_store import found, verified
 
 from bench.errors import BenchError
-from bench.store import guards
+from bench.store import guards, search
 from bench.store.address import StoreAddress
 from bench.store.anchor import Head
 from bench.store.deposit import Depot
 from bench.store.engine import open_engine, writing
 from bench.store.store import MIGRATIONS, alembic, create, renew
-from bench.store.tables import METADATA, REVISION
+from bench.store.tables import EVENT, METADATA, REVISION
 
-V1 = Path(__file__).parents[1] / "data" / "records" / "store_v1.db"
-HEAD_OF_V1 = Head.of("7:1437407c2589fff8896ffe3ef419a555bae9b8d5096f047a9a15c7f660f73838")
-"""What the anchor said when the file was made."""
+KEPT = Path(__file__).parents[1] / "data" / "records"
+HEADS = {"v1": Head.of("7:1437407c2589fff8896ffe3ef419a555bae9b8d5096f047a9a15c7f660f73838"),
+         "v2": Head.of("8:8741722c6c3c834ac10b2c2c63891d2014f3052db9c9d828926685df7691ce3a")}
+"""What the anchor said when each file was made."""
 
 
-@pytest.fixture
-def old(address: StoreAddress) -> Depot:
-    """A store as the first bench with one has written it; in PostgreSQL a copy of the same."""
+def old(address: StoreAddress, version: str) -> Depot:
+    """A store as the bench of that version has written it; in PostgreSQL a copy of the same."""
+    path = KEPT / f"store_{version}.db"
     if address.path is not None:
-        shutil.copy(V1, address.path)
+        shutil.copy(path, address.path)
         return Depot(address)
-    with create_engine(f"sqlite:///{V1}").connect() as source, writing(open_engine(address)) as connection:
-        alembic(connection, "v1")
+    with create_engine(f"sqlite:///{path}").connect() as source, writing(open_engine(address)) as connection:
+        alembic(connection, version)
         tables = MetaData()
         tables.reflect(source)
         for table in tables.sorted_tables:
@@ -41,26 +43,42 @@ def old(address: StoreAddress) -> Depot:
     return Depot(address)
 
 
-def test_a_store_of_version_1_is_migrated(old: Depot) -> None:
-    with pytest.raises(BenchError, match=r"expected revision v2, saw revision v1; .*mcm-bench records migrate"):
-        old.open()
-    assert renew(old.address) == ("v1", REVISION)
-    assert renew(old.address) == (REVISION, REVISION)
-    old.anchor.move(HEAD_OF_V1)
-    report = verified(old)
-    assert (report.findings, report.runs, report.head) == ([], 6, HEAD_OF_V1)
-    assert [(row["unit_serial"], row["verdict"], row["first_fail"]) for row in found(old, verdict="fail")] == [
+@pytest.mark.parametrize("version", HEADS)
+def test_a_store_of_an_older_bench_is_migrated(address: StoreAddress, version: str) -> None:
+    depot = old(address, version)
+    with pytest.raises(BenchError, match=rf"expected revision v3, saw revision {version}; .*mcm-bench records migrate"):
+        depot.open()
+    assert renew(depot.address) == (version, REVISION)
+    assert renew(depot.address) == (REVISION, REVISION)
+    depot.anchor.move(HEADS[version])
+    report = verified(depot)
+    assert (report.findings, report.runs, report.head) == ([], 6, HEADS[version])
+    assert [(row["unit_serial"], row["verdict"], row["first_fail"]) for row in found(depot, verdict="fail")] == [
         ("94193A0400000002", "fail", "power.sleep.current")]
-    assert len(found(old, instrument="MY1")) == 5
-    with old.open().reading() as connection:
+    assert len(found(depot, instrument="MY1")) == 5
+    with depot.open().reading() as connection:
         assert guards.missing(connection) == []
+        events = connection.execute(select(EVENT.c.kind, EVENT.c.who).order_by(EVENT.c.sequence)).all()
+        shown = search.show(connection, "run-1")
+    assert events == [("created", ""), *([("thinned", "anna@place-1")] if version == "v2" else [])]
+    assert shown["thinned"] == (["evidence/life.json"] if version == "v2" else [])
+
+
+def test_a_migrated_store_goes_on(address: StoreAddress) -> None:
+    """What was written before and what is written now are one chain."""
+    depot = old(address, "v2")
+    depot.anchor.move(HEADS["v2"])
+    renew(depot.address)
+    assert depot.deposit(body(9)).stored[0].head.sequence == 9
+    depot.note("override", {"who": "anna", "role": "lead", "what": "retest.again", "why": "other", "unit": "U"})
+    assert (verified(depot).findings, depot.anchor.read()) == ([], verified(depot).head)
 
 
 def test_a_store_of_a_newer_bench_is_left_alone(depot: Depot) -> None:
     with depot.open().writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v99'")
     for use in (Depot(depot.address).open, lambda: renew(depot.address)):
-        with pytest.raises(BenchError, match=r"expected revision v2, saw revision v99; .*install a newer bench"):
+        with pytest.raises(BenchError, match=r"expected revision v3, saw revision v99; .*install a newer bench"):
             use()
 
 

@@ -187,7 +187,7 @@ def test_a_clock_that_was_set_back_is_told_and_loses_nothing(depot: Depot) -> No
 
 def test_a_store_that_is_not_there_is_not_made_by_storing(address: StoreAddress) -> None:
     depot = Depot(address)
-    with pytest.raises(BenchError, match=r"expected (the file|revision v2), saw (none|no store)"):
+    with pytest.raises(BenchError, match=r"expected (the file|revision v3), saw (none|no store)"):
         depot.await_run(simulated=False)
     assert depot.deposit(body(1)).away
     depot.accept(create(address, simulated=False))

@@ -22,7 +22,7 @@ from bench.store.anchor import Head
 from bench.store.canonical import link
 from bench.store.deposit import Depot
 from bench.store.search import show
-from bench.store.store import Store, append, create, utc_now
+from bench.store.store import Store, create
 from bench.store.tables import LEDGER, RUN, SEARCHED, STORE
 from bench.store.verify import Report, verify
 
@@ -209,8 +209,7 @@ def test_a_guard_that_is_gone_is_found(full: Depot) -> None:
 
 def test_an_entry_of_no_known_kind_is_kept(full: Depot) -> None:
     """What a newer bench may write down."""
-    with full.open().writing() as connection:
-        append(connection, "note", '{"text": "a shift began"}', utc_now())
+    full.open().add_event("note", {"text": "a shift began"})
     assert whole(full).findings == []
     with full.open().reading() as connection:
         assert show(connection, "run-1")["run_id"] == "run-1"
