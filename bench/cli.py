@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.commands import policy, records
 from bench.commands.lock import StationLock
+from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.add_typer(records.app, name="records")
 app.add_typer(policy.app, name="policy")
+app.command()(stats)
 
 Station = Annotated[Path | None, typer.Option(help="Station file; without one the twin is used.")]
 Defects = Annotated[list[str] | None, typer.Option("--defect", help="A deliberate fault of the twin; may be repeated.")]
