@@ -258,10 +258,8 @@ def station(
         help="What starts a unit: its scan, a key or button of the page, or the fixture's lid.")] = "scan",
     prompts: Annotated[Path | None, typer.Option(
         help="What operators are asked before each unit, with pictures: docs/how-to/first-hour.md.")] = None,
-    people: Annotated[Path | None, typer.Option(help="List of people with their badges; else nobody need scan one.")
-                      ] = None,
-    badge: Annotated[str | None, typer.Option(help="Regular expression that all of a badge fits.")] = None,
-    work_order: Annotated[str | None, typer.Option(help="Regular expression that all of a work order fits.")] = None,
+    policies: Annotated[Path | None, typer.Option(
+        help="Policies of the line (docs/how-to/policies.md); without them nobody is told apart by a badge.")] = None,
     page: Annotated[str, typer.Option(
         help="Address of the page. Others than loopback take a token in MCM_BENCH_TOKEN.")] = "127.0.0.1:8081",
     name: Annotated[str, typer.Option(help="What the page and the records call the station.")] = "line",
@@ -272,8 +270,8 @@ def station(
     from bench.commands.station.command import station as command
     from bench.commands.terminal import terminal
 
-    raise typer.Exit(command(Asked(stations or (), twin, real_time, twin_defects, folder, store, start, prompts, people,
-                                   badge, work_order, page, name), terminal()))
+    asked = Asked(stations or (), twin, real_time, twin_defects, folder, store, start, prompts, policies, page, name)
+    raise typer.Exit(command(asked, terminal()))
 
 
 @app.command()

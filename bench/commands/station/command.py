@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from bench.commands.station.gate import Gate
 from bench.commands.station.page import Page
 from bench.commands.station.prompts import Prompts
 from bench.errors import BenchError
-from bench.policies.people import People
-from bench.policies.scan import Shapes
 from bench.station_file import StationFile, deveui_of
 from bench.store.address import StoreAddress
 from bench.store.deposit import Depot
@@ -42,9 +39,7 @@ class Asked:
     store: str | None
     start: str
     prompts: Path | None
-    people: Path | None
-    badge: str | None
-    work_order: str | None
+    policies: Path | None
     page: str
     name: str
 
@@ -55,10 +50,9 @@ def station(asked: Asked, console: Console) -> int:
         raise BenchError("station", expected="--station FILE for each place, or --twin N",
                          seen="both" if asked.twins else "neither", do="say which places there are")
     depot = _depot(asked)
-    gate = Gate(depot, simulated=bool(asked.twins), people=People(asked.people) if asked.people else None,
-                shapes=Shapes(_pattern("--badge", asked.badge), _pattern("--work-order", asked.work_order)))
-    plan = Plan(asked.name, asked.folder.resolve(), [path.resolve() for path in asked.stations] or [None] * asked.twins,
-                asked.start, Twin(asked.real_time, _defects(asked.twin_defects)),
+    gate = Gate.of_file(depot, asked.policies, simulated=bool(asked.twins))
+    plan = Plan(asked.name, asked.folder.resolve(), _stations(asked.stations) or [None] * asked.twins, asked.start,
+                Twin(asked.real_time, _defects(asked.twin_defects)),
                 Prompts.load(asked.prompts) if asked.prompts else Prompts())
     page = Page(asked.page, os.environ.get("MCM_BENCH_TOKEN", ""))
     floor = Floor(plan, gate, depot, page.tell)
@@ -73,7 +67,7 @@ async def _live(floor: Floor, page: Page, depot: Depot) -> None:
         loop.add_signal_handler(number, page.stop)
     await floor.start()
     try:
-        await page.serve(floor, Figures(depot))
+        await page.serve(floor, Figures(depot, floor.gate.policies.process))
     finally:
         await floor.stop()    # each place ends its unit in order, and seals it
 
@@ -117,10 +111,13 @@ def _defects(path: Path | None) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:
-    try:
-        return None if text is None else re.compile(text)
-    except re.error as error:
-        raise BenchError(option, expected="a regular expression", seen=str(error), do="correct it") from None
+def _stations(paths: Sequence[Path]) -> list[tuple[Path, StationFile] | None]:
+    """The places' names are those of their files: policies know places by them."""
+    found = [(path.resolve(), StationFile.load(path)) for path in paths]
+    twice = next((file.name for _, file in found if [one.name for _, one in found].count(file.name) > 1), "")
+    if twice:
+        raise BenchError("station files", expected="a name of its own for each place", seen=f"{twice!r} twice",
+                         do="change name in one of them")
+    return [*found]
 
 

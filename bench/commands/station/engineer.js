@@ -1,6 +1,6 @@
 "use strict";
 // What engineers look at: asked for anew every few seconds, and drawn anew.
-const EVERY_MS = 5000;
+const EVERY_MS = 10000;
 let unit = "";
 let figures = null;
 
@@ -26,7 +26,7 @@ function table(id, heads, rows) {
 function draw() {
   if (!figures) return;
   const { today, takt, instruments, capability, history } = figures;
-  at("today").replaceChildren(fact("first pass yield", percent(today.first_passed, today.first)),
+  at("today").replaceChildren(fact("first pass yield", percent(today.first_passed, today.units)),
     fact("final yield", percent(today.passed, today.units)), fact("units", today.units), fact("runs", today.runs),
     fact("bench faults", today.errors));
   const most = Math.max(1, ...today.pareto.map((one) => one.units));
@@ -35,8 +35,7 @@ function draw() {
     bar.style.width = `${100 * one.units / most}%`;
     return [element("span", one.name.replaceAll("_", " ")), bar, element("b", one.units)];
   }) : [element("p", say("none failed"), "muted")]));
-  table("takt", ["place.", "runs", "run time", "takt"], takt.map((one) => [one.place, one.runs, `${one.run_s.toFixed(1)} s`,
-    one.takt_s === null ? "–" : `${one.takt_s.toFixed(1)} s`]));
+  table("takt", ["place.", "units", "takt", "physics"], takt.map((one) => [one.place, one.units, `${one.median_s.toFixed(1)} s`, `${one.physics_s.toFixed(0)} s`]));
   table("instruments", ["place.", "instrument", "identity", "serial", "firmware", "calibration due"], instruments.map((one) => [
     one.slot, one.name, one.identity, one.serial, one.firmware, [one.calibration_due ? `${one.calibration_due} ${say(`calibration.${one.state}`)}` : say("calibration.unknown"), one.state]]));
   table("history", ["started", "verdict", "attempt.", "place.", "person", "work order", "reason", "first failure", "run"], history.map((one) => [
@@ -61,7 +60,7 @@ function drawCapability(found) {
   at("chart").setAttribute("aria-label", found ? found.name : say("capability"));
   at("chart").toggleAttribute("hidden", !found || !found.values.length);
   if (!found) return;
-  at("capability").append(fact("cpk", found.cpk === null ? found.reason || "–" : found.cpk.toFixed(2)), fact("mean", `${number(found.mean)} ${found.unit}`),
+  at("capability").append(fact("cpk", found.cpk === null ? found.reason || "–" : `${found.cpk.toFixed(2)} (${found.interval.map((one) => one.toFixed(2)).join(" … ")})`), fact("mean", `${number(found.mean)} ${found.unit}`),
     fact("low", number(found.low)), fact("high", number(found.high)), fact("values", found.n));
   const seen = [...found.values, found.low, found.high].filter((value) => value !== null);
   const low = Math.min(...seen), high = Math.max(...seen), span = high - low || 1;

@@ -13,12 +13,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.commands.order import Order
-from bench.commands.station.gate import Gate, Person, Refused, Role
+from bench.commands.station.gate import Asked, Gate, Person, Refused, Role, next_of
 from bench.commands.station.place import Place
 from bench.commands.station.places import (
     BUSY,
@@ -33,12 +33,24 @@ from bench.commands.station.places import (
     Shown,
 )
 from bench.commands.station.prompts import Prompts
+from bench.policies.facts import Decision, More, Running
 from bench.policies.scan import Badge, Unit, WorkOrder
 from bench.record import new_run_id
+from bench.station_file import StationFile
 from bench.store.deposit import Depot
 
 FLUSH_S = 5.0
 """Real seconds between two attempts to store what waits."""
+
+LOCKS_S = 3.0
+"""Real seconds between two looks at what locks places."""
+
+_TRIED = 3
+"""So many free places are asked for, where the first ones may not have the unit."""
+
+_OF_THE_PLACE = {"retest.again", "retest.same-place", "golden.missing", "golden.shift", "golden.expired",
+                 "golden.changed", "calibration.overdue", "calibration.unknown", "fixture.worn", "errors.in-row"}
+"""Refusals that another place may not have."""
 
 _COMMAND = re.compile(r"#(START|DONE|NO|CANCEL|PLACE|LID|OUT)(?:[ -]?(\d{1,2}))?", re.IGNORECASE)
 """What is printed on the operator's sheet as codes, and what a fixture's contact types."""
@@ -54,14 +66,15 @@ class Twin:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a station has. ``stations``: the station file of each place, None for one of the twin. ``start``: what
-    starts a unit that has been scanned: the scan itself, the page (a key, a button or a code), or the fixture's lid."""
+    """What a station has. ``stations``: the station file of each place and what stood in it, None for one of the twin.
+    ``start``: what starts a unit that has been scanned: the scan itself, the page (a key, a button or a code), or the
+    fixture's lid."""
 
     name: str
     folder: Path
-    stations: Sequence[Path | None]
+    stations: Sequence[tuple[Path, StationFile] | None]
     start: str = "scan"
-    twin: Twin = Twin()
+    twin: Twin = field(default_factory=Twin)
     prompts: Prompts = field(default_factory=Prompts)
 
 
@@ -79,9 +92,14 @@ class Floor:
         self.done = 0
         self._tell = tell
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.places = {number: PlaceHandle(Place(number, plan.folder / f"place-{number}", station),
-                                           f"{number}", self._changed, self._ended)
-                       for number, station in enumerate(plan.stations, start=1)}
+        self._more: dict[str, More] = {}    # units that have passed, and go through more
+        self._due: dict[int, Mapping[str, date]] = {}
+        self.places: dict[int, PlaceHandle] = {}
+        for number, station in enumerate(plan.stations, start=1):
+            path, name = (None, f"{plan.name} {number}") if station is None else (station[0], station[1].name)
+            self._due[number] = {} if station is None else station[1].calibration.due
+            self.places[number] = PlaceHandle(Place(number, plan.folder / f"place-{number}", path), name,
+                                              self._changed, self._ended)
 
     # -- from start to end
 
@@ -89,6 +107,7 @@ class Floor:
         for place in self.places.values():
             await place.start()
         self._begin(self._keep_storing())
+        self._begin(self._keep_locks())
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -107,9 +126,8 @@ class Floor:
         """What is above the places."""
         return {"name": self.plan.name, "start": self.plan.start, "work_order": self.work_order, "done": self.done,
                 "person": {"name": self.person.name, "role": str(self.person.role)} if self.person else None,
-                "needs_badge": self.gate.has_people, "simulated": self.gate.simulated,
-                "waiting": list(self.waiting.values()), "stored": list(self.stored), "locks": self.gate.locks(),
-                "reasons": list(self.gate.reasons), "now": time.time()}
+                "simulated": self.gate.simulated, "waiting": list(self.waiting.values()), "stored": list(self.stored),
+                "now": time.time()}
 
     def tell_header(self) -> None:
         self._tell({"station": self.header()})
@@ -147,11 +165,10 @@ class Floor:
             return {"code": "goodbye"}
         return await self.press_start(place, by_lid=word == "LID")
 
-    async def put(self, unit: Unit, number: int | None = None, *, reason: str = "", kind: str = "") -> Row:
-        """A unit was scanned; it goes to that place, or to the next free one. ``reason``: why it is tested again.
-        ``kind``: golden or known-bad. Raises ``Refused``."""
-        if self.gate.has_people and self.person is None:
-            raise Refused("badge first", "nobody has scanned a badge; scan yours, then the unit")
+    async def put(self, unit: Unit, number: int | None = None, *, why: str = "", codes: Sequence[str] = (),
+                  reseated: bool = False) -> Row:
+        """A unit was scanned; it goes to that place, or to the next free one. ``why``: what somebody says to refusals
+        with these ``codes``. ``reseated``: it was taken out and put in anew. Raises ``Refused``."""
         there = next((one for one in self.places.values() if one.shown.unit == unit.deveui
                       and one.shown.state in BUSY), None)
         if there is not None:
@@ -160,18 +177,39 @@ class Floor:
         if any(row["unit"] == unit.deveui for row in self.waiting.values()):
             raise Refused("unit waits", f"the record of unit {unit.deveui} waits for the store; keep it apart",
                           unit=unit.deveui)
-        place = self._free(number)
-        decision = await asyncio.to_thread(self.gate.before, unit, place.place, place.before, self.person, reason, kind)
-        if place.shown.state not in (READY, VERDICT):    # somebody was quicker
-            raise Refused("busy", f"place {place.shown.number} is busy", place=place.shown.number)
+        free = self._free(number)
+        more = self._more.get(unit.deveui)
+        refused: Refused | None = None
+        for place in free[:_TRIED]:
+            place.is_asked = True    # nobody else puts a unit here meanwhile
+            try:
+                decision = await asyncio.to_thread(self.gate.before, Asked(
+                    unit.deveui, place.shown.name, self.person, self.work_order, why, codes, reseated,
+                    more.plan if more else "", self._running(), self._due[place.shown.number]))
+                return await self._seat(place, unit, decision)
+            except Refused as error:
+                refused = refused or error
+                if error.code not in _OF_THE_PLACE:
+                    break
+            finally:
+                place.is_asked = False
+        assert refused is not None
+        refused.facts["place"] = free[0].shown.number
+        raise refused
+
+    async def _seat(self, place: PlaceHandle, unit: Unit, decision: Decision) -> Row:
         prompt = self.plan.prompts.first()
-        place.answers, place.job = [], dict(decision)
-        place.show(state=PROMPT if prompt else PUT, unit=unit.deveui, kind=kind, verdict="", attempt=0, first_fail=None,
-                   measurements=[], message="", stage="", failed_stages=[], prompt=prompt,
-                   next="answer" if prompt else f"put in {self.plan.start}")
+        place.answers, place.decision = [], decision
+        place.show(state=PROMPT if prompt else PUT, unit=unit.deveui, kind=self.gate.kind_of(unit.deveui), verdict="",
+                   attempt=0, first_fail=None, measurements=[], message="; ".join(one.says for one in decision.notes),
+                   stage="", failed_stages=[], prompt=prompt, next="answer" if prompt else f"put in {self.plan.start}")
         if not prompt and self.plan.start == "scan":
             await self._run(place)
         return {"code": "goes to", "unit": unit.deveui, "place": place.shown.number}
+
+    def _running(self) -> list[Running]:
+        busy = sorted((one for one in self.places.values() if one.shown.state in BUSY), key=lambda one: one.shown.began)
+        return [Running(one.shown.name, one.shown.unit, self.work_order) for one in busy]
 
     async def press_start(self, number: int | None = None, *, by_lid: bool = False) -> Row:
         """Start the unit that waits to be: by the page, or because the lid was closed. Raises ``Refused``."""
@@ -226,23 +264,18 @@ class Floor:
     async def unlock(self, number: int, reason: str) -> Row:
         """A place that had locked itself goes on. Who said so, and why, is in the store. Raises ``Refused``."""
         place = self._place(number)
-        person = self._need(Role.LEAD)
         if place.shown.state != LOCKED:
             raise Refused("not locked", f"place {number} is not locked", place=number)
         if not reason.strip():
             raise Refused("say why", "say what was done about it")
-        await asyncio.to_thread(self.gate.note, "unlocked", {"place": number, "by": person, "reason": reason[:200]})
-        place.errors = 0
-        place.show(state=READY, message="", next="scan")
+        await asyncio.to_thread(self.gate.unlock, place.shown.name, self.person, reason[:200])
+        place.show(state=READY, message="", verdict="", unit="", next="scan")
         return {"code": "unlocked", "place": number}
 
-    def _need(self, role: Role) -> str:
-        """Who does what only that role may; nobody where there is no list of people. Raises ``Refused``."""
-        if not self.gate.has_people:
-            return ""
-        if self.person is None or not self.person.role.may(role):
-            raise Refused("role", f"that takes the badge of a {role}", role=str(role))
-        return self.person.name
+    def _need(self, role: Role) -> None:
+        """Where there is a list of people. Raises ``Refused``."""
+        if self.gate.people is not None and (self.person is None or not self.person.role.may(role)):
+            raise Refused("role", f"that takes the badge of {role.with_article}", role=str(role))
 
     # -- places
 
@@ -260,35 +293,38 @@ class Floor:
             return asking[0]
         raise Refused("which place", "no place asks, or several do: choose one")
 
-    def _free(self, number: int | None) -> PlaceHandle:
+    def _free(self, number: int | None) -> list[PlaceHandle]:
+        """The places that may be taken, best first."""
         if number is not None:
             place = self._place(number)
             state = place.shown.state
-            if state in (READY, VERDICT):
-                return place
+            if state in (READY, VERDICT) and not place.is_asked:
+                return [place]
             if state == LOCKED:
-                raise Refused("locked", f"place {number} has locked itself after two faults of the bench; a lead looks "
-                              "at it and unlocks it", place=number)
+                raise Refused("locked", f"place {number} has locked itself after faults of the bench; a lead looks at "
+                              "it and unlocks it", place=number)
             if state == OFF:
                 raise Refused("off", f"place {number} is off; start it", place=number)
             raise Refused("busy", f"place {number} is busy", place=number)
-        free = [one for one in self.places.values() if one.shown.state == READY] or sorted(
-            (one for one in self.places.values() if one.shown.state == VERDICT), key=lambda one: one.shown.began)
+        free = [one for one in self.places.values() if one.shown.state in (READY, VERDICT) and not one.is_asked]
         if not free:
             raise Refused("all busy", "no place is free now; wait, and scan again")
-        return free[0]
+        return sorted(free, key=lambda one: (bool(one.shown.locks), one.shown.state != READY, one.shown.began))
 
     async def _run(self, place: PlaceHandle) -> None:
         unit, number, run_id = place.shown.unit, place.shown.number, new_run_id()
         folder = place.place.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{unit}-{run_id[-6:]}"
+        decision = place.decision
+        assert decision is not None
         job = {"slot": str(number), "location": self.plan.name, "work_order": self.work_order,
-               "operator": self.person.name if self.person else "", **place.job}
+               "operator": self.person.name if self.person else "", **decision.job}
         if place.answers:
             folder.mkdir(parents=True)
             (folder / "answers.json").write_text(json.dumps(place.answers), "ascii")
         is_twin = place.place.station is None
         await place.run(Order(
-            "line", folder, station=place.place.station, unit=unit, run_id=run_id, store=self.depot.address,
+            decision.profile, folder, station=place.place.station, place=place.shown.name, files=decision.tests,
+            unit=unit, run_id=run_id, store=self.depot.address,
             seed=int(unit, 16) % (1 << 31) if is_twin else 1, job={name: said for name, said in job.items() if said},
             defects=tuple(self.plan.twin.defects.get(unit, ())) if is_twin else (),
             real_time=is_twin and self.plan.twin.real_time))
@@ -298,11 +334,35 @@ class Floor:
     def _ended(self, place: PlaceHandle, said: Mapping[str, Any]) -> None:
         if not said.get("again"):
             self.done += 1
-        self.gate.after(said)
         if said["not_stored"]:
             self.waiting[said["run_id"]] = {"unit": said["unit"] or "", "run_id": said["run_id"],
                                             "place": place.shown.number, "verdict": said["verdict"]}
+        self._begin(self._decide_after(place, said["unit"] or ""))
         self.tell_header()
+
+    async def _decide_after(self, place: PlaceHandle, unit: str) -> None:
+        """What is done with the unit, and whether the place may have another."""
+        decision = await asyncio.to_thread(self.gate.after, unit, place.shown.name, self._due[place.shown.number])
+        self._more.pop(unit, None)
+        if decision is not None and decision.more:
+            self._more[unit] = decision.more[0]
+        locks = [one.to_json() for one in decision.reasons] if decision is not None else []
+        if place.shown.unit == unit and place.shown.state not in BUSY[:-1]:
+            place.show(next=next_of(decision), kind=self.gate.kind_of(unit), locks=locks)
+            if any(one["code"] == "errors.in-row" for one in locks):
+                place.show(state=LOCKED, next="locked")
+
+    async def _keep_locks(self) -> None:
+        """Whether the places may have a unit: reference units expire, and so do calibrations."""
+        while True:
+            for place in self.places.values():
+                if place.shown.state in (READY, VERDICT):
+                    locks = await asyncio.to_thread(self.gate.locks, place.shown.name, self._due[place.shown.number])
+                    if place.shown.state in (READY, VERDICT) and locks != place.shown.locks:
+                        place.show(locks=locks)
+                    if place.shown.state == READY and any(one["code"] == "errors.in-row" for one in locks):
+                        place.show(state=LOCKED, next="locked")
+            await asyncio.sleep(LOCKS_S)
 
     async def _keep_storing(self) -> None:
         """What waits is stored when the store is back; then it is said which units those were."""
@@ -320,8 +380,8 @@ class Floor:
                 self.stored.appendleft({**row, "verdict": verdict, "at": time.time()})
                 shown = self.places[row["place"]].shown
                 if shown.unit == row["unit"] and shown.state in (VERDICT, LOCKED):
-                    self.places[row["place"]].show(verdict=verdict, message="", next="take out" if verdict == "pass"
-                                                   else "red box" if verdict == "fail" else "again")
+                    self.places[row["place"]].show(verdict=verdict, message="")
+                    await self._decide_after(self.places[row["place"]], row["unit"])
             self.tell_header()
 
 

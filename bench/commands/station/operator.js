@@ -121,7 +121,7 @@ function show(place) {
   if (!tiles.has(place.number)) tiles.set(place.number, tile(place));
   const made = tiles.get(place.number);
   const showsVerdict = ["verdict", "sealing", "locked"].includes(place.state) && place.verdict;
-  made.className = `place ${place.state} ${showsVerdict ? `is-${place.state === "locked" ? "locked" : place.verdict}` : ""}`;
+  made.className = `place ${place.state} ${place.locks.length ? "is-closed" : ""} ${showsVerdict ? `is-${place.state === "locked" ? "locked" : place.verdict}` : ""}`;
   made.classList.toggle("chosen", place.number === chosen);
   made.setAttribute("aria-label", say("place", { number: place.number }));
   const head = element("div", undefined, "head");
@@ -133,6 +133,12 @@ function show(place) {
   if (place.state === "running") parts.push(...running(place));
   if (place.state === "prompt" && place.prompt) parts.push(...asking(place));
   if (["ready", "off", "starting"].includes(place.state)) parts.push(element("p", say(`state.${place.state}`), "state"));
+  if (place.locks.length && place.state !== "locked") {
+    const box = element("div", undefined, "lock");
+    box.append(shape("locked"), element("b", say("place locked")));
+    for (const one of place.locks) box.append(element("p", say(`lock.${one.code}`, one.data, `${one.says}; ${one.do}`)));
+    parts.push(box);
+  }
   if (place.message && !(place.first_fail && !place.first_fail.name && place.state === "verdict")) parts.push(element("p", place.message, "message"));
   if (place.next) parts.push(element("p", say(`next.${place.next}`, place), "next"));
   if (place.state === "put" && station && station.start === "page") {
@@ -167,7 +173,6 @@ function showStation(told) {
   at("done").textContent = told.done;
   at("simulated").hidden = !told.simulated;
   at("simulated").textContent = say("simulated");
-  notice("locks", told.locks.length ? [element("b", say("station locked")), ...told.locks.map((one) => element("p", one.text ? say(`lock.${one.code}`, one, one.text) : one))] : []);
   const waits = [];
   if (told.waiting.length) waits.push(element("b", say("keep apart")), element("p", told.waiting.map((one) => one.unit).join("  ")));
   if (told.stored.length) {
@@ -183,14 +188,29 @@ function notice(id, parts) {
   at(id).replaceChildren(...parts);
 }
 
-function askWhy(refusal, text, place) {
+// What a policy leaves to people: they read it, choose why, and it is stored with their name.
+function askWhy(refusal, text) {
+  const parts = [element("b", refused(refusal))];
   const row = element("div", undefined, "row");
-  for (const reason of station ? station.reasons : []) {
-    const code = reason.code || reason;
-    row.append(button(`reason.${code}`, () => { notice("retest", []); post("retest", { text, place, reason: code }); }));
+  if (refusal.allowed) {
+    const reasons = refusal.reasons.length ? refusal.reasons : REMEDIES;
+    for (const reason of reasons) {
+      row.append(button(`reason.${reason}`, () => {
+        notice("retest", []);
+        post("allow", { text, place: refusal.place, reason, codes: refusal.codes, reseated: Boolean(refusal.reseat) });
+      }));
+      row.lastChild.textContent = say(`reason.${reason}`, null, say(`remedy.${reason}`, null, reason));
+    }
+    if (refusal.reseat) parts.push(element("p", say("reseat first", refusal)));
+  } else {
+    parts.push(element("p", say("needs badge", { role: say(`role.${refusal.may}`) })));
   }
   row.append(button("cancel", () => notice("retest", [])));
-  notice("retest", [element("b", say("refused.retest", refusal)), row]);
+  notice("retest", [...parts, row]);
+}
+
+function refused(said) {
+  return say(`refused.${said.code}`, said, said.text || say("refused.odd"));
 }
 
 const REMEDIES = ["contacts cleaned", "cable changed", "instrument restarted", "nothing found"];
@@ -202,12 +222,11 @@ function askUnlock(place) {
   notice("retest", [element("b", say("unlock why", { place })), row]);
 }
 
-function answered(said, isRefused, text, place) {
-  const key = isRefused ? `refused.${said.code}` : `said.${said.code}`;
+function answered(said, isRefused, text) {
   at("said").className = isRefused ? "bad" : "good";
-  at("said").textContent = say(key, said, said.text || said.code || "");
+  at("said").textContent = isRefused ? refused(said) : say(`said.${said.code}`, said);
   if (!isRefused && said.code === "chosen") { chosen = null; choose(said.place); } else if (!isRefused && chosen !== null) choose(chosen);
-  if (isRefused && said.code === "retest") askWhy(said, text, place);
+  if (isRefused && said.may) askWhy(said, text);
   else if (!isRefused) notice("retest", []);
 }
 
@@ -215,7 +234,7 @@ async function post(what, asked) {
   try {
     const answer = await fetch(`/api/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
     const said = await answer.json();
-    answered(answer.ok ? said : { code: said.code || "odd", text: said.text || say("refused.odd"), ...said }, !answer.ok, asked.text, asked.place);
+    answered(answer.ok ? said : { code: said.code || "odd", text: said.text || say("refused.odd"), ...said }, !answer.ok, asked.text);
   } catch {
     answered({ code: "gone" }, true);
   }

@@ -29,6 +29,7 @@ from bench.commands.station.floor import Floor
 from bench.commands.station.gate import Refused
 from bench.commands.station.places import Row
 from bench.errors import BenchError
+from bench.policies.scan import Unit
 
 _FILES = {"operator.html": "text/html", "operator.js": "text/javascript", "engineer.html": "text/html",
           "engineer.js": "text/javascript", "common.js": "text/javascript", "station.css": "text/css"}
@@ -47,7 +48,8 @@ class Asked(BaseModel):
     place: int | None = Field(default=None, ge=0, le=999)
     yes: bool = True
     reason: str = Field(default="", max_length=200)
-    kind: str = Field(default="", max_length=20)
+    codes: list[str] = Field(default_factory=list, max_length=20)
+    reseated: bool = False
 
 
 class Page:
@@ -154,10 +156,12 @@ def _app(floor: Floor, figures: Figures, readers: set[asyncio.Queue[Row | None]]
     async def scan(asked: Asked) -> Row:
         return await floor.scan(asked.text, asked.place)
 
-    @app.post("/api/retest")
-    async def retest(asked: Asked) -> Row:
+    @app.post("/api/allow")
+    async def allow(asked: Asked) -> Row:
         found = floor.gate.read(asked.text)
-        return await floor.put(found, asked.place, reason=asked.reason, kind=asked.kind)  # type: ignore[arg-type]
+        if not isinstance(found, Unit):
+            raise Refused("no label", "that is no label of a unit")
+        return await floor.put(found, asked.place, why=asked.reason, codes=asked.codes, reseated=asked.reseated)
 
     @app.post("/api/start")
     async def start(asked: Asked) -> Row:

@@ -125,14 +125,11 @@ class PlaceProcess:
         self._seal(order, outcome)
 
     def _seal(self, order: Order, outcome: Outcome) -> None:
-        last = self._last()
-        is_error = outcome.record["verdict"] == Verdict.ERROR
         last = {"unit": order.unit, "run_id": order.run_id, "run_dir": str(order.run_dir),
                 "verdict": outcome.record["verdict"], "message": outcome.record["message"],
                 "first_fail": first_fail(outcome.record), "job": dict(order.job),
                 "attempt": outcome.stored.attempt if outcome.stored is not None else 0,
-                "not_stored": outcome.not_stored, "ended": time.time(),
-                "errors": last.get("errors", 0) + 1 if is_error else 0}
+                "not_stored": outcome.not_stored, "ended": time.time()}
         with contextlib.suppress(OSError):    # a full disk: the record is where supervise could put it
             write_durably(self._place.folder / LAST, json.dumps(last))
             (self._place.folder / OPENED).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from bench.commands.order import RESULTS, Order
 from bench.commands.station.place import Place
 from bench.measure import Verdict
+from bench.policies.facts import Decision
 
 OFF, STARTING, READY, PROMPT, PUT, RUNNING, SEALING = "off", "starting", "ready", "prompt", "put", "running", "sealing"
 VERDICT, LOCKED = "verdict", "locked"
@@ -25,9 +26,6 @@ VERDICT, LOCKED = "verdict", "locked"
 process is being loaded."""
 
 BUSY = (PROMPT, PUT, RUNNING, SEALING)
-
-ERRORS_IN_A_ROW = 2
-"""After so many faults of the bench a place locks itself: the next unit would only be the next victim."""
 
 POLL_S, BACK_S = 0.25, 2.0
 """Real seconds: between two looks at a run's events; until a place's process that has died is started anew."""
@@ -61,6 +59,7 @@ class Shown:
     measurements: list[Row] = field(default_factory=list)
     message: str = ""
     next: str = ""    # what to do, a word of the language files
+    locks: list[Row] = field(default_factory=list)    # why no unit of production is started here
 
     def to_json(self) -> Row:
         return dict(self.__dict__)
@@ -75,9 +74,8 @@ class PlaceHandle:
         self.shown = Shown(place.number, name)
         self.order: Order | None = None
         self.answers: list[Row] = []
-        self.job: dict[str, str] = {}    # what the policies say of the next run
-        self.errors = 0
-        self.before = ""    # the unit that was here last
+        self.decision: Decision | None = None    # what the policies say of the next run
+        self.is_asked = False    # whether they are being asked
         self._changed, self._ended = changed, ended
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -151,17 +149,13 @@ class PlaceHandle:
 
     def _hear_end(self, said: Mapping[str, Any]) -> None:
         self.order = None
-        self.errors, self.before = said["errors"], said["unit"] or ""
         waits = bool(said["not_stored"])
         verdict = "waits" if waits and said["verdict"] == Verdict.PASS else said["verdict"]
         record = _record_in(Path(said["run_dir"]))
         self.show(state=SEALING, unit=said["unit"] or "", verdict=verdict, attempt=said["attempt"], stage="",
                   first_fail=said["first_fail"], measurements=record.get("measurements", []),
                   took_s=round(said["ended"] - self.shown.began, 1) if self.shown.began else 0.0,
-                  message=said["not_stored"] or said["message"], next=_next(verdict, waits=waits), prompt=None,
-                  kind=said["job"].get("process", "") if said["job"].get("process") in KINDS else "")
-        if self.errors >= ERRORS_IN_A_ROW:
-            self.show(state=LOCKED, next="locked")
+                  message=said["not_stored"] or said["message"], next="", prompt=None)
         self._ended(self, said)
 
     # -- one unit
@@ -214,16 +208,6 @@ class PlaceHandle:
                       ends=now + event["left_s"])
         elif event.get("event") == "stage ended" and event["verdict"] != Verdict.PASS:
             self.show(failed_stages=[*self.shown.failed_stages, event["name"]])
-
-
-KINDS = ("golden", "known-bad")
-
-
-def _next(verdict: str, *, waits: bool) -> str:
-    if waits:
-        return "keep"
-    return {Verdict.PASS: "take out", Verdict.FAIL: "red box", Verdict.ERROR: "again",
-            Verdict.INCOMPLETE: "again"}.get(Verdict(verdict), "again")
 
 
 def _record_in(run_dir: Path) -> Row:
