@@ -25,12 +25,12 @@ function table(id, heads, rows) {
 
 function draw() {
   if (!figures) return;
-  const { today, takt, instruments, capability, history } = figures;
+  const { today, pareto, takt, instruments, capability, history } = figures;
   at("today").replaceChildren(fact("first pass yield", percent(today.first_passed, today.units)),
     fact("final yield", percent(today.passed, today.units)), fact("units", today.units), fact("runs", today.runs),
     fact("bench faults", today.errors));
-  const most = Math.max(1, ...today.pareto.map((one) => one.units));
-  at("pareto").replaceChildren(...(today.pareto.length ? today.pareto.flatMap((one) => {
+  const most = Math.max(1, ...pareto.map((one) => one.units));
+  at("pareto").replaceChildren(...(pareto.length ? pareto.flatMap((one) => {
     const bar = element("div", undefined, "bar");
     bar.style.width = `${100 * one.units / most}%`;
     return [element("span", one.name.replaceAll("_", " ")), bar, element("b", one.units)];
@@ -74,17 +74,19 @@ function drawCapability(found) {
 }
 
 async function refresh() {
+  const asked = new URLSearchParams({ measurement: at("measurement").value, unit });
+  let said = null;
   try {
-    const asked = new URLSearchParams({ measurement: at("measurement").value, unit });
     const answer = await fetch(`/api/figures?${asked}`);
-    const said = await answer.json();
+    said = await answer.json();
+    if (answer.ok) figures = said;
     at("link").className = answer.ok ? "live" : "bad";
     at("link").textContent = answer.ok ? say("link.live") : said.text;
-    if (answer.ok) { figures = said; draw(); }
   } catch {
     at("link").className = "bad";
     at("link").textContent = say("link.gone");
   }
+  draw();
 }
 
 at("measurement").addEventListener("change", refresh);

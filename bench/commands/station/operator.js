@@ -42,8 +42,9 @@ function tile(place) {
 function bigWord(place) {
   const name = place.state === "locked" ? "locked" : place.verdict;
   const line = element("div", undefined, "big");
-  line.append(shape(name), element("strong", say(`word.${name}`)));
-  if (say(`word.${name}`).length > 6) line.classList.add("long");
+  const word = say(`word.${name}`);
+  line.append(shape(name), element("strong", word));
+  line.style.setProperty("--letters", word.length);    // so that any language's word is as large as its tile allows
   return line;
 }
 
