@@ -201,7 +201,8 @@ def judge(shift: Shift, units: list[str], broken: dict[str, list[str]], verdicts
         if [row["attempt"] for row in judged] != list(range(1, len(judged) + 1)):
             wrong.append(f"unit {unit}: attempts {[row['attempt'] for row in judged]}")
         if not judged or judged[-1]["verdict"] != verdicts.get(unit):
-            wrong.append(f"unit {unit}: the page said {verdicts.get(unit)}, the store {judged and judged[-1]['verdict']}")
+            stored = judged[-1]["verdict"] if judged else "nothing"
+            wrong.append(f"unit {unit}: the page said {verdicts.get(unit)}, the store says {stored}")
         wanted = "fail" if unit in broken else "pass"
         if any(row["verdict"] != wanted for row in judged):
             wrong.append(f"unit {unit} {' '.join(broken.get(unit, []))}: {[row['verdict'] for row in judged]}")
@@ -242,11 +243,10 @@ def main(arguments: list[str] | None = None) -> int:
         shift = Shift(folder, asked.places, server.database() if server else str(folder / "records.db"), page, rng,
                       server)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")    # spool and anchor of the store
-        depot = Depot(StoreAddress.of(shift.store))
-        depot.accept(create(depot.address, simulated=True))
         began = time.monotonic()
-        shift.start()
         try:
+            shift.depot.accept(create(shift.depot.address, simulated=True))
+            shift.start()
             verdicts, unlocked, wrong = work(shift, units, asked.kills)
             assert shift.process is not None
             shift.process.terminate()

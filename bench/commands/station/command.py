@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -54,11 +55,28 @@ def station(asked: Asked, console: Console) -> int:
     plan = Plan(asked.name, asked.folder.resolve(), _stations(asked.stations) or [None] * asked.twins, asked.start,
                 Twin(asked.real_time, _defects(asked.twin_defects)),
                 Prompts.load(asked.prompts) if asked.prompts else Prompts())
+    hold = _hold(plan.folder)
     page = Page(asked.page, os.environ.get("MCM_BENCH_TOKEN", ""))
     floor = Floor(plan, gate, depot, page.tell)
     console.print(Text(f"{len(plan.stations)} places, page at {page.uri}, end with Ctrl-C"), soft_wrap=True)
-    asyncio.run(_live(floor, page, depot))
+    try:
+        asyncio.run(_live(floor, page, depot))
+    finally:
+        os.close(hold)
     return 0
+
+
+def _hold(folder: Path) -> int:
+    """One station for a folder of runs, for as long as this process lives. Raises ``BenchError``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "station.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BenchError(f"station with its runs in {folder}", expected="that nobody runs it", seen="another process "
+                         "that does", do="use its page, end it, or choose another folder with --runs") from None
+    return descriptor
 
 
 async def _live(floor: Floor, page: Page, depot: Depot) -> None:
