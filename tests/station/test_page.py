@@ -82,9 +82,11 @@ class Station:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, page: str = "") -> list[str]:
-        return [sys.executable, "-m", "bench.cli", "station", "--twin", str(PLACES),
-                "--runs", str(self.folder / "runs"), "--twin-defects", str(self.folder / "defects.json"), "--policies", str(self.folder / "policies.toml"),
-                "--prompts", str(self.folder / "prompts.toml"), "--page", page or self.address]
+        options = {"--twin": str(PLACES), "--runs": self.folder / "runs", "--page": page or self.address,
+                   "--twin-defects": self.folder / "defects.json", "--policies": self.folder / "policies.toml",
+                   "--prompts": self.folder / "prompts.toml"}
+        return [sys.executable, "-m", "bench.cli", "station",
+                *(str(word) for pair in options.items() for word in pair)]
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL)
@@ -153,7 +155,7 @@ def test_a_shift_at_the_page(station: Station, browser: Browser) -> None:
     expect.set_options(timeout=PATIENCE_MS)
     asked: list[Request] = []
     wrong: list[str] = []
-    context.on("request", asked.append)
+    context.on("request", lambda request: asked.append(request))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     wait_until_up(page, station.address)
