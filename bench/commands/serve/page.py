@@ -24,7 +24,7 @@ from bench.protocols.lwm2m import Lwm2mError
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                               "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                               "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 _FILES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
