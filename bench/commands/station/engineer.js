@@ -73,6 +73,27 @@ function drawCapability(found) {
   found.values.forEach((value, index) => at("chart").append(svg("circle", { cx: x(index), cy: y(value), r: 2.5 })));
 }
 
+// A place is started and ended alone; that takes a lead.
+function drawPlaces(places) {
+  at("places-now").replaceChildren(...places.map((place) => {
+    const box = element("div", undefined, "fact");
+    box.append(element("b", place.name), element("span", say(`state.${place.state}`)));
+    const does = place.state === "off" ? "begin" : "end";
+    const made = element("button", say(does));
+    made.addEventListener("click", () => command(does, place.number));
+    box.append(made);
+    return box;
+  }));
+}
+
+async function command(what, place) {
+  const answer = await fetch(`/api/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ place }) });
+  const said = await answer.json();
+  at("did").className = answer.ok ? "good" : "bad";
+  at("did").textContent = answer.ok ? say(`said.${said.code}`, said) : say(`refused.${said.code}`, said, said.text);
+  refresh();
+}
+
 async function refresh() {
   const asked = new URLSearchParams({ measurement: at("measurement").value, unit });
   let said = null;
@@ -80,6 +101,7 @@ async function refresh() {
     const answer = await fetch(`/api/figures?${asked}`);
     said = await answer.json();
     if (answer.ok) figures = said;
+    drawPlaces((await (await fetch("/api/state")).json()).places);
     at("link").className = answer.ok ? "live" : "bad";
     at("link").textContent = answer.ok ? say("link.live") : said.text;
   } catch {
