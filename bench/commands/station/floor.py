@@ -42,7 +42,7 @@ from bench.store.deposit import Depot
 FLUSH_S = 5.0
 """Real seconds between two attempts to store what waits."""
 
-LOCKS_S = 3.0
+LOCKS_S = 15.0
 """Real seconds between two looks at what locks places."""
 
 _TRIED = 3
@@ -94,6 +94,7 @@ class Floor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._more: dict[str, More] = {}    # units that have passed, and go through more
         self._due: dict[int, Mapping[str, date]] = {}
+        self._was: dict[int, str] = {}
         self.places: dict[int, PlaceHandle] = {}
         for number, station in enumerate(plan.stations, start=1):
             path, name = (None, f"{plan.name} {number}") if station is None else (station[0], station[1].name)
@@ -121,6 +122,9 @@ class Floor:
 
     def _changed(self, shown: Shown) -> None:
         self._tell({"place": shown.to_json()})
+        before, self._was[shown.number] = self._was.get(shown.number), shown.state
+        if shown.state == READY and before != READY and self._tasks:    # none before ``start``
+            self._begin(self._look_at_locks(self.places[shown.number]))
 
     def header(self) -> Row:
         """What is above the places."""
@@ -319,8 +323,12 @@ class Floor:
         job = {"slot": str(number), "location": self.plan.name, "work_order": self.work_order,
                "operator": self.person.name if self.person else "", **decision.job}
         if place.answers:
-            folder.mkdir(parents=True)
-            (folder / "answers.json").write_text(json.dumps(place.answers), "ascii")
+            try:
+                folder.mkdir(parents=True)
+                (folder / "answers.json").write_text(json.dumps(place.answers), "ascii")
+            except OSError as error:
+                raise Refused("no room", f"the run can't be written to {place.place.folder}: {error.strerror}; make "
+                              "room there") from None
         is_twin = place.place.station is None
         await place.run(Order(
             decision.profile, folder, station=place.place.station, place=place.shown.name, files=decision.tests,
@@ -351,18 +359,26 @@ class Floor:
             place.show(next=next_of(decision), kind=self.gate.kind_of(unit), locks=locks)
             if any(one["code"] == "errors.in-row" for one in locks):
                 place.show(state=LOCKED, next="locked")
+        if self.gate.kind_of(unit):    # it may have opened other places, too, or closed them
+            for other in self.places.values():
+                await self._look_at_locks(other)
 
     async def _keep_locks(self) -> None:
-        """Whether the places may have a unit: reference units expire, and so do calibrations."""
+        """Reference units expire, and so do calibrations."""
         while True:
             for place in self.places.values():
-                if place.shown.state in (READY, VERDICT):
-                    locks = await asyncio.to_thread(self.gate.locks, place.shown.name, self._due[place.shown.number])
-                    if place.shown.state in (READY, VERDICT) and locks != place.shown.locks:
-                        place.show(locks=locks)
-                    if place.shown.state == READY and any(one["code"] == "errors.in-row" for one in locks):
-                        place.show(state=LOCKED, next="locked")
+                await self._look_at_locks(place)
             await asyncio.sleep(LOCKS_S)
+
+    async def _look_at_locks(self, place: PlaceHandle) -> None:
+        """Whether the place may have a unit of production."""
+        if place.shown.state not in (READY, VERDICT):
+            return
+        locks = await asyncio.to_thread(self.gate.locks, place.shown.name, self._due[place.shown.number])
+        if place.shown.state in (READY, VERDICT) and locks != place.shown.locks:
+            place.show(locks=locks)
+        if place.shown.state == READY and any(one["code"] == "errors.in-row" for one in locks):
+            place.show(state=LOCKED, next="locked")
 
     async def _keep_storing(self) -> None:
         """What waits is stored when the store is back; then it is said which units those were."""

@@ -5,6 +5,8 @@ What people may allow, they allow by name and with a reason, and it is in the st
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -32,6 +34,10 @@ ANYBODY = Person("anybody", Role.OPERATOR)
 UNATTENDED: Mapping[str, Any] = {
     "retest": {"needs": Role.OPERATOR}, "duplicates": {"may": Role.NOBODY}, "errors": {"unlock": Role.OPERATOR}}
 """Policies of a line without a file of them: there is nobody to tell apart."""
+
+
+BENCH_S = 20.0
+"""Real seconds for which the bench is taken to be as it was."""
 
 
 class Refused(Exception):  # noqa: N818 - reads as a sentence
@@ -72,7 +78,7 @@ class Gate:
         self._shapes = policies.scan.shapes()
         self._depot = depot
         self._history = History(depot, policies)
-        self._commit = software().commit
+        self._bench: tuple[float, dict[str, str]] = (-math.inf, {})
 
     @classmethod
     def of_file(cls, depot: Depot, path: Path | None, *, simulated: bool) -> Gate:
@@ -148,10 +154,18 @@ class Gate:
     def _question(self, asked: Asked) -> Question:
         who = asked.person or (ANYBODY if self.people is None else None)
         allowance = Allowance(who, asked.why, frozenset(asked.codes)) if asked.why and who is not None else None
-        limits = fingerprints({"limits_sha256": PROJECT / "suites" / "limits", "sequence_sha256": PROJECT / "suites"})
         return Question(asked.unit, asked.place, datetime.now(UTC), who if self.people is not None else None,
                         asked.work_order, allowance, asked.reseated, asked.more, tuple(asked.running),
-                        asked.calibration_due, {**limits, "bench_commit": self._commit})
+                        asked.calibration_due, self._judged_by())
+
+    def _judged_by(self) -> dict[str, str]:
+        """What the next run is judged by. Each run reads it anew, for somebody may have changed it."""
+        at, known = self._bench
+        if time.monotonic() - at > BENCH_S:
+            inputs = {"limits_sha256": PROJECT / "suites" / "limits", "sequence_sha256": PROJECT / "suites"}
+            known = {**fingerprints(inputs), "bench_commit": software().commit}
+            self._bench = time.monotonic(), known
+        return known
 
 
 def _refused(decision: Decision, question: Question) -> Refused:

@@ -115,10 +115,15 @@ class PlaceHandle:
     async def _keep(self) -> None:
         while self._is_wanted:
             place = self.place
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.commands.station.place", str(place.number), str(place.folder),
-                str(place.station or ""), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                start_new_session=True, limit=_LINES)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "bench.commands.station.place", str(place.number), str(place.folder),
+                    str(place.station or ""), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                    start_new_session=True, limit=_LINES)
+            except OSError as error:    # no memory, no descriptors
+                self.show(message=f"its process can't be started: {error.strerror}; close other programs", next="wait")
+                await asyncio.sleep(BACK_S)
+                continue
             assert self._process.stdout is not None
             async for line in self._process.stdout:
                 self._hear(json.loads(line))
@@ -143,12 +148,17 @@ class PlaceHandle:
                 self.show(state=STARTING, unit=said["unit"] or "", next="wait")
             case "refused":
                 self.order = None
-                self.show(state=READY, unit="", message=said["message"], next="scan")
+                self.show(state=SEALING, verdict=str(Verdict.ERROR), message=said["message"], next="again")
             case "ended":
                 self._hear_end(said)
 
     def _hear_end(self, said: Mapping[str, Any]) -> None:
-        self.order = None
+        order, self.order = self.order, None
+        if order is not None and said["run_id"] != order.run_id:
+            # The process died before it had the order: what it says now is of the unit before, and no verdict on this.
+            self.show(state=SEALING, verdict=str(Verdict.ERROR), next="again", stage="",
+                      message="the place's process ended before the run began; scan the unit again")
+            return
         waits = bool(said["not_stored"])
         verdict = "waits" if waits and said["verdict"] == Verdict.PASS else said["verdict"]
         record = _record_in(Path(said["run_dir"]))
