@@ -231,7 +231,14 @@ function answered(said, isRefused, text) {
   else if (!isRefused) notice("retest", []);
 }
 
-async function post(what, asked) {
+// In the order in which they were scanned: a badge counts for the unit after it.
+let before = Promise.resolve();
+
+function post(what, asked) {
+  before = before.then(() => send(what, asked));
+}
+
+async function send(what, asked) {
   try {
     const answer = await fetch(`/api/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
     const said = await answer.json();

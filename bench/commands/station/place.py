@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,12 @@ class PlaceProcess:
         self._orders: queue.Queue[Order | None] = queue.Queue()
         self._is_running = False
         self._is_told_to_end = False
+        self._file = StationFile.load(place.station) if place.station is not None else None
 
     def live(self) -> int:
         """Until the supervisor has gone or says so."""
         threading.Thread(target=self._listen, daemon=True).start()
-        with self._lock() as lock, _station_lock(self._place.station) as station:
+        with self._lock() as lock, _station_lock(self._place.station, self._file) as station:
             locks = [lock, *(station.descriptors if station is not None else ())]
             self._close_what_is_open()
             child = Child(locks)
@@ -107,15 +108,27 @@ class PlaceProcess:
 
     # -- one run
 
+    def _file_now(self) -> StationFile | None:
+        """The station file, as it was when its instruments were locked. Raises ``BenchError``."""
+        if self._place.station is None:
+            return None
+        file = StationFile.load(self._place.station)
+        if file != self._file:
+            raise BenchError(f"station file {self._place.station}", expected="to stay as it was when the station began",
+                             seen="another one", do="end the station, and start it again")
+        return file
+
     def _run(self, order: Order, child: Child) -> None:
         try:
-            if order.station is not None:
-                order = replace(order, file=StationFile.load(order.station))
+            order = replace(order, file=self._file_now())
             write_durably(self._place.folder / OPENED, json.dumps(TypeAdapter(Order).dump_python(order, mode="json")))
             self._is_running = True
             outcome = attend(order, self._console, child)
-        except (BenchError, OSError) as error:    # nothing has moved, and there is no record
+        except (BenchError, OSError) as error:
             child.end()
+            if (order.run_dir / "evidence").is_dir():    # it had begun
+                self._close_what_is_open()
+                return
             child.close()
             (self._place.folder / OPENED).unlink(missing_ok=True)
             self._tell("refused", run_id=order.run_id, message=str(error))
@@ -192,7 +205,7 @@ class PlaceProcess:
     # -- locks
 
     @contextlib.contextmanager
-    def _lock(self) -> Any:
+    def _lock(self) -> Iterator[int]:
         """One process for a place; also the run's process holds it, so that nobody begins while that still ends."""
         self._place.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._place.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -220,13 +233,13 @@ def _taken(place: Place) -> BenchError:
 
 
 @contextlib.contextmanager
-def _station_lock(station: Path | None) -> Any:
+def _station_lock(station: Path | None, file: StationFile | None) -> Iterator[StationLock | None]:
     """The instruments of the place, for as long as it is started."""
-    if station is None:
+    if station is None or file is None:
         yield None
         return
     with StationLock(station, "station") as lock:
-        lock.hold(StationFile.load(station))
+        lock.hold(file)
         yield lock
 
 
