@@ -29,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "store"))
 
-from postgres import Server
+from postgres import Server  # type: ignore[import-not-found,unused-ignore]
 
 from bench.store import search
 from bench.store.address import StoreAddress

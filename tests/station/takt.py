@@ -70,8 +70,7 @@ def measure(places: int, rounds: int, first: int) -> list[float]:
 
 
 def main() -> int:
-    places, rounds = (int(word) for word in [*sys.argv[1:], "16", "2"][:2]) if len(sys.argv) > 2 else (
-        int(sys.argv[1]) if len(sys.argv) > 1 else 16, 2)
+    places, rounds = (int(word) for word in [*sys.argv[1:], *("16", "2")[len(sys.argv) - 1:]])
     alone = measure(1, 1, 0x94193A0403000000)
     print(f"one place: {statistics.median(alone):.1f} s", flush=True)
     together = measure(places, rounds, 0x94193A0404000000)

@@ -55,7 +55,8 @@ function failing(place) {
   const parts = [element("b", name.replaceAll("_", " "))];
   if (first.name) {
     const limits = element("span", undefined, "limits");
-    limits.append(`${number(first.low)} < `, element("em", `${number(first.value)} ${first.unit}`), ` < ${number(first.high)}`);
+    limits.append(first.low === null ? "" : `${number(first.low)} < `, element("em", `${number(first.value)} ${first.unit}`),
+      first.high === null ? "" : ` < ${number(first.high)}`);
     parts.push(limits);
   } else {
     parts.push(element("span", first.sentence));
@@ -310,6 +311,7 @@ function listen() {
       places.clear();
       at("places").replaceChildren();
       at("places").dataset.count = told.places.length;
+      at("places").classList.toggle("dense", told.places.length > 8);
       told.places.forEach(show);
     }
     if (told.place) show(told.place);
