@@ -110,8 +110,8 @@ def _capability(lot: Any, name: str) -> Row | None:
     found = next((one for one in capabilities(lot) if one.name == name), None)
     if found is None:
         return None
-    series = lot.series.with_row_index("series").filter(lot.series["name"] == name)["series"].to_list()
-    values = [row["value"] for row in lot.measurements.iter_rows(named=True) if row["series"] in series][-DRAWN:]
+    series = lot.series.filter(lot.series["name"] == name)["series"]
+    values = lot.measurements.filter(lot.measurements["series"].is_in(series.to_list()))["value"].to_list()[-DRAWN:]
     index = found.cpk
     return {"name": found.name, "n": found.count, "values": values, "mean": found.mean, "unit": found.unit,
             "low": found.low, "high": found.high, "cpk": index.value if index else None,

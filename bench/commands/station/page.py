@@ -116,8 +116,13 @@ def _app(floor: Floor, figures: Figures, readers: set[asyncio.Queue[Row | None]]
         said = error.to_json() if isinstance(error, Refused) else {"code": "", "text": str(error)}
         return JSONResponse(said, 409)
 
+    async def failed(_: Request, error: Exception) -> Response:
+        text = f"the station failed: {type(error).__name__}: {error}; report this as a fault of the bench"
+        return JSONResponse({"code": "", "text": text}, 500)
+
     for kind in (Refused, BenchError):
         app.add_exception_handler(kind, refused)
+    app.add_exception_handler(Exception, failed)
     own = files("bench.commands.station")
 
     def file_of(name: str, media_type: str) -> Callable[[], Awaitable[Response]]:
