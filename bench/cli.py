@@ -257,7 +257,7 @@ def station(
     start: Annotated[Literal["scan", "page", "lid"], typer.Option(
         help="What starts a unit: its scan, a key or button of the page, or the fixture's lid.")] = "scan",
     prompts: Annotated[Path | None, typer.Option(
-        help="What operators are asked before each unit, with pictures: docs/how-to/first-hour.md.")] = None,
+        help="What operators are asked before each unit, with pictures: docs/how-to/run-a-line.md.")] = None,
     policies: Annotated[Path | None, typer.Option(
         help="Policies of the line (docs/how-to/policies.md); without them nobody is told apart by a badge.")] = None,
     page: Annotated[str, typer.Option(

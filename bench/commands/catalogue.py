@@ -19,6 +19,7 @@ from rich.text import Text
 
 from bench import instruments
 from bench.abilities import ABILITIES
+from bench.commands.licences import licences
 from bench.commands.order import Order
 from bench.commands.run import would_run
 from bench.errors import unknown
@@ -42,20 +43,25 @@ START_S, TWIN_S = 10, 0.15
 def show(what: str, having: Sequence[str], profile: str | None, requirement: str | None, as_json: bool,
          console: Console) -> None:
     """Print what there is of ``what``. Raises ``BenchError`` where there is no such thing to list."""
-    if what not in _LISTS:
-        raise unknown("list", what, _LISTS, "choose one of them")
-    rows = [row for row in _LISTS[what]() if _has(row, having) and _names(row, requirement)
-            and (profile is None or profile in row.get("profiles", ()))]
+    found = [row for row in rows(what) if _has(row, having) and _names(row, requirement)
+             and (profile is None or profile in row.get("profiles", ()))]
     if as_json:
-        print(json.dumps({what: rows}, indent=1))
+        print(json.dumps({what: found}, indent=1))
         return
-    table = Table(box=None, pad_edge=False, show_header=bool(rows))
-    for name in rows[0] if rows else ():
+    table = Table(box=None, pad_edge=False, show_header=bool(found))
+    for name in found[0] if found else ():
         table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name == "device_time" else "left")
-    for row in rows:
+    for row in found:
         table.add_row(*(Text(_text(value), overflow="fold") for value in row.values()))
     console.print(table)
-    console.print(Text(f"{len(rows)} {what if len(rows) != 1 else what.removesuffix('s')}", "dim"))
+    console.print(Text(f"{len(found)} {what if len(found) != 1 else what.removesuffix('s')}", "dim"))
+
+
+def rows(what: str) -> list[Row]:
+    """All that there is of ``what``, each row with the same names. Raises ``BenchError`` for what can't be listed."""
+    if what not in _LISTS:
+        raise unknown("list", what, _LISTS, "choose one of them")
+    return list(_LISTS[what]())
 
 
 def what_would_run(order: Order, console: Console) -> int:
@@ -158,4 +164,6 @@ _LISTS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "faults": lambda: ({"name": one.name, "instrument": one.instrument, "text": one.text} for one in FAULTS.values()),
     "words": _words,
     "instruments": _instruments,
+    "licences": lambda: ({"name": one.package, "version": one.version, "licence": one.licence or "not installed",
+                          "extras": list(one.extras)} for one in licences()),
     "abilities": lambda: ({"name": name, "text": text} for name, text in ABILITIES.items())}

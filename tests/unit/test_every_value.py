@@ -36,9 +36,28 @@ def test_asks_for_a_readout(joined_unit, dm, gateway, meter, bench):
     meter.read()
 """.replace("@EACH", ONE_OF_EACH)
 
+ANOTHER_NUMBER = """
+@EACH
+def test_a_pack_has_readouts_of_two_numbers(joined_unit, meter_simulator, gateway, bench):
+    joined_unit.write_settings({"readout_interval": 5, "report_interval": 5, "transmit_interval": 60,
+                                "transmit_offset": 1, "transmit_delay": 1})
+    gateway.wait_for_telegram(70 * minutes)
+    arrived = gateway.count
+    bench.clock.sleep(20 * minutes)
+    meter_simulator.set_numbers(fabrication="61234567", customer="40012345")
+    pack = gateway.wait_for_telegram(50 * minutes, after=arrived).telegram
+    assert len(pack.readouts) > 6, "the readouts do not come in one pack"
+""".replace("@EACH", ONE_OF_EACH)
+
 
 def test_a_healthy_unit_passes(tmp_path: Path) -> None:
     assert set(run_suite(tmp_path, SUITE).verdicts().values()) == {"pass"}
+
+
+def test_a_pack_has_one_number_though_the_meter_had_two(tmp_path: Path) -> None:
+    """Regression in one lab, third order: a history of four weeks went with the number of today."""
+    run = run_suite(tmp_path, ANOTHER_NUMBER)
+    assert set(run.verdicts().values()) == {"pass"}, run.tests
 
 
 @pytest.mark.parametrize(("defect", "said"), [
