@@ -97,11 +97,14 @@ takt: setup          ## 200 units on the line: how long they take, and false ala
 judged: setup        ## 200 units of all kinds are judged again from their records, byte for byte
 	$(BIN)/python tests/line_judged.py $(UNITS)
 
-shift: setup         ## twenty units on the line in real time, the twin in another process: three quarters of an hour
+shift: setup         ## 400 units over eight places of the twin, killed at 100 random moments; then all is counted: an hour
+	$(BIN)/python tests/shift.py
+
+slowshift: setup     ## twenty units on the line in real time, the twin in another process: three quarters of an hour
 	@folder=$$(mktemp -d); $(BIN)/mcm-bench twin --seed 7 --station-out $$folder/twin.toml > $$folder/twin.log & twin=$$!; \
 	trap "kill $$twin" EXIT; while [ ! -f $$folder/twin.toml ]; do sleep 0.2; done; \
-	for unit in $$(seq 20); do rm -rf runs/shift-$$unit; \
-	  $(BIN)/mcm-bench run line --station $$folder/twin.toml --run-dir runs/shift-$$unit | tail -n 4; done
+	for unit in $$(seq 20); do rm -rf runs/slowshift-$$unit; \
+	  $(BIN)/mcm-bench run line --station $$folder/twin.toml --run-dir runs/slowshift-$$unit | tail -n 4; done
 
 docs: setup          ## the documentation as a site, in runs/docs
 	$(BIN)/mkdocs build --quiet

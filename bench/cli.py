@@ -247,6 +247,38 @@ def serve(
 
 
 @app.command()
+def station(
+    stations: Annotated[list[Path] | None, typer.Option(
+        "--station", metavar="FILE", help="Station file of a place; repeat it for each place.")] = None,
+    twin: Annotated[int, typer.Option(min=0, max=64, help="So many places of the twin instead, to try it out.")] = 0,
+    real_time: Annotated[bool, typer.Option(
+        "--real-time", help="The twin takes as long as a unit does; else a unit takes seconds.")] = False,
+    twin_defects: Annotated[Path | None, typer.Option(
+        help='Which units of the twin are broken: JSON such as {"94193A0401000001": ["sleep-current-high"]}.')] = None,
+    folder: Annotated[Path, typer.Option("--runs", help="Folder of the runs; one station has it.")
+                      ] = Path("runs/station"),
+    store: records.StoreUrl = None,
+    start: Annotated[Literal["scan", "page", "lid"], typer.Option(
+        help="What starts a unit: its scan, a key or button of the page, or the fixture's lid.")] = "scan",
+    prompts: Annotated[Path | None, typer.Option(
+        help="What operators are asked before each unit, with pictures: docs/how-to/run-a-line.md.")] = None,
+    policies: Annotated[Path | None, typer.Option(
+        help="Policies of the line (docs/how-to/policies.md); without them nobody is told apart by a badge.")] = None,
+    page: Annotated[str, typer.Option(
+        help="Address of the page. Others than loopback take a token in MCM_BENCH_TOKEN.")] = "127.0.0.1:8081",
+    name: Annotated[str, typer.Option(help="What the page and the records call the station.")] = "line",
+) -> None:
+    """Run the line: one page for all places, one process for each, each unit with its record in the store."""
+    refuse_what_bends_verdicts()
+    from bench.commands.station.command import Asked
+    from bench.commands.station.command import station as command
+    from bench.commands.terminal import terminal
+
+    asked = Asked(stations or (), twin, real_time, twin_defects, folder, store, start, prompts, policies, page, name)
+    raise typer.Exit(command(asked, terminal()))
+
+
+@app.command()
 def doctor(
     station: Station = None,
     reference_load: Annotated[bool, typer.Option(

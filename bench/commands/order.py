@@ -36,10 +36,11 @@ class Order:
     ``lab``: how long the twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc,
     network), ``codec``: its settings codec, ``cell``: its cell instrument (None: one that can do what the test needs),
     ``meter``: whether an instrument stands in for it (simulator, real), ``host_build``: the command of a process that
-    is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
-    seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
-    ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
-    (``bench.record.JOB``).
+    is the unit in it, ``real_time``: whether it lives by the wall clock, ``place``: what its station is called.
+    ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit
+    for every test, whatever it says of itself;
+    ``patience_s`` are real seconds, too. ``store``: where the record is kept, else where the station file says;
+    ``job``: what is said of the run (``bench.record.JOB``).
     """
 
     profile: str
@@ -65,6 +66,8 @@ class Order:
     cell: str | None = None
     meter: str = "simulator"
     host_build: str | None = None
+    real_time: bool = False
+    place: str = ""
     shuffle: int | None = None
     test_timeout_s: float | None = None
     patience_s: float = PATIENCE_S
@@ -92,7 +95,8 @@ class Order:
         """The record of a run that has not begun. Only the twin itself knows which unit it is."""
         file = self.file
         return Record(profile=self.profile, unit=self.unit or (file.unit.name if file else ""), seed=self.seed,
-                      simulated=file is None or file.simulated, station="twin" if file is None else file.name,
+                      simulated=file is None or file.simulated,
+                      station=(self.place or "twin") if file is None else file.name,
                       defects=(*self.defects, *self.variants, *self.faults), run_id=self.run_id, job=self.job)
 
 

@@ -250,6 +250,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--over", order.over]
     if order.host_build is not None:
         arguments += ["--host-build", order.host_build]
+    if order.real_time:
+        arguments.append("--real-time")
     if order.codec is not None:
         arguments += ["--codec", order.codec]
     if order.cell is not None:

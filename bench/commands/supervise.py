@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +46,7 @@ from bench.station_file import StationFile
 
 if TYPE_CHECKING:    # SQLAlchemy is loaded for who has a store
     from bench.store.deposit import Depot
+    from bench.store.store import Stored
 
 SILENCE_S = 1800.0
 """Real seconds that a run may go on without a word where no test runs: while it collects, restores a unit, draws."""
@@ -59,6 +60,17 @@ _PLACE = re.compile(r'\(most recent call first\):\n  File "(.*?)", line (\d+) in
 
 NOBODY_KNOWS = ("the run's process ended before it had said that the unit was restored",)
 """What is not as delivered, in the record of a run whose process did not live to write its own."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``code``: the exit code of what stands in the ``record``. ``stored``: where that is in the store; ``not_stored``:
+    why it is not there, yet or for good; both empty where the run has no store."""
+
+    code: int
+    record: Mapping[str, Any]
+    stored: Stored | None = None
+    not_stored: str = ""
 
 
 def supervise(order: Order, console: Console, lock: StationLock | None = None) -> int:
@@ -83,7 +95,60 @@ def supervise(order: Order, console: Console, lock: StationLock | None = None) -
         depot = _depot(order, console)
         prepare(order.run_dir)
         run = _Run(order, console, stack, depot)
-        return run.refused(refusal) if refusal else run.to_its_end(locks)
+        return (run.refused(refusal) if refusal else run.to_its_end(lambda: Child(locks))).code
+
+
+def attend(order: Order, console: Console, child: Child) -> Outcome:
+    """Run ``order`` in ``child``, which waits for it; the station, its file read, is held by who calls. Raises
+    ``BenchError`` as ``supervise`` does."""
+    with ExitStack() as stack:
+        depot = _depot(order, console)
+        prepare(order.run_dir)
+        return _Run(order, console, stack, depot).to_its_end(lambda: child)
+
+
+class Child:
+    """The process of one run, with all signals waiting until it can end in order. It loads what it needs at once, and
+    waits for its order: who starts it early does not wait for that. ``locks`` are those that it holds, too."""
+
+    def __init__(self, locks: Sequence[int] = ()) -> None:
+        self.mark = Mark("MCM_BENCH_RUN")
+        order_out, self._lifeline = os.pipe()
+        self.heard, progress = os.pipe()
+        self.trace = os.memfd_create("trace")    # no disk can be too full for it
+        descriptors = (order_out, progress, self.trace, *locks)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bench.commands.child", *map(str, descriptors)], stdin=subprocess.DEVNULL,
+                pass_fds=descriptors, start_new_session=True, env=self.mark.environment())
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(order_out)
+            os.close(progress)
+
+    def order(self, order: Order) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, TypeAdapter(Order).dump_json(order) + b"\n")
+
+    def end(self) -> None:
+        """Nothing is left of it and its group when this returns."""
+        _end_group(self.process)
+        self.mark.kill_all()    # a unit's process has a group of its own
+
+    def close(self) -> None:
+        """Let go of it, at the end of this process or its own: it ends when nobody holds its lifeline."""
+        for descriptor in (self._lifeline, self.heard, self.trace):
+            os.close(descriptor)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass
@@ -100,6 +165,12 @@ class _Asked:
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signum)
 
+    def hand_on(self, child: subprocess.Popen[bytes]) -> None:
+        """From now on to ``child``; also what came before."""
+        self.child = child
+        for number in self.signals:
+            child.send_signal(number)
+
 
 class _Run:
     def __init__(self, order: Order, console: Console, stack: ExitStack, depot: Depot | None) -> None:
@@ -112,42 +183,42 @@ class _Run:
         self._began = time.monotonic()
         self._directory = order.run_dir.stat()
         self._journal = stack.enter_context((order.run_dir / RESULTS).open("ab", buffering=0))
-        self._trace = os.memfd_create("trace")    # no disk can be too full for it
-        stack.callback(os.close, self._trace)
+        self._child: Child | None = None
         self._fault = ""    # what the parent itself has to say
-        self._mark = Mark("MCM_BENCH_RUN")
 
-    def refused(self, why: str) -> int:
+    def refused(self, why: str) -> Outcome:
         """The record of a run that could not begin."""
         return self._write(replace(self._story.record, fault=why).to_json(self._order.run_dir))
 
-    def to_its_end(self, locks: Sequence[int]) -> int:
+    def to_its_end(self, start: Callable[[], Child]) -> Outcome:
         for number in WAYS_OUT:
             signal.signal(number, self._asked.hear)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)    # suspended, nobody would look after the station
         _adopt_orphans()
-        code = self._listen_to_its_end(locks)
+        code = self._listen_to_its_end(start)
         from bench.commands.safe_state import make_safe
 
         state = make_safe(self._order.file) if self._order.file is not None else None
         record = self._record(code)
         if not self._is_same_directory():
-            _blame(record, "the run directory was removed or replaced while the run went on")
+            blame(record, "the run directory was removed or replaced while the run went on")
         if state is not None:
             record["safe_state"] = state.to_json()
             if state.problems:
-                _blame(record, f"the station could not be made safe: {'; '.join(state.problems)}")
+                blame(record, f"the station could not be made safe: {'; '.join(state.problems)}")
             elif state.supply not in ("off", "none") and record["verdict"] != Verdict.ERROR:
-                _blame(record, f"the run left the supply {state.supply}")
+                blame(record, f"the run left the supply {state.supply}")
         return self._write(record)
 
     # -- the child
 
-    def _listen_to_its_end(self, locks: Sequence[int]) -> int:
+    def _listen_to_its_end(self, start: Callable[[], Child]) -> int:
         """The child's exit code, as Popen has it. When this returns nothing is left of the child and its group."""
         try:
-            child = self._start(locks)
+            child = self._child = self._stack.enter_context(start())
+            self._asked.hand_on(child.process)
+            child.order(self._order)
             import bench.commands.safe_state  # noqa: F401 - while the child loads, too; later it might not be possible
 
             return self._watch(child)
@@ -155,56 +226,34 @@ class _Run:
             self._fault = f"the run could not be looked after: {type(error).__name__}: {error}"
             return 2
         finally:
-            if self._asked.child is not None:
-                _end_group(self._asked.child)
-                self._mark.kill_all()    # a unit's process has a group of its own
+            if self._child is not None:
+                self._child.end()
 
-    def _start(self, locks: Sequence[int]) -> subprocess.Popen[bytes]:
-        """Start the child with all signals waiting until it can end in order, and give it the order."""
-        order_out, self._lifeline = os.pipe()
-        self._heard, progress = os.pipe()
-        self._stack.callback(os.close, self._lifeline)    # never before the end of this process, or of the child
-        self._stack.callback(os.close, self._heard)
-        descriptors = (order_out, progress, self._trace, *locks)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)
-        try:
-            child = subprocess.Popen([sys.executable, "-m", "bench.commands.child", *map(str, descriptors)],
-                                     stdin=subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True,
-                                     env=self._mark.environment())
-            self._asked.child = child
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(order_out)
-            os.close(progress)
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._lifeline, TypeAdapter(Order).dump_json(self._order) + b"\n")
-        return child
-
-    def _watch(self, child: subprocess.Popen[bytes]) -> int:
+    def _watch(self, child: Child) -> int:
         """Listen until the child has ended, of itself or because it took too long; its exit code as Popen has it."""
         told_to_end = 0.0
-        is_open = True
-        while child.poll() is None:
+        is_open, process = True, child.process
+        while process.poll() is None:
             if is_open:
-                is_open = self._listen(0.2)
+                is_open = self._listen(child, 0.2)
             else:
                 time.sleep(0.2)
             now = time.monotonic()
             if told_to_end:
                 if now - told_to_end > self._order.patience_s:
-                    child.kill()
+                    process.kill()
             elif self._is_overdue(now):
                 told_to_end = now
                 self._tell_to_end(child)
-        while is_open and select.select([self._heard], [], [], 0)[0]:
-            is_open = self._listen(0)
-        return child.returncode
+        while is_open and select.select([child.heard], [], [], 0)[0]:
+            is_open = self._listen(child, 0)
+        return process.returncode
 
-    def _listen(self, wait_s: float) -> bool:
+    def _listen(self, child: Child, wait_s: float) -> bool:
         """Take in what the child says within ``wait_s``; whether it may say more."""
-        if not select.select([self._heard], [], [], wait_s)[0]:
+        if not select.select([child.heard], [], [], wait_s)[0]:
             return True
-        data = os.read(self._heard, 65536)
+        data = os.read(child.heard, 65536)
         self._story.hear(data)
         with contextlib.suppress(OSError):    # a full disk; then it is in memory only
             self._journal.write(data)
@@ -216,17 +265,17 @@ class _Run:
             return now - self._asked.at > patience_s
         return self._story.overdue_s(now, SILENCE_S) > patience_s
 
-    def _tell_to_end(self, child: subprocess.Popen[bytes]) -> None:
+    def _tell_to_end(self, child: Child) -> None:
         """The child is too late: ask where it is, then to end in order."""
-        child.send_signal(signal.SIGUSR1)
+        child.process.send_signal(signal.SIGUSR1)
         time.sleep(0.2)
         what = f"{', '.join(self._story.running)} did not end" if self._story.running else "the run went on in silence"
         self._fault = f"{what} within its time{self._place()}"
-        child.send_signal(signal.SIGTERM)
+        child.process.send_signal(signal.SIGTERM)
 
     def _place(self) -> str:
         """Where the child said last that it was."""
-        trace = os.pread(self._trace, 1 << 20, 0).decode("utf-8", "replace")
+        trace = os.pread(self._child.trace, 1 << 20, 0).decode("utf-8", "replace") if self._child is not None else ""
         current = trace.rpartition("Current thread")[2] or trace
         places = _PLACE.findall(current)
         if not places:
@@ -253,7 +302,7 @@ class _Run:
 
     def _judge(self, code: int) -> tuple[str, dict[str, Any] | None]:
         """Why the child's record can't stand (empty when it can), and that record if there is one."""
-        record = _read(self._order.run_dir / "record.json")
+        record = read_record(self._order.run_dir / "record.json")
         if self._fault:
             return self._fault, record
         if self._story.fault:
@@ -277,13 +326,13 @@ class _Run:
         except OSError:
             return False
 
-    def _write(self, record: dict[str, Any]) -> int:
-        """Write ``record`` where it can be written; the exit code."""
+    def _write(self, record: dict[str, Any]) -> Outcome:
+        """Write ``record`` where it can be written, and store it."""
         for number, folder in enumerate(self._folders()):
             if number:
-                _blame(record, f"the record could not be written to {self._order.run_dir}")
+                blame(record, f"the record could not be written to {self._order.run_dir}")
             try:
-                _write(record, folder)
+                write_record(record, folder)
             except (OSError, BenchError):
                 continue
             if number:
@@ -294,14 +343,18 @@ class _Run:
                     (self._order.run_dir / RESULTS).unlink()
             if not is_childs:    # the child has said its own
                 self._say(record["message"])
-            is_stored = self._depot is None or self._store(record, folder, self._depot)
-            return EXIT_CODES[Verdict(record["verdict"])] if is_stored else _NOT_STORED[record["verdict"]]
-        self._say("the record could not be written anywhere: look for room on the disk")
-        return EXIT_CODES[Verdict.ERROR]
+            verdict = Verdict(record["verdict"])
+            if self._depot is None:
+                return Outcome(EXIT_CODES[verdict], record)
+            stored, why_not = self._store(record, folder, self._depot)
+            return Outcome((_NOT_STORED if stored is None else EXIT_CODES)[verdict], record, stored, why_not)
+        nowhere = "the record could not be written anywhere: look for room on the disk"
+        self._say(nowhere)
+        return Outcome(EXIT_CODES[Verdict.ERROR], record, not_stored=nowhere)
 
-    def _store(self, record: dict[str, Any], folder: Path, depot: Depot) -> bool:
-        """Put ``record`` into the store, and only then say the verdict; whether that is so. What could not be stored
-        before is stored with it, and told."""
+    def _store(self, record: dict[str, Any], folder: Path, depot: Depot) -> tuple[Stored | None, str]:
+        """Put ``record`` into the store, and only then say the verdict; as what it is there, or why not. What could not
+        be stored before is stored with it, and told."""
         from bench.store.deposit import body_of
 
         body = body_of(folder, record, "run")
@@ -309,7 +362,7 @@ class _Run:
             done = depot.deposit(body)
         except BenchError as error:
             self._say(f"NOT STORED: {error}")
-            return False
+            return None, str(error)
         for run_id, why in done.refused.items():
             self._say(f"NOT STORED: run {ascii(run_id)[1:-1]}: {why}")
         if done.away:
@@ -321,7 +374,7 @@ class _Run:
             style = _STYLES.get(one.verdict, "bold black on yellow") if is_mine else "dim"
             self._console.print(Text.assemble((f" {one.verdict.upper()} ", style), f" unit {one.unit or 'unknown'}, "
                                 f"attempt {one.attempt}, entry {one.head.sequence} of the store"), soft_wrap=True)
-        return done.of(body["run_id"]) is not None
+        return done.of(body["run_id"]), done.refused.get(body["run_id"], done.away)
 
     def _folders(self) -> Iterator[Path]:
         """Where the record may go, best first."""
@@ -358,14 +411,14 @@ def _depot(order: Order, console: Console) -> Depot | None:
     return depot
 
 
-def _blame(record: dict[str, Any], fault: str) -> None:
+def blame(record: dict[str, Any], fault: str) -> None:
     """The bench is to blame, whatever the tests say."""
     record["verdict"] = Verdict.ERROR
     if fault not in record["message"]:
         record["message"] = f"{record['message']}; {fault}" if record["message"] else fault
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_record(path: Path) -> dict[str, Any] | None:
     """The record there, if it is one."""
     try:
         record = json.loads(path.read_text("utf-8"))
@@ -375,7 +428,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return dict(record)
 
 
-def _write(record: dict[str, Any], folder: Path) -> None:
+def write_record(record: dict[str, Any], folder: Path) -> None:
     """``record.json``, whole or not at all, and on the disk."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / "record.json.part"

@@ -22,9 +22,9 @@ from bench.commands.serve.values import TYPES, Row
 from bench.errors import BenchError, UnitError
 from bench.protocols.lwm2m import Lwm2mError
 
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                               "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                               "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 _FILES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
@@ -45,9 +45,9 @@ class Page:
 
     def __init__(self, servers: Servers, address: str) -> None:
         self._readers: set[asyncio.Queue[Event | None]] = set()
-        self._socket = _bound(address)
+        self._socket = bound(address)
         self._task: asyncio.Task[None] | None = None
-        app = _Guard(_app(servers, self._readers))
+        app = Guard(_app(servers, self._readers))
         self._server = uvicorn.Server(uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
             proxy_headers=False, timeout_graceful_shutdown=2))
@@ -126,7 +126,7 @@ def _sentence(servers: Servers, code: int) -> Callable[[Request, Exception], Awa
     return answer
 
 
-class _Guard:
+class Guard:
     """Refuses what another site's page may have sent, and what came by a name: whose DNS leads here may be anybody."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -135,12 +135,12 @@ class _Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         objection = _objection(scope["method"], Headers(scope=scope)) if scope["type"] == "http" else ""
         if objection:
-            await JSONResponse({"text": objection}, 403, _HEADERS)(scope, receive, send)
+            await JSONResponse({"text": objection}, 403, HEADERS)(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -159,7 +159,7 @@ def _objection(method: str, headers: Headers) -> str:
     return "a request of another site" if foreign and method not in ("GET", "HEAD") else ""
 
 
-def _bound(address: str) -> socket.socket:
+def bound(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     try:
         ip = ipaddress.ip_address(host.strip("[]"))
