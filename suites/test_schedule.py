@@ -132,7 +132,7 @@ def test_the_schedule_goes_over_an_edge_of_the_calendar_with_and_without_a_netwo
 @in_regression
 @pytest.mark.parametrize(("interval", "offset", "delay"), [
     pytest.param(60, 15, 30, id="as-written", marks=device_time("49 h")),
-    pytest.param(15, 3, 10, id="in-a-quarter", marks=[device_time("13 h"), in_short])])
+    pytest.param(10, 2, 7, id="one-to-six", marks=[device_time("9 h"), in_short])])
 def test_48_transmissions_are_spread_at_random_over_their_window(history, way, measure, interval, offset, delay):
     """A healthy unit fails it in less than one of a million runs."""
     history.begin(EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": interval,
@@ -186,16 +186,18 @@ def test_after_a_restart_the_moments_are_others(history, unit, way):
 
 @pytest.mark.parametrize("how", [pytest.param("NFC", marks=[req("SCH-13"), needs("settings.nfc.write")]),
                                  pytest.param("DM", marks=req("SCH-14"))])
+@pytest.mark.parametrize(("interval", "first", "then"), [
+    pytest.param(60, 50, 10, id="of-an-hour", marks=device_time("13 h")),
+    pytest.param(15, 11, 5, id="of-a-quarter", marks=[device_time("4 h"), in_short])])
 @req("OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
-@device_time("13 h")
 @needs("meter.optical")
 @in_regression
-def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how):
+def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how, interval, first, then):
     """A window of two minutes, first from 50 on, then from 10 on: seconds would be found out (C01)."""
-    settings = EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60}
-    for offset in (50, 10):
+    settings = EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": interval}
+    for offset in (first, then):
         change = {"transmit_offset": offset, "transmit_delay": 2}
-        if how == "NFC" or offset == 50:
+        if how == "NFC" or offset == first:
             history.begin(settings | change, way)
             assert (dm.read("/33906/0/19"), dm.read("/33906/0/20")) == (offset, 2)
         else:
@@ -203,7 +205,7 @@ def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how
             now = unit.read_settings().values
             assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
             history.begin_anew(way.settings | settings | change)
-        history.pass_time(6 * hours)
+        history.pass_time(6 * interval * minutes)
         assert len(history.check().transmissions) >= 5
 
 
