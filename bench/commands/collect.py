@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -79,7 +79,12 @@ class Collector:
         self._progress.began(nodeid, self.collected.get(nodeid, ()), self._limits.get(nodeid, TEST_TIMEOUT_S))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for number, item in enumerate(session.items, start=1):
+        self.take_in(session.items)
+        self.plan = session.config.stash[PLAN_OF_RUN]
+
+    def take_in(self, items: Sequence[pytest.Item]) -> None:
+        """What ``items`` say of themselves."""
+        for number, item in enumerate(items, start=1):
             if is_suite_test(item):
                 self.order[item.nodeid] = number
                 self.collected[item.nodeid] = requirement_ids(item)
@@ -92,7 +97,6 @@ class Collector:
                     self.in_short.add(item.nodeid)
                 self.profiles[item.nodeid] = profiles_of(item)
             self._limits[item.nodeid] = _time_limit(item)
-        self.plan = session.config.stash[PLAN_OF_RUN]
 
     @pytest.hookimpl(optionalhook=True)    # xdist's
     def pytest_testnodedown(self, node: Any, error: object) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.commands.nights.order import NightOrder
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Verdict
@@ -39,7 +40,7 @@ class Order:
     is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
     seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
-    (``bench.record.JOB``).
+    (``bench.record.JOB``). ``night``: the budget of a run that is planned.
     """
 
     profile: str
@@ -71,6 +72,7 @@ class Order:
     store: StoreAddress | None = None
     job: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=new_run_id)
+    night: NightOrder | None = None
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -85,7 +87,8 @@ class Order:
         said = {f"profile {self.profile}": True, f"-k {self.expression}": self.expression,
                 f"at most {self.max_device_time_s} s on hardware": self.max_device_time_s is not None,
                 f"requirements {', '.join(self.requirements)}": self.requirements,
-                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure}
+                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure,
+                str(self.night): self.night}
         return tuple(words for words, is_so in said.items() if is_so)
 
     def record(self) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import tempfile
 import time
 import traceback
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from bench.commands.collect import Collector, left_out
 from bench.commands.doctor import quick_look
+from bench.commands.nights.night import Night
 from bench.commands.order import Order, evidence_in, prepare
 from bench.commands.progress import Progress
 from bench.commands.time_limit import TimeLimit
@@ -38,7 +40,7 @@ from bench.twin.defects import DEFECTS
 from bench.twin.lab import DEVEUI
 from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
-from fixtures.bench import KEYS_OF_TWIN
+from fixtures.bench import KEYS_OF_TWIN, lives_in_virtual_time
 from fixtures.plugin import NOT_HERE, STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
@@ -86,7 +88,8 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         _check_expression(order.expression)
         record.fault = _doctor(order, record) if order.doctor else ""
         if not record.fault:
-            code = pytest.main(_arguments(order), plugins=[collector, TimeLimit(), *_read_before(order)])
+            code = pytest.main(_arguments(order), plugins=[collector, TimeLimit(), *_read_before(order),
+                                                           *_night(order, collector, console)])
             record.labs, record.power_cycles = collector.labs, collector.power_cycles
             record.not_delivered, record.stages = collector.not_delivered, collector.stages
             record.fault = collector.fault or _fault_of(code, collector, order)
@@ -104,6 +107,15 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         progress.record(record)
         _write(record, order, console)
     return record
+
+
+def _night(order: Order, collector: Collector, console: Console) -> list[Night]:
+    """Who plans the run, where it has a budget."""
+    if order.night is None:
+        return []
+    is_virtual = order.file is None and lives_in_virtual_time(shlex.split(order.host_build or ""))
+    return [Night(order.night, collector, order.file.name if order.file is not None else None, is_virtual, order.run_dir,
+                  lambda text: console.print(Text(f" … {text}", "dim"), soft_wrap=True))]
 
 
 def would_run(order: Order) -> Collector:

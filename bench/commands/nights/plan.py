@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.errors import BenchError
 from reports.text import duration
@@ -82,12 +83,13 @@ class Coverage:
 @dataclass(frozen=True)
 class Plan:
     """``places``: the tests for each unit, in the order in which they are worth it; ``left_out``: why each other one is
-    not among them."""
+    not among them; ``ran``: those that had run before."""
 
     budget_s: float
     reserve_s: float
     places: tuple[tuple[Candidate, ...], ...]
     left_out: Mapping[str, str]
+    ran: frozenset[str]
     coverage: Coverage = field(repr=False)
 
     @property
@@ -100,11 +102,23 @@ class Plan:
 
     @property
     def covered(self) -> int:
-        return len(self.coverage.in_a_sense(self.ids))
+        """Statements in one sense at least, with what had run before."""
+        return len(self.coverage.in_a_sense({*self.ids, *self.ran}))
 
     @property
     def proven(self) -> int:
-        return len(self.coverage.in_every_sense(self.ids))
+        """Statements in every sense."""
+        return len(self.coverage.in_every_sense({*self.ids, *self.ran}))
+
+    def to_json(self) -> dict[str, Any]:
+        """``covered``, ``proven``, ``tested``: numbers of statements; for each unit its tests, in order."""
+        uncovered = self.coverage.senses.keys() - set(self.coverage.in_a_sense({*self.ids, *self.ran}))
+        return {"budget_s": self.budget_s, "reserve_s": self.reserve_s, "covered": self.covered, "proven": self.proven,
+                "tested": self.coverage.tested, "learned": sum(test.learned for test in self.chosen),
+                "units": [{"seconds": round(device_seconds(place), 3), "tests": [
+                    {"id": test.id, "seconds": test.seconds, "learned": test.learned} for test in place]}
+                    for place in self.places],
+                "left_out": dict(self.left_out), "not_covered": sorted(uncovered)}
 
 
 RESERVE_S = 600.0
@@ -112,7 +126,7 @@ RESERVE_S = 600.0
 
 
 def plan(tests: Sequence[Candidate], budget_s: float, *, units: int = 1, reserve_s: float = RESERVE_S,
-         ran: Collection[str] = ()) -> Plan:
+         ran: Collection[str] = (), watched: Collection[str] = ()) -> Plan:
     """The tests for ``units`` that have ``budget_s`` each. ``ran``: tests that count as done, and cost nothing any
     more.
 
@@ -122,30 +136,35 @@ def plan(tests: Sequence[Candidate], budget_s: float, *, units: int = 1, reserve
     if room[0] <= 0:
         raise BenchError(f"a budget of {duration(budget_s)}", expected="time for a test", seen=f"less than the "
                          f"{duration(reserve_s)} that are kept to restore the unit", do="give it more")
-    chooser = _Chooser(tests, room, set(ran))
+    chooser = _Chooser(tests, room, set(ran), watched)
     chooser.take_what_must_run(budget_s)
     chooser.cover()
     chooser.complete()
     chooser.fill()
-    if not any(chooser.places) and not ran:
-        least = min(tests, key=lambda one: one.seconds)
+    if not any(chooser.places):
+        least = min((one for one in tests if one.id not in chooser.ran), key=lambda one: one.seconds, default=None)
+        if least is None:
+            raise BenchError("the tests", expected="one that has not run yet", seen="none", do="begin another night")
         raise BenchError(f"a budget of {duration(budget_s)}", expected="time for a test",
                          seen=f"{least.id} as the shortest one, which takes {duration(least.seconds)} beside the "
                               f"{duration(reserve_s)} that are kept to restore the unit", do="give it more")
-    return Plan(budget_s, reserve_s, tuple(map(tuple, chooser.places)), chooser.left_out(), chooser.coverage)
+    return Plan(budget_s, reserve_s, tuple(map(tuple, chooser.places)), chooser.left_out(), chooser.ran & set(
+        test.id for test in tests), chooser.coverage)
 
 
 class _Chooser:
     """Chooses by and by. ``room``: the seconds left for each unit."""
 
-    def __init__(self, tests: Sequence[Candidate], room: list[float], ran: set[str]) -> None:
+    def __init__(self, tests: Sequence[Candidate], room: list[float], ran: set[str],
+                 watched: Collection[str]) -> None:
         self.coverage = Coverage.of(tests)
         self.places: list[list[Candidate]] = [[] for _ in room]
         self._tests = {test.id: test for test in tests}
         self._room = room
         self._most = max(room)
+        self.ran = frozenset(ran)
         self._done = set(ran)
-        self._watched: list[set[str]] = [set() for _ in room]
+        self._watched: list[set[str]] = [set(watched) for _ in room]
 
     # -- the four steps
 
