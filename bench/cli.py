@@ -120,6 +120,11 @@ def run(
                             "has another part.")] = None,
     learn_from: LearnFrom = None,
     go_on: GoOn = None,
+    junit: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write the results as JUnit XML, too: the bench's faults are errors, the unit's failures.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Exit codes that a CI wants in place of these: docs/how-to/ci.md.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
@@ -138,23 +143,27 @@ def run(
                                  "profile line")
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
     from bench.commands.order import Order, default_run_dir, last_failed
+    from bench.commands.policy import load_policy
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
     from bench.store.address import StoreAddress
 
+    codes = load_policy(policy) if policy is not None else None    # a bad one is told before anything is tested
     order = Order(
         profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab="run" if night is not None and station is None else lab, night=night, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
+        doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
+        junit=junit.resolve() if junit is not None else None, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
         from bench.commands.catalogue import what_would_run
 
         raise typer.Exit(what_would_run(order, Console()))
-    raise typer.Exit(supervise(order, terminal(), lock))
+    code = supervise(order, terminal(), lock)
+    raise typer.Exit(codes[code] if codes is not None else code)
 
 
 @app.command()

@@ -40,7 +40,8 @@ class Order:
     is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
     seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
-    (``bench.record.JOB``). ``night``: the budget of a run that is planned.
+    (``bench.record.JOB``). ``night``: the budget of a run that is planned; ``junit``:
+    where its results go as JUnit XML.
     """
 
     profile: str
@@ -73,6 +74,7 @@ class Order:
     job: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=new_run_id)
     night: NightOrder | None = None
+    junit: Path | None = None
 
     @property
     def inputs(self) -> dict[str, Path]:

@@ -295,9 +295,24 @@ class _Run:
             if not is_childs:    # the child has said its own
                 self._say(record["message"])
             is_stored = self._depot is None or self._store(record, folder, self._depot)
-            return EXIT_CODES[Verdict(record["verdict"])] if is_stored else _NOT_STORED[record["verdict"]]
+            code = EXIT_CODES[Verdict(record["verdict"])] if is_stored else _NOT_STORED[record["verdict"]]
+            return code if self._write_junit(record) else EXIT_CODES[Verdict.ERROR]
         self._say("the record could not be written anywhere: look for room on the disk")
         return EXIT_CODES[Verdict.ERROR]
+
+    def _write_junit(self, record: dict[str, Any]) -> bool:
+        """Write the file that a CI asked for; whether it is there. Without it nobody may take the run for a good one.
+        """
+        if self._order.junit is None:
+            return True
+        from reports.junit import write_junit
+
+        try:
+            write_junit(record, self._order.junit)
+        except BenchError as error:
+            self._say(str(error))
+            return False
+        return True
 
     def _store(self, record: dict[str, Any], folder: Path, depot: Depot) -> bool:
         """Put ``record`` into the store, and only then say the verdict; whether that is so. What could not be stored

@@ -191,8 +191,7 @@ class _Chooser:
             self._take([test.id])
 
     def left_out(self) -> dict[str, str]:
-        given = duration(self._most)
-        return {test.id: f"takes {duration(test.seconds)}, and a night has {given} for tests"
+        return {test.id: f"there was no time for what takes {duration(test.seconds)}"
                 if test.seconds > self._most else
                 f"the night is spent on what proves more per hour; this takes {duration(test.seconds)}"
                 for test in self._tests.values() if test.id not in self._done}
