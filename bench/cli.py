@@ -120,6 +120,9 @@ def run(
                             "has another part.")] = None,
     learn_from: LearnFrom = None,
     go_on: GoOn = None,
+    firmware: Annotated[list[Path] | None, typer.Option(
+        metavar="PACKAGE", help="Put this build into the unit over the air before it is tested; repeatable, one after "
+                                "the other.")] = None,
     junit: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the results as JUnit XML, too: the bench's faults are errors, the unit's failures.")
     ] = None,
@@ -156,6 +159,7 @@ def run(
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
+        firmware=[path.resolve() for path in firmware or ()],
         junit=junit.resolve() if junit is not None else None, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
@@ -186,6 +190,40 @@ def plan(
     from bench.commands.nights.command import show_plan
 
     raise typer.Exit(show_plan(_profile(profile), night, station, expression, as_json, Console()))
+
+
+@app.command()
+def bisect(
+    packages: Annotated[list[Path] | None, typer.Argument(
+        metavar="[PACKAGE]...", help="The builds between the two, in their order.")] = None,
+    good: Annotated[Path, typer.Option(metavar="PACKAGE", help="A build that passes.")] = ...,  # type: ignore[assignment]
+    bad: Annotated[Path, typer.Option(metavar="PACKAGE", help="A later one that fails.")] = ...,  # type: ignore[assignment]
+    expression: Annotated[str, typer.Option("-k", help="The test, as in pytest.")] = ...,  # type: ignore[assignment]
+    profile: Annotated[str, typer.Option(help="The profile that it is of.")] = "certification",
+    station: Station = None,
+    one_in: Annotated[float, typer.Option(
+        min=1, max=20, help="The test may fail in one of so many runs only: builds are run again.")] = 1.0,
+    confidence: Annotated[float, typer.Option(
+        min=0.5, max=0.99999, help="With which a build is named where the test is flaky.")] = 0.9995,
+    most_runs: Annotated[int, typer.Option(min=3, help="No more runs than these.")] = 60,
+    seed: Seed = 1,
+    run_dir: Annotated[Path | None, typer.Option(
+        help="Where the runs go; a search that was broken off goes on there. Else a new one in runs/.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the build that broke a test: each is put into the unit over the air, and tested.
+
+    Exit codes: 0 found, 2 the ends are not as they were said to be, 3 not found within the runs.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.bisect.command import Task, by_command
+    from bench.commands.bisect.command import bisect as command
+    from bench.commands.order import default_run_dir
+
+    arguments = [_profile(profile), "-k", expression, *(["--station", str(station)] if station is not None else
+                                                        ["--lab", "run", "--no-doctor"])]
+    task = Task([good, *(packages or ()), bad], run_dir or default_run_dir("bisect"), one_in, confidence, most_runs)
+    raise typer.Exit(command(task, by_command(arguments, seed), as_json, Console(stderr=as_json)))
 
 
 @app.command("list")

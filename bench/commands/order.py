@@ -41,7 +41,8 @@ class Order:
     seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
     (``bench.record.JOB``). ``night``: the budget of a run that is planned; ``junit``:
-    where its results go as JUnit XML.
+    where its results go as JUnit XML. ``firmware``: packages that the unit gets over the air before it is tested, one
+    after the other; ``then``: the one that tests of updates go to.
     """
 
     profile: str
@@ -75,6 +76,8 @@ class Order:
     run_id: str = field(default_factory=new_run_id)
     night: NightOrder | None = None
     junit: Path | None = None
+    firmware: Sequence[Path] = ()
+    then: Path | None = None
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -90,7 +93,8 @@ class Order:
                 f"at most {self.max_device_time_s} s on hardware": self.max_device_time_s is not None,
                 f"requirements {', '.join(self.requirements)}": self.requirements,
                 f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure,
-                str(self.night): self.night}
+                str(self.night): self.night,
+                f"firmware {', then '.join(path.name for path in self.firmware)}": self.firmware}
         return tuple(words for words, is_so in said.items() if is_so)
 
     def record(self) -> Record:

@@ -259,6 +259,10 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--fault", fault]
     for requirement in order.requirements:
         arguments += ["--requirement", requirement]
+    for package in order.firmware:
+        arguments += ["--firmware", str(package)]
+    if order.then is not None:
+        arguments += ["--then", str(order.then)]
     if order.expression:
         arguments += ["-k", order.expression]
     if order.lab is not None:
