@@ -123,6 +123,12 @@ def run(
     firmware: Annotated[list[Path] | None, typer.Option(
         metavar="PACKAGE", help="Put this build into the unit over the air before it is tested; repeatable, one after "
                                 "the other.")] = None,
+    then: Annotated[Path | None, typer.Option(
+        metavar="PACKAGE", help="An update in the loop: test on --firmware, update to this one and look at what updates "
+                                "promise, test again, compare.")] = None,
+    promises: Annotated[str, typer.Option(
+        help="With --then: which of the promises of an update, in the words of -k; else all.")] = "",
+    to: Annotated[Path | None, typer.Option(hidden=True, help="The build that tests of updates go to.")] = None,
     junit: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the results as JUnit XML, too: the bench's faults are errors, the unit's failures.")
     ] = None,
@@ -144,6 +150,9 @@ def run(
     if night is not None and (jobs > 1 or lab in ("file", "test") or profile == "line" or shuffle is not None):
         raise typer.BadParameter("a night is one life in the order of its plan: without -n, --lab, --shuffle and the "
                                  "profile line")
+    if then is not None:
+        raise typer.Exit(_update_loop(profile, then, promises, firmware, station, unit, seed, expression, run_dir,
+                                      defect, variant, policy, night))
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.policy import load_policy
@@ -159,7 +168,7 @@ def run(
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
-        firmware=[path.resolve() for path in firmware or ()],
+        firmware=[path.resolve() for path in firmware or ()], then=to.resolve() if to is not None else None,
         junit=junit.resolve() if junit is not None else None, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
@@ -429,6 +438,28 @@ def _job(said: list[str]) -> dict[str, str]:
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is not said of a run; there are {', '.join(JOB)}")
     return job
+
+
+def _update_loop(profile: str, then: Path, promises: str, firmware: list[Path] | None, station: Path | None,
+                 unit: str | None, seed: int, expression: str, run_dir: Path | None, defects: list[str] | None,
+                 variants: list[str] | None, policy: Path | None, night: NightOrder | None) -> int:
+    """Run it; its exit code."""
+    from bench.commands.order import default_run_dir
+    from bench.commands.policy import load_policy
+    from bench.commands.update_loop import UpdateLoop
+
+    if len(firmware or ()) != 1 or night is not None:
+        raise typer.BadParameter("--then is for one --firmware, the build to begin with, and without --budget")
+    codes = load_policy(policy) if policy is not None else None
+    shared = ["--seed", str(seed)]
+    for name, values in (("--station", [station]), ("--unit", [unit]), ("--defect", defects), ("--variant", variants)):
+        for value in values or ():
+            shared += [name, str(value)] if value is not None else []
+    loop = UpdateLoop(run_dir or default_run_dir("update"), *[path.resolve() for path in (*(firmware or ()), then)],
+                      [profile, *shared, *(["-k", expression] if expression else [])], shared, promises, station is None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
+    code = loop.to_its_end(Console())
+    return codes[code] if codes is not None else code
 
 
 def _night(budget: str | None, must: list[str] | None, share: str | None, learn_from: list[Path] | None,

@@ -1,8 +1,7 @@
 """What the program in a firmware package of the twin makes of the unit: its defects and variants from then on.
 
 A package whose payload begins with a program is a build: the unit that has taken it is that build's unit, with the
-settings, readouts and accounts that it had. Any other payload is one that the twin does not look into, and stays what it
-was.
+settings, readouts and accounts that it had. Into any other payload the twin does not look, and stays what it was.
 """
 
 from __future__ import annotations
@@ -55,6 +54,7 @@ class Builds:
         """The unit is what ``payload`` makes of it. Raises TypeError for a change that no update can bring."""
         program = Program.decode(payload)
         if program is None:
+            self._lab.unit.life.first_start()
             return
         if self._rng.randrange(program.one_in):
             program = Program(variants=program.variants)
