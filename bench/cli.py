@@ -124,8 +124,8 @@ def run(
         metavar="PACKAGE", help="Put this build into the unit over the air before it is tested; repeatable, one after "
                                 "the other.")] = None,
     then: Annotated[Path | None, typer.Option(
-        metavar="PACKAGE", help="An update in the loop: test on --firmware, update to this one and look at what updates "
-                                "promise, test again, compare.")] = None,
+        metavar="PACKAGE", help="An update in the loop: test on --firmware, update to this one and look at what "
+                                "updates promise, test again, compare.")] = None,
     promises: Annotated[str, typer.Option(
         help="With --then: which of the promises of an update, in the words of -k; else all.")] = "",
     to: Annotated[Path | None, typer.Option(hidden=True, help="The build that tests of updates go to.")] = None,
@@ -169,7 +169,8 @@ def run(
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
         firmware=[path.resolve() for path in firmware or ()], then=to.resolve() if to is not None else None,
-        junit=junit.resolve() if junit is not None else None, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
+        junit=junit.resolve() if junit is not None else None,
+        over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
         from bench.commands.catalogue import what_would_run
@@ -455,8 +456,9 @@ def _update_loop(profile: str, then: Path, promises: str, firmware: list[Path] |
     for name, values in (("--station", [station]), ("--unit", [unit]), ("--defect", defects), ("--variant", variants)):
         for value in values or ():
             shared += [name, str(value)] if value is not None else []
-    loop = UpdateLoop(run_dir or default_run_dir("update"), *[path.resolve() for path in (*(firmware or ()), then)],
-                      [profile, *shared, *(["-k", expression] if expression else [])], shared, promises, station is None)
+    old, new = (path.resolve() for path in (*(firmware or ()), then))
+    chosen = [profile, *shared, *(["-k", expression] if expression else [])]
+    loop = UpdateLoop(run_dir or default_run_dir("update"), old, new, chosen, shared, promises, station is None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
     code = loop.to_its_end(Console())
     return codes[code] if codes is not None else code

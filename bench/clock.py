@@ -68,8 +68,9 @@ class DeadlinePassed(Exception):  # noqa: N818 - neutral: whose fault it is, the
     """What was waited for did not happen before the deadline. Neither the unit's nor the bench's fault by itself."""
 
 
-class TimeIsUp(BaseException):  # noqa: N818 - nobody is to blame, and nobody who catches errors may catch it
-    """The clock has come to ``ends_s``: what still goes on is broken off. Raised once."""
+class TimeIsUp(BaseException):
+    """The clock has come to ``ends_s``: what still goes on is broken off. Raised once. Nobody is to blame, so who
+    catches errors does not catch it."""
 
 
 class InFlight:

@@ -10,7 +10,19 @@ from bench.analysis.current_phases import Kind, find_phases, share
 from bench.analysis.randomness import FALSE_ALARMS, chance_of_coincidences, doubts
 from bench.analysis.schedule import transmissions
 from fixtures.outcomes import DmRefused, Status
-from fixtures.words import beginning, days, device_time, everywhere, hours, in_regression, in_short, minutes, needs, req, s
+from fixtures.words import (
+    beginning,
+    days,
+    device_time,
+    everywhere,
+    hours,
+    in_regression,
+    in_short,
+    minutes,
+    needs,
+    req,
+    s,
+)
 
 EVERY = {"time_sync_source": "Manual", "power_saving_mode": "Disabled", "max_uploads_per_transmission": 255}
 """No readouts for a synchronisation, the DM server reaches the unit, and no readout is left behind."""

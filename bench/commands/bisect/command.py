@@ -114,8 +114,9 @@ class Bisection:
                 break
             self._try(build)
             if not self.search.posterior():
-                raise BenchError("the builds", expected="that all are bad from one on", seen=f"{self._name(build)} that "
-                                 "passes behind one that fails", do="say with --one-in how seldom the test may fail")
+                raise BenchError("the builds", expected="that all are bad from one on",
+                                 seen=f"{self._name(build)} that does not fit the others",
+                                 do="say with --one-in how seldom the test may fail")
         return self.search.found
 
     def _try(self, build: int) -> Outcome:
@@ -140,7 +141,8 @@ class Bisection:
         with self._notes.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"build": build, "package": _digest(package), "outcome": told.outcome,
                                    "message": told.message}) + "\n")
-        self._say(f"run {self.runs}: {self._name(build)}: {told.outcome}" + (f": {told.message}" if told.message else ""))
+        why = f": {told.message}" if told.message else ""
+        self._say(f"run {self.runs}: {self._name(build)}: {told.outcome}{why}")
         return told
 
     def _take_up(self) -> None:

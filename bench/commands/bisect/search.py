@@ -1,8 +1,8 @@
 """The search for the first bad one of several builds, by tests that may tell of what is bad only now and then.
 
 What is sought is a number: the first bad build, of which all later ones are bad, too. A build that fails is bad. One
-that passes is good only where a bad one fails each time; where it fails in a part of its runs, as many passes are needed
-as the confidence asks for. All of it follows from Bayes' rule over the numbers and, where nobody knows it, how often a
+that passes is good only where a bad one fails each time; where it fails now and then, as many passes are needed as the
+confidence asks for. All of it follows from Bayes' rule over the numbers and, where nobody knows it, how often a
 bad build fails; the next build to be run is the one whose outcome is worth most bits (as in Horstein 1963; Waeber,
 Frazier and Henderson 2013). Pure: it runs nothing.
 """

@@ -50,7 +50,8 @@ def must_run(words: Sequence[str], collected: Mapping[str, Sequence[str]]) -> se
         if not named:
             known = {one for ids in collected.values() for one in ids}
             raise BenchError(f"what must run, {word!r}", expected="a requirement or a part of a test's name",
-                             seen="a test of none of them", do=did_you_mean(word, known, "look at mcm-bench list tests"))
+                             seen="a test of none of them",
+                             do=did_you_mean(word, known, "look at mcm-bench list tests"))
         kept |= named
     return kept
 
@@ -152,8 +153,7 @@ class Night:
     @property
     def _ran(self) -> set[str]:
         """The tests that have come to a verdict, those of the nights before among them."""
-        results = self.collector.results
-        here = {name for name in self._done if name in results and results[name].verdict in (Verdict.PASS, Verdict.FAIL)}
+        here = {name for name, result in self.collector.results.items() if result.verdict in (Verdict.PASS, Verdict.FAIL)}
         return here | set(self._plan.ran if self._plan is not None else ())
 
     @property
@@ -217,5 +217,5 @@ class Night:
 
 
 def _figures(made: Plan, ran: set[str], count: int) -> str:
-    return (f"{count} tests, {len(made.coverage.in_a_sense(ran))} of {made.coverage.tested} tested statements in a sense, "
-            f"{len(made.coverage.in_every_sense(ran))} in every sense")
+    return (f"{count} tests, {len(made.coverage.in_a_sense(ran))} of {made.coverage.tested} tested statements in a "
+            f"sense, {len(made.coverage.in_every_sense(ran))} in every sense")

@@ -1,7 +1,7 @@
 """Which tests to run in the hours that there are.
 
 A statement of the manual is looked at in several **senses**: each test that names it is one, with all its cases that
-name it; those that are shortened by settings are one of their own. It is covered in a sense when all tests of that sense
+name it; those that are shortened by settings are one of their own. It is covered in a sense when all tests of that one
 have run, and proven in every sense when every test that names it has.
 The plan takes what covers most statements per hour, first in one sense each, then in every sense. It is a greedy choice
 (budgeted maximum coverage; the best is not to be had in any useful time), pure, and the same for the same tests.
