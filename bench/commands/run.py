@@ -114,7 +114,8 @@ def _night(order: Order, collector: Collector, console: Console) -> list[Night]:
     if order.night is None:
         return []
     is_virtual = order.file is None and lives_in_virtual_time(shlex.split(order.host_build or ""))
-    return [Night(order.night, collector, order.file.name if order.file is not None else None, is_virtual, order.run_dir,
+    station = order.file.name if order.file is not None else None
+    return [Night(order.night, collector, station, is_virtual, order.run_dir,
                   lambda text: console.print(Text(f" … {text}", "dim"), soft_wrap=True))]
 
 
@@ -261,6 +262,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--requirement", requirement]
     for package in order.firmware:
         arguments += ["--firmware", str(package)]
+    if order.night is not None:
+        arguments.append("--with-line")
     if order.then is not None:
         arguments += ["--then", str(order.then)]
     if order.expression:

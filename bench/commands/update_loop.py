@@ -1,8 +1,8 @@
 """``mcm-bench run PROFILE --firmware OLD --then NEW``: a unit before, in and after an update.
 
 Three runs, each with a record of its own below the run directory: ``old``, the profile on the old build; ``update``,
-what an update promises, each promise from the old build to the new one; ``new``, the profile on the new build, which the
-unit has got from the old one over the air. Then ``mcm-bench compare`` holds the new one against the old one.
+what an update promises, each promise from the old build to the new one; ``new``, the profile on the new build, which
+the unit has got from the old one over the air. Then ``mcm-bench compare`` holds the new one against the old one.
 """
 
 from __future__ import annotations

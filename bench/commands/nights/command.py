@@ -25,7 +25,7 @@ def show_plan(profile: str, order: NightOrder, station: Path | None, expression:
               console: Console) -> int:
     """Print the plan. Raises ``BenchError`` where there is no time for anything."""
     file = StationFile.load(station) if station is not None else None
-    found = would_run(Order(profile, Path(), station=station, file=file, expression=expression))
+    found = would_run(Order(profile, Path(), station=station, file=file, expression=expression, night=order))
     made, _ = planned(order, found, file.name if file is not None else None)
     if as_json:
         print(json.dumps(made.to_json(), indent=1))

@@ -25,7 +25,7 @@ from bench.errors import BenchError, did_you_mean
 from bench.manifest import LeftOut
 from bench.measure import Verdict
 from fixtures.bench import Bench
-from fixtures.plugin import PLAN_OF_RUN
+from fixtures.plugin import PLAN_OF_RUN, THE_LINE
 from reports.text import duration
 
 LATE = 0.01
@@ -75,6 +75,7 @@ class Night:
     _left_out: dict[str, str] = field(default_factory=dict)
     _bench: Bench | None = None
     _plans: int = 1
+    _next_judge: pytest.Item | None = None    # for which the life on the line is kept
 
     # -- what pytest and the bench's plugin ask
 
@@ -120,7 +121,7 @@ class Night:
         try:
             for test in self._in_turn(self._plan):
                 item = self._items[test.id]
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._next_judge)
                 if session.shouldfail:
                     raise session.Failed(session.shouldfail)
                 if session.shouldstop:
@@ -132,7 +133,7 @@ class Night:
     @pytest.hookimpl
     def pytest_bench_life(self) -> None:
         """The unit is restored; the bench is still there."""
-        if self._plan is not None:
+        if self._plan is not None and self._bench is not None:
             self._write(self._plan)
             self.say(f"the night took {duration(self._spent_s)} of {duration(self.order.budget_s)}; " + _figures(
                 self._plan, self._ran, len(self._done)))
@@ -142,7 +143,9 @@ class Night:
     @property
     def _spent_s(self) -> float:
         if self.is_virtual:
-            return self._bench.clock.time() if self._bench is not None else 0.0
+            line_s = sum(result.device_time_s for name, result in self.collector.results.items()
+                         if name in self._tests and self._tests[name].watch == THE_LINE)
+            return line_s + (self._bench.clock.time() if self._bench is not None else 0.0)
         return time.monotonic() - self._began
 
     @property
@@ -153,7 +156,8 @@ class Night:
     @property
     def _ran(self) -> set[str]:
         """The tests that have come to a verdict, those of the nights before among them."""
-        here = {name for name, result in self.collector.results.items() if result.verdict in (Verdict.PASS, Verdict.FAIL)}
+        here = {name for name, result in self.collector.results.items()
+                if result.verdict in (Verdict.PASS, Verdict.FAIL)}
         return here | set(self._plan.ran if self._plan is not None else ())
 
     @property
@@ -161,7 +165,8 @@ class Night:
         return {self._tests[name].watch for name in self._done} - {""}
 
     def _in_turn(self, made: Plan) -> Iterator[Candidate]:
-        queue = list(made.places[self.order.share - 1])
+        # The life on the line has a bench of its own: it is over before the one of all other tests begins.
+        queue = sorted(made.places[self.order.share - 1], key=lambda test: test.watch != THE_LINE)
         while True:
             late_s = device_seconds(queue, self._watched) - self._left_s
             if not queue or late_s > LATE * self.order.budget_s or queue[0].seconds > self._left_s:
@@ -170,11 +175,11 @@ class Night:
                 return
             test = queue.pop(0)
             self._done[test.id] = None
+            self._next_judge = self._items[queue[0].id] if queue and THE_LINE == test.watch == queue[0].watch else None
             yield test
 
     def _plan_anew(self, late_s: float) -> list[Candidate]:
-        rest = [replace(test, must=False) if late_s > 0 and not test.must else test
-                for name, test in self._tests.items() if name not in self._done]
+        rest = [test for name, test in self._tests.items() if name not in self._done and test.watch != THE_LINE]
         if not rest or self._left_s <= 0:
             return []
         self._plans += 1

@@ -148,8 +148,8 @@ def plan(tests: Sequence[Candidate], budget_s: float, *, units: int = 1, reserve
         raise BenchError(f"a budget of {duration(budget_s)}", expected="time for a test",
                          seen=f"{least.id} as the shortest one, which takes {duration(least.seconds)} beside the "
                               f"{duration(reserve_s)} that are kept to restore the unit", do="give it more")
-    return Plan(budget_s, reserve_s, tuple(map(tuple, chooser.places)), chooser.left_out(), chooser.ran & set(
-        test.id for test in tests), chooser.coverage)
+    known = chooser.ran & {test.id for test in tests}
+    return Plan(budget_s, reserve_s, tuple(map(tuple, chooser.places)), chooser.left_out(), known, chooser.coverage)
 
 
 class _Chooser:
@@ -164,6 +164,7 @@ class _Chooser:
         self._most = max(room)
         self.ran = frozenset(ran)
         self._done = set(ran)
+        self._before = set(watched)
         self._watched: list[set[str]] = [set(watched) for _ in room]
 
     # -- the four steps
@@ -178,7 +179,10 @@ class _Chooser:
 
     def cover(self) -> None:
         """Statements that are covered in no sense yet: the sense that brings most of them per hour."""
-        self._take_best({ids for senses in self.coverage.senses.values() for ids in senses.values()}, any)
+        bundles = {ids for senses in self.coverage.senses.values() for ids in senses.values()}
+        self._take_best(bundles, any)
+        while self._prune():
+            self._take_best(bundles, any)
 
     def complete(self) -> None:
         """Statements that are not proven in every sense yet: all that is missing of one."""
@@ -198,6 +202,24 @@ class _Chooser:
 
     # -- choosing
 
+    def _prune(self) -> bool:
+        """Give back tests whose statements are covered without them by what was taken later, the longest first; whether
+        there were any."""
+        pruned = False
+        for test in sorted(self._tests.values(), key=lambda one: (-one.seconds, one.id)):
+            if test.id not in self._done or test.id in self.ran or test.must:
+                continue
+            senses = [self.coverage.senses[name].values() for name in test.requirements]
+            without = self._done - {test.id}
+            if all(any(ids <= without for ids in one) or not any(ids <= self._done for ids in one) for one in senses):
+                self._done.remove(test.id)
+                self.places = [[kept for kept in place if kept.id != test.id] for place in self.places]
+                pruned = True
+        if pruned:
+            self._room = [self._most - device_seconds(place, self._before) for place in self.places]
+            self._watched = [self._before | {test.watch for test in place} for place in self.places]
+        return pruned
+
     def _take_best(self, bundles: Iterable[frozenset[str]], quantifier: Quantifier) -> None:
         """Take, as long as one has room, the bundle of tests that meets most statements per second. A statement is met
         when ``quantifier`` (any or all) of its senses have run."""
@@ -211,9 +233,9 @@ class _Chooser:
             for bundle in stale:
                 gain = self._gain(bundle, quantifier)
                 if gain:
-                    missing = (self._tests[name] for name in bundle - self._done)
-                    watched = set[str]().union(*self._watched)
-                    worth[bundle] = gain / max(device_seconds(missing, watched), 0.1)
+                    seconds = device_seconds((self._tests[name] for name in bundle - self._done),
+                                             set[str]().union(*self._watched))
+                    worth[bundle] = gain / max(seconds, 0.1)
                 else:
                     del worth[bundle]
             if not worth:

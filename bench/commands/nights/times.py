@@ -14,6 +14,8 @@ from bench.commands.nights.plan import Candidate
 from bench.commands.order import RESULTS
 from bench.errors import BenchError
 from bench.measure import Verdict
+from fixtures.line.script import Script
+from fixtures.plugin import THE_LINE
 
 NEWEST = 5
 """So many runs of a test are looked at: a firmware may have become slower."""
@@ -104,6 +106,8 @@ def learned(runs: Sequence[Told], station: str | None) -> dict[str, float]:
 def candidates(found: Collector, times: Mapping[str, float], must: Iterable[str] = ()) -> list[Candidate]:
     """The tests that were collected, with what is known of their time. ``must``: those that run whatever the plan."""
     groups: dict[str, float] = {}
+    declared = found.device_times | dict.fromkeys(
+        (test for test, name in found.watches.items() if name == THE_LINE), Script.load().physics_s)
     for test, name in found.watches.items():
         groups[name] = max(groups.get(name, 0.0), times.get(test, 0.0))
     kept = set(must)
@@ -112,6 +116,6 @@ def candidates(found: Collector, times: Mapping[str, float], must: Iterable[str]
         name = found.watches.get(test, "")
         # Only the first judge of what is watched once takes its time: the others say nothing of it.
         seconds = groups.get(name) or times.get(test)
-        rows.append(Candidate(test, ids, found.device_times[test] if seconds is None else seconds, seconds is not None,
+        rows.append(Candidate(test, ids, declared[test] if seconds is None else seconds, seconds is not None,
                               test in kept, name, test in found.in_short))
     return rows
