@@ -50,8 +50,8 @@ def main(count: int, flaky: int) -> int:
             is_right, runs, planted = outcome
             done += 1
             found, wrong, worst = found + (is_right is True), wrong + (is_right is False), max(worst, runs)
-            print(f"one in {one_in}, seed {seed}: {planted.defect} from build {planted.first} on: {is_right}, {runs} runs, "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
+            print(f"one in {one_in}, seed {seed}: {planted.defect} from build {planted.first} on: {is_right}, "
+                  f"{runs} runs, {time.monotonic() - began:.0f} s", flush=True)
         if searches:
             print(f"one in {one_in}: {found} of {searches} found, {wrong} wrong, at most {worst} runs", flush=True)
         bad += wrong + (worst > most) + (found < (1.0 if one_in == 1 else 0.8) * searches)

@@ -39,7 +39,8 @@ def can_be_planted(defect: str) -> bool:
         base.__module__.startswith("bench.twin.cmi6110") for base in part.__mro__) for part in parts)
 
 
-QUICK = ("button", "device_management", "led", "network", "otc", "registration", "resources", "telegram", "upload_protocol")
+QUICK = ("button", "device_management", "led", "network", "otc", "registration", "resources", "telegram",
+         "upload_protocol")
 """Suites whose tests take well under a second on the twin."""
 
 
