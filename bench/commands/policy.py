@@ -25,9 +25,9 @@ from bench.toml_file import read_toml
 class _Exit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    incomplete: int = Field(EXIT_CODES[Verdict.INCOMPLETE], ge=0, le=125)
-    fail: int = Field(EXIT_CODES[Verdict.FAIL], ge=1, le=125)
-    error: int = Field(EXIT_CODES[Verdict.ERROR], ge=1, le=125)
+    incomplete: int = Field(default=EXIT_CODES[Verdict.INCOMPLETE], ge=0, le=125)
+    fail: int = Field(default=EXIT_CODES[Verdict.FAIL], ge=1, le=125)
+    error: int = Field(default=EXIT_CODES[Verdict.ERROR], ge=1, le=125)
 
 
 class _Policy(BaseModel):

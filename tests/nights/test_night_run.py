@@ -36,8 +36,8 @@ def test_a_night_ends_in_time_and_says_what_it_left_out(tmp_path: Path) -> None:
 
 def test_a_night_that_was_killed_goes_on(tmp_path: Path) -> None:
     night = tmp_path / "night"
-    process = subprocess.Popen(mcm_bench("run", "regression", "--budget", "1 h", "-k", "test_button", "--run-dir", night),
-                               cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(mcm_bench("run", "regression", "--budget", "1 h", "-k", "test_button", "--run-dir",
+                                         night), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
