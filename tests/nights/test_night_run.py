@@ -27,8 +27,7 @@ def test_a_night_ends_in_time_and_says_what_it_left_out(tmp_path: Path) -> None:
     night = json.loads((tmp_path / "night" / "night.json").read_text("utf-8"))
     record = json.loads((tmp_path / "night" / "record.json").read_text("utf-8"))
     assert 0 < night["spent_s"] <= 1200
-    assert night["ran"] == [test["id"] for test in sorted(record["tests"], key=lambda one: one["number"])] or set(
-        night["ran"]) == {test["id"] for test in record["tests"]}
+    assert set(night["ran"]) == {test["id"] for test in record["tests"] if test["verdict"] == "pass"}
     out = {one["what"]: one["reason"] for one in record["manifest"]["left_out"]}
     assert not set(out) & set(night["ran"])
     assert any(reason.startswith("there was no time") for reason in out.values())

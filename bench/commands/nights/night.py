@@ -216,7 +216,7 @@ class Night:
         row: dict[str, Any] = {
             "order": str(self.order), "budget_s": self.order.budget_s, "spent_s": round(self._spent_s, 3),
             "share": self.order.share, "units": self.order.units, "plans": self._plans, "plan": made.to_json(),
-            "ran": list(self._done), "covered": len(made.coverage.in_a_sense(ran)),
+            "ran": [name for name in self._done if name in ran], "covered": len(made.coverage.in_a_sense(ran)),
             "proven": len(made.coverage.in_every_sense(ran)), "tested": made.coverage.tested}
         (self.run_dir / NIGHT).write_text(json.dumps(row, indent=1) + "\n", "utf-8")
 
