@@ -109,6 +109,13 @@ slowshift: setup     ## twenty units on the line in real time, the twin in anoth
 docs: setup          ## the documentation as a site, in runs/docs
 	$(BIN)/mkdocs build --quiet
 
+night: setup         ## a night of BUDGET="10 h" on the twin in virtual time, planned by what LEARN=RUN told
+	@rm -rf runs/night && $(BIN)/mcm-bench run certification --budget "$(or $(BUDGET),10 h)" --run-dir runs/night \
+	  $(if $(LEARN),--learn-from $(LEARN)) | grep -a '…'
+
+bisections: setup    ## 20 searches among 32 builds with a planted defect, and 20 with a flaky one: an hour
+	$(BIN)/python tests/nights/bisections.py 20 20
+
 perf: setup          ## speeds, printed: the long forms of tests/perf
 	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf tests/store/test_store_speed.py -q -s -n 0
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -21,6 +22,9 @@ from bench.commands.stats import stats
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
+
+if TYPE_CHECKING:
+    from bench.commands.nights.order import NightOrder
 
 app = typer.Typer(
     name="mcm-bench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -57,6 +61,15 @@ Over = Annotated[Literal["nfc", "network"], typer.Option(
 Meter = Annotated[Literal["simulator", "real"], typer.Option(
     help="Whether an instrument stands in for the meter at the twin's station.")]
 Cell = Literal["cmw500", "amarisoft", "attenuator", "live"]
+Budget = Annotated[str | None, typer.Option(
+    help="Device time that there is, e.g. '10 h': what proves most statements per hour runs, and the end is in time.")]
+Must = Annotated[list[str] | None, typer.Option(
+    metavar="WORD", help="Runs whatever the plan: a requirement (BTN-*) or a part of a test's name; repeatable.")]
+LearnFrom = Annotated[list[Path] | None, typer.Option(
+    metavar="RUN", help="A run that tells how long tests take; repeatable. Else those below runs/.")]
+GoOn = Annotated[list[Path] | None, typer.Option(
+    metavar="RUN", help="A night that was broken off: what has run in it does not run again; repeatable. Without "
+                        "--budget it has what that one has left.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -107,6 +120,27 @@ def run(
     store: records.StoreUrl = None,
     job: Annotated[list[str] | None, typer.Option(
         metavar="NAME=VALUE", help="What is said of the run in its record, e.g. work_order=W17; repeatable.")] = None,
+    budget: Budget = None,
+    must: Must = None,
+    share: Annotated[str | None, typer.Option(
+        metavar="I/K", help="Of K units that share the night this is the I-th: with the same runs to learn from each "
+                            "has another part.")] = None,
+    learn_from: LearnFrom = None,
+    go_on: GoOn = None,
+    firmware: Annotated[list[Path] | None, typer.Option(
+        metavar="PACKAGE", help="Put this build into the unit over the air before it is tested; repeatable, one after "
+                                "the other.")] = None,
+    then: Annotated[Path | None, typer.Option(
+        metavar="PACKAGE", help="An update in the loop: test on --firmware, update to this one and look at what "
+                                "updates promise, test again, compare.")] = None,
+    promises: Annotated[str, typer.Option(
+        help="With --then: which of the promises of an update, in the words of -k; else all.")] = "",
+    to: Annotated[Path | None, typer.Option(hidden=True, help="The build that tests of updates go to.")] = None,
+    junit: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write the results as JUnit XML, too: the bench's faults are errors, the unit's failures.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Exit codes that a CI wants in place of these: docs/how-to/ci.md.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
@@ -119,25 +153,94 @@ def run(
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
                                  "--codec change and the line reads over NFC; without them and --station")
+    night = _night(budget, must, share, learn_from, go_on)
+    if night is not None and (jobs > 1 or lab in ("file", "test") or profile == "line" or shuffle is not None):
+        raise typer.BadParameter("a night is one life in the order of its plan: without -n, --lab, --shuffle and the "
+                                 "profile line")
+    if then is not None:
+        raise typer.Exit(_update_loop(profile, then, promises, firmware, station, unit, seed, expression, run_dir,
+                                      defect, variant, policy, night))
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
+    from bench.commands.exit_policy import load_policy
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
     from bench.store.address import StoreAddress
 
+    codes = load_policy(policy) if policy is not None else None    # a bad one is told before anything is tested
     order = Order(
         profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
         unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
         expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
-        doctor=doctor, lab=lab, over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
+        doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
+        firmware=[path.resolve() for path in firmware or ()], then=to.resolve() if to is not None else None,
+        junit=junit.resolve() if junit is not None else None,
+        over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
     if dry_run:
         from bench.commands.catalogue import what_would_run
 
         raise typer.Exit(what_would_run(order, Console()))
-    raise typer.Exit(supervise(order, terminal(), lock))
+    code = supervise(order, terminal(), lock)
+    raise typer.Exit(codes[code] if codes is not None else code)
+
+
+@app.command()
+def plan(
+    profile: Annotated[str, typer.Argument(help="acceptance, regression or certification.")],
+    budget: Budget = None,
+    units: Annotated[int, typer.Option(min=1, max=100, help="So many units side by side split the night.")] = 1,
+    station: Station = None,
+    must: Must = None,
+    learn_from: LearnFrom = None,
+    go_on: GoOn = None,
+    expression: Annotated[str, typer.Option("-k", help="Only tests that match, as in pytest.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Plan a night: which tests of the profile are worth the device time that there is, and what they leave out."""
+    refuse_what_bends_verdicts()
+    night = _night(budget, must, f"1/{units}", learn_from, go_on)
+    if night is None:
+        raise typer.BadParameter("--budget says how long the night is, e.g. '10 h'")
+    from bench.commands.nights.command import show_plan
+
+    raise typer.Exit(show_plan(_profile(profile), night, station, expression, as_json, Console()))
+
+
+@app.command()
+def bisect(
+    packages: Annotated[list[Path] | None, typer.Argument(
+        metavar="[PACKAGE]...", help="The builds between the two, in their order.")] = None,
+    good: Annotated[Path, typer.Option(metavar="PACKAGE", help="A build that passes.")] = ...,  # type: ignore[assignment]
+    bad: Annotated[Path, typer.Option(metavar="PACKAGE", help="A later one that fails.")] = ...,  # type: ignore[assignment]
+    expression: Annotated[str, typer.Option("-k", help="The test, as in pytest.")] = ...,  # type: ignore[assignment]
+    profile: Annotated[str, typer.Option(help="The profile that it is of.")] = "certification",
+    station: Station = None,
+    one_in: Annotated[float, typer.Option(
+        min=1, max=20, help="The test may fail in one of so many runs only: builds are run again.")] = 1.0,
+    confidence: Annotated[float, typer.Option(
+        min=0.5, max=0.99999, help="With which a build is named where the test is flaky.")] = 0.9995,
+    most_runs: Annotated[int, typer.Option(min=3, help="No more runs than these.")] = 60,
+    seed: Seed = 1,
+    run_dir: Annotated[Path | None, typer.Option(
+        help="Where the runs go; a search that was broken off goes on there. Else a new one in runs/.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the build that broke a test: each is put into the unit over the air, and tested.
+
+    Exit codes: 0 found, 2 the ends are not as they were said to be, 3 not found within the runs.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.bisect.command import Task, by_command
+    from bench.commands.bisect.command import bisect as command
+    from bench.commands.order import default_run_dir
+
+    arguments = [_profile(profile), "-k", expression, *(["--station", str(station)] if station is not None else
+                                                        ["--lab", "run", "--no-doctor"])]
+    task = Task([good, *(packages or ()), bad], run_dir or default_run_dir("bisect"), one_in, confidence, most_runs)
+    raise typer.Exit(command(task, by_command(arguments, seed), as_json, Console(stderr=as_json)))
 
 
 @app.command("list")
@@ -375,6 +478,46 @@ def _job(said: list[str]) -> dict[str, str]:
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is not said of a run; there are {', '.join(JOB)}")
     return job
+
+
+def _update_loop(profile: str, then: Path, promises: str, firmware: list[Path] | None, station: Path | None,
+                 unit: str | None, seed: int, expression: str, run_dir: Path | None, defects: list[str] | None,
+                 variants: list[str] | None, policy: Path | None, night: NightOrder | None) -> int:
+    """Run it; its exit code."""
+    from bench.commands.exit_policy import load_policy
+    from bench.commands.order import default_run_dir
+    from bench.commands.update_loop import UpdateLoop
+
+    if len(firmware or ()) != 1 or night is not None:
+        raise typer.BadParameter("--then is for one --firmware, the build to begin with, and without --budget")
+    codes = load_policy(policy) if policy is not None else None
+    shared = ["--seed", str(seed)]
+    for name, values in (("--station", [station]), ("--unit", [unit]), ("--defect", defects), ("--variant", variants)):
+        for value in values or ():
+            shared += [name, str(value)] if value is not None else []
+    old, new = (path.resolve() for path in (*(firmware or ()), then))
+    chosen = [profile, *shared, *(["-k", expression] if expression else [])]
+    loop = UpdateLoop(run_dir or default_run_dir("update"), old, new, chosen, shared, promises, station is None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
+    code = loop.to_its_end(Console())
+    return codes[code] if codes is not None else code
+
+
+def _night(budget: str | None, must: list[str] | None, share: str | None, learn_from: list[Path] | None,
+           go_on: list[Path] | None) -> NightOrder | None:
+    """The night that is asked for, if one is."""
+    from bench.commands.nights.order import NightOrder, left_of
+
+    if budget is None and not go_on:
+        if must or (share or "1/1") != "1/1" or learn_from:
+            raise typer.BadParameter("--must, --share and --learn-from are for a run with a --budget")
+        return None
+    found = re.fullmatch(r"([1-9]\d?)/([1-9]\d?)", share or "1/1")
+    if found is None or int(found[1]) > int(found[2]):
+        raise typer.BadParameter(f"--share {share}: write which unit of how many, e.g. 2/4")
+    budget_s = _duration(budget)
+    return NightOrder(left_of(go_on or []) if budget_s is None else budget_s, must or (), int(found[1]), int(found[2]),
+                      [path.resolve() for path in learn_from or ()], [path.resolve() for path in go_on or ()])
 
 
 def _deveui(text: str | None) -> str | None:

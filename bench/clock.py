@@ -68,6 +68,11 @@ class DeadlinePassed(Exception):  # noqa: N818 - neutral: whose fault it is, the
     """What was waited for did not happen before the deadline. Neither the unit's nor the bench's fault by itself."""
 
 
+class TimeIsUp(BaseException):
+    """The clock has come to ``ends_s``: what still goes on is broken off. Raised once. Nobody is to blame, so who
+    catches errors does not catch it."""
+
+
 class InFlight:
     """Bytes that are on a wire: written by one end, not yet read by the other (see the module's second trap)."""
 
@@ -183,6 +188,8 @@ class Clock(ABC):
         self._wait: _Wait | None = None
         self._steps = 0
         self._loop_error: BenchError | None = None
+        self.ends_s: float | None = None
+        """When who waits for the world is told that time is up (a night's budget); None: never."""
 
     # -- the two clocks differ here
 
@@ -350,6 +357,8 @@ class Clock(ABC):
                              seen="a blocking wait inside the loop", do="await in the loop instead")
         self._check_open()
         deadline = None if timeout is None else self.time() + timeout
+        if deadline is not None and self.ends_s is not None and deadline > self.ends_s:
+            deadline = max(self.ends_s, self.time())
         wait = _Wait(predicate, deadline)
         try:
             self._begin(wait)
@@ -359,8 +368,12 @@ class Clock(ABC):
         if self._loop_error is not None:
             error, self._loop_error = self._loop_error, None
             raise error
-        if isinstance(wait.error, DeadlinePassed) and expect_deadline:
-            return None
+        if isinstance(wait.error, DeadlinePassed):
+            if self.ends_s is not None and self.time() >= self.ends_s:
+                self.ends_s = None
+                raise TimeIsUp
+            if expect_deadline:
+                return None
         if wait.error is not None:
             raise wait.error
         return wait.result

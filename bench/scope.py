@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 class Scope:
     """Began at ``began_s`` (bench time, s), when the timeline had ``mark`` observations.
 
-    ``settings_changed``: the test wrote settings of the unit.
+    ``settings_changed``: the test wrote settings of the unit. ``judges_what_was_watched``: in an earlier test.
     """
 
     def __init__(self, began_s: float, mark: int) -> None:
         self.began_s = began_s
         self.mark = mark
         self.settings_changed = False
+        self.judges_what_was_watched = False
         self._bench_side: dict[str, Callable[[], object]] = {}
         self._over_dm: dict[str, Callable[[], object]] = {}
 

@@ -353,7 +353,7 @@ def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, benc
 @needs("firmware", "supply.voltage")
 @in_certification
 @pytest.mark.parametrize("cuts", [1, 3])
-@pytest.mark.parametrize("after", [1.0, 3.0, 6.0, 10.0, 15.0, 21.0], ids=lambda after: f"{after:g} s")
+@pytest.mark.parametrize("after", [0.2, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0, 30.0], ids=lambda after: f"{after:g} s")
 def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, supply, firmware, after, cuts):
     unit.make_joined({"readout_interval": 30, "report_interval": 30})
     old, before = dm.read("/3/0/3"), unit.read_settings().values
@@ -428,6 +428,40 @@ def test_after_an_update_the_unit_knows_its_servers_without_a_bootstrap(joined_u
     with bootstrap.silent():
         update(bench, dm)
         gateway.wait_for_telegram(15 * minutes, after=count)
+
+
+@req("FOTA-06", "SEC-05")
+@device_time("50 min")
+@needs("firmware")
+@in_certification
+def test_keys_survive_an_update(secured_unit, security, bench, dm, bootstrap, gateway, firmware):
+    """The bootstrap server, which could give them anew, does not answer."""
+    download(bench, dm, firmware.serve(firmware.other_than(dm.read("/3/0/3")).served))
+    count = gateway.count
+    with bootstrap.silent():
+        update(bench, dm)
+        gateway.wait_for_telegram(15 * minutes, after=count)
+    for connection in ("dm", "mdm"):
+        assert not security.plain_messages(connection), f"{connection} in clear after the update"
+
+
+@req("FOTA-06", "SCH-07", "SCH-08")
+@device_time("4 h")
+@needs("firmware", "meter.optical")
+@in_certification
+def test_the_schedule_goes_on_after_an_update(history, bench, dm, firmware):
+    history.begin({"time_sync_source": "Manual", "power_saving_mode": "Disabled", "readout_interval": 15,
+                   "report_interval": 15, "transmit_interval": 15, "transmit_offset": 1, "transmit_delay": 2,
+                   "utc_offset": 60})
+    history.pass_time(35 * minutes)
+    image = firmware.other_than(dm.read("/3/0/3"))
+    download(bench, dm, firmware.serve(image.served))
+    history.pass_time_until_minute(4, of=15)    # between two windows
+    history.may_read("a restart into the new firmware", within=15 * minutes)
+    update(bench, dm)
+    succeeded(dm, image)
+    history.pass_time(2 * hours)
+    history.check()
 
 
 HOURLY = {"readout_interval": 60, "report_interval": 60, "transmit_interval": 1440, "utc_offset": 60,

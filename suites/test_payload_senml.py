@@ -11,7 +11,7 @@ from bench.payload.dib import decode_records
 from bench.payload.mbus import field_of, readout_of
 from bench.payload.readout import EXTENDED_FIELDS, STANDARD_FIELDS
 from fixtures.meter_states import MeterState, all_states, some_states
-from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req
+from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req, watches
 
 BASE_VERSION, BASE_NAME, BASE_TIME, BASE_UNIT = -1, -2, -3, -4
 NAME, UNIT, VALUE, TIME, DATA = 0, 1, 2, 6, 8
@@ -69,17 +69,20 @@ def fields_of(record):
 
 
 @pytest.fixture
-def three(unit, gateway):
+def three(unit, gateway, watched):
     """A pack with three readouts, five minutes apart."""
-    unit.make_joined(FREQUENT)
-    gateway.wait_for_telegram(timeout=20 * minutes)
-    return Pack.of(gateway.wait_for_telegram(timeout=20 * minutes).payload)
+    def watch():
+        unit.make_joined(FREQUENT)
+        gateway.wait_for_telegram(timeout=20 * minutes)
+        return gateway.wait_for_telegram(timeout=20 * minutes).payload
+
+    return Pack.of(watched("a pack of three readouts", watch))
 
 
 def on_three_readouts(*ids):
     """A rule that is looked at in a pack of three readouts."""
     def mark(test):
-        return req(*ids)(device_time("35 min")(in_regression(test)))
+        return req(*ids)(device_time("35 min")(watches("a pack of three readouts")(in_regression(test))))
     return mark
 
 
@@ -405,19 +408,23 @@ def test_with_2_uploads_no_more_than_4_messages_a_day_catch_up(unit, gateway, ce
 
 
 @pytest.fixture
-def split(unit, gateway, bench):
+def split(unit, gateway, bench, watched):
     """The packs of one transmission that must hold a day of extended readouts, one each ten minutes: too much for one,
     also where later records hold the energy only (C13)."""
-    unit.make_joined(daily(10, 1440, message_format="Extended", max_uploads_per_transmission=255))
-    gateway.wait_for_telegram(timeout=25 * hours)
-    bench.clock.sleep(10 * minutes)    # it may be the first of several
-    arrived = gateway.count
-    bench.clock.sleep(1 * days + 1 * hours)
-    return [Pack.of(arrival.payload) for arrival in gateway.arrivals(arrived)]
+    def watch():
+        unit.make_joined(daily(10, 1440, message_format="Extended", max_uploads_per_transmission=255))
+        gateway.wait_for_telegram(timeout=25 * hours)
+        bench.clock.sleep(10 * minutes)    # it may be the first of several
+        arrived = gateway.count
+        bench.clock.sleep(1 * days + 1 * hours)
+        return [arrival.payload for arrival in gateway.arrivals(arrived)]
+
+    return [Pack.of(payload) for payload in watched("a day of many readouts", watch)]
 
 
 @req("PAY-SENML-33")
 @device_time("2 d")
+@watches("a day of many readouts")
 @in_regression
 def test_readouts_that_do_not_fit_go_into_several_self_described_packs(split):
     assert len(split) > 1, "a day of extended readouts in one telegram"
@@ -432,6 +439,7 @@ def test_readouts_that_do_not_fit_go_into_several_self_described_packs(split):
 
 @req("PAY-SENML-34")
 @device_time("2 d")
+@watches("a day of many readouts")
 @in_regression
 def test_a_pack_is_filled_before_another_is_begun(split):
     counts = [len(pack.measurements) for pack in split]

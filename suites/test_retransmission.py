@@ -12,7 +12,7 @@ import pytest
 from bench.analysis.observed import Tolerances
 from fixtures.judging import first_of
 from fixtures.ways import OFFSETS, WAYS
-from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req, s
+from fixtures.words import days, device_time, hours, in_regression, in_short, minutes, needs, req, s
 
 BENCH = {"time_sync_source": "Manual", "power_saving_mode": "Disabled"}
 """No readouts for a synchronisation, and the DM server reaches the unit."""
@@ -28,7 +28,7 @@ SOON = {"transmit_offset": 10, "transmit_delay": 40, "search_period": 60, "resta
 """A window within the first hour: whether what is read in the window goes with it is open (SCH-20)."""
 FIFO, LIFO = {"auto_upload_order": "Oldest first"}, {"auto_upload_order": "Latest first"}
 AS_WRITTEN = pytest.param(HOURLY, 1, id="as-written", marks=device_time("7 d"))
-ONE_TO_TWELVE = pytest.param(TWELFTH, 12, id="one-to-twelve", marks=device_time("14 h"))
+ONE_TO_TWELVE = pytest.param(TWELFTH, 12, id="one-to-twelve", marks=[device_time("14 h"), in_short])
 RECONNECT = Tolerances(reconnect=40 * minutes)
 QUICK_RECONNECT = Tolerances(reconnect=10 * minutes)
 

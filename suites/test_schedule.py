@@ -10,7 +10,19 @@ from bench.analysis.current_phases import Kind, find_phases, share
 from bench.analysis.randomness import FALSE_ALARMS, chance_of_coincidences, doubts
 from bench.analysis.schedule import transmissions
 from fixtures.outcomes import DmRefused, Status
-from fixtures.words import beginning, days, device_time, everywhere, hours, in_regression, minutes, needs, req, s
+from fixtures.words import (
+    beginning,
+    days,
+    device_time,
+    everywhere,
+    hours,
+    in_regression,
+    in_short,
+    minutes,
+    needs,
+    req,
+    s,
+)
 
 EVERY = {"time_sync_source": "Manual", "power_saving_mode": "Disabled", "max_uploads_per_transmission": 255}
 """No readouts for a synchronisation, the DM server reaches the unit, and no readout is left behind."""
@@ -128,21 +140,24 @@ def test_the_schedule_goes_over_an_edge_of_the_calendar_with_and_without_a_netwo
 
 @req("SCH-08", "SCH-09", "SCH-10", "SCH-11", "SCH-25", "SCH-02", "OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19",
      "LWM2M-33906.0.20")
-@device_time("49 h")
 @needs("meter.optical")
 @in_regression
-def test_48_transmissions_are_spread_at_random_over_their_window(history, way, measure):
+@pytest.mark.parametrize(("interval", "offset", "delay"), [
+    pytest.param(60, 15, 30, id="as-written", marks=device_time("49 h")),
+    pytest.param(10, 2, 7, id="one-to-six", marks=[device_time("9 h"), in_short])])
+def test_48_transmissions_are_spread_at_random_over_their_window(history, way, measure, interval, offset, delay):
     """A healthy unit fails it in less than one of a million runs."""
-    history.begin(EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60,
-                           "transmit_offset": 15, "transmit_delay": 30}, way)
-    history.pass_time(48 * hours)
+    history.begin(EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": interval,
+                           "transmit_offset": offset, "transmit_delay": delay}, way)
+    history.pass_time(48 * interval * minutes)
     history.check()
     places = history.places()
     assert len(places) >= 47
-    measure("schedule.window.first", min(places) * 30 + 15)
-    measure("schedule.window.last", max(places) * 30 + 15)
-    # A minute of 30: a unit may choose whole minutes, and a telegram takes its time.
-    assert not doubts(places, slack=1 / 30), "; ".join(doubts(places, slack=1 / 30))
+    if interval == 60:
+        measure("schedule.window.first", min(places) * delay + offset)
+        measure("schedule.window.last", max(places) * delay + offset)
+    # A minute of the window: a unit may choose whole minutes, and a telegram takes its time.
+    assert not doubts(places, slack=1 / delay), "; ".join(doubts(places, slack=1 / delay))
 
 
 @req("SCH-08", "SCH-09", "SCH-10", "SCH-11", "OTC-T11-06", "OTC-T11-07")
@@ -183,16 +198,18 @@ def test_after_a_restart_the_moments_are_others(history, unit, way):
 
 @pytest.mark.parametrize("how", [pytest.param("NFC", marks=[req("SCH-13"), needs("settings.nfc.write")]),
                                  pytest.param("DM", marks=req("SCH-14"))])
+@pytest.mark.parametrize(("interval", "first", "then"), [
+    pytest.param(60, 50, 10, id="of-an-hour", marks=device_time("13 h")),
+    pytest.param(15, 11, 5, id="of-a-quarter", marks=[device_time("4 h"), in_short])])
 @req("OTC-T11-06", "OTC-T11-07", "LWM2M-33906.0.19", "LWM2M-33906.0.20")
-@device_time("13 h")
 @needs("meter.optical")
 @in_regression
-def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how):
+def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how, interval, first, then):
     """A window of two minutes, first from 50 on, then from 10 on: seconds would be found out (C01)."""
-    settings = EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60}
-    for offset in (50, 10):
+    settings = EVERY | {"readout_interval": interval, "report_interval": interval, "transmit_interval": interval}
+    for offset in (first, then):
         change = {"transmit_offset": offset, "transmit_delay": 2}
-        if how == "NFC" or offset == 50:
+        if how == "NFC" or offset == first:
             history.begin(settings | change, way)
             assert (dm.read("/33906/0/19"), dm.read("/33906/0/20")) == (offset, 2)
         else:
@@ -200,7 +217,7 @@ def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how
             now = unit.read_settings().values
             assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
             history.begin_anew(way.settings | settings | change)
-        history.pass_time(6 * hours)
+        history.pass_time(6 * interval * minutes)
         assert len(history.check().transmissions) >= 5
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,15 +16,18 @@ from bench.record import Stage, TestResult
 from fixtures.plan import PLAN, Plan
 from fixtures.plugin import (
     BY_A_MARK,
+    CUT_OFF,
     NOT_HERE,
     PLAN_OF_RUN,
     RESULT,
     declared_device_time,
     ets_ids,
+    is_in_short,
     is_suite_test,
     needs_of,
     profiles_of,
     requirement_ids,
+    watched_in,
 )
 from fixtures.words import STRICT_PROFILES
 
@@ -34,7 +37,8 @@ class Collector:
     ``on_event`` is told what happens on the line.
 
     ``results`` by test id; ``order`` the number of each test in the order of collection, from 1; ``collected`` the
-    requirement ids, ETS cases, declared device time, needs and profiles of each collected test; ``fault`` why the run
+    requirement ids, ETS cases, declared device time, needs, profiles, what it ``watches`` for others, too, and whether
+    it is ``in_short``, of each collected test; ``fault`` why the run
     could not go on; ``labs`` how many benches there were, ``power_cycles`` why the bench cut the unit's power by
     itself, and ``not_delivered`` what of the unit is not as it was delivered, ``stages`` those of the line.
     ``plan``: what was to run, once that is known; ``evidence``: the names of the files that each test left;
@@ -51,6 +55,8 @@ class Collector:
         self.ets: dict[str, tuple[str, ...]] = {}
         self.device_times: dict[str, float] = {}
         self.needs: dict[str, tuple[str, ...]] = {}
+        self.watches: dict[str, str] = {}
+        self.in_short: set[str] = set()
         self.profiles: dict[str, tuple[str, ...]] = {}
         self.plan: Plan | None = None
         self.evidence: dict[str, list[str]] = {}
@@ -73,16 +79,24 @@ class Collector:
         self._progress.began(nodeid, self.collected.get(nodeid, ()), self._limits.get(nodeid, TEST_TIMEOUT_S))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for number, item in enumerate(session.items, start=1):
+        self.take_in(session.items)
+        self.plan = session.config.stash[PLAN_OF_RUN]
+
+    def take_in(self, items: Sequence[pytest.Item]) -> None:
+        """What ``items`` say of themselves."""
+        for number, item in enumerate(items, start=1):
             if is_suite_test(item):
                 self.order[item.nodeid] = number
                 self.collected[item.nodeid] = requirement_ids(item)
                 self.ets[item.nodeid] = ets_ids(item)
                 self.device_times[item.nodeid] = declared_device_time(item)
                 self.needs[item.nodeid] = needs_of(item)
+                if watched := watched_in(item):
+                    self.watches[item.nodeid] = watched
+                if is_in_short(item):
+                    self.in_short.add(item.nodeid)
                 self.profiles[item.nodeid] = profiles_of(item)
             self._limits[item.nodeid] = _time_limit(item)
-        self.plan = session.config.stash[PLAN_OF_RUN]
 
     @pytest.hookimpl(optionalhook=True)    # xdist's
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -185,7 +199,7 @@ def left_out(collector: Collector, profile: str) -> list[LeftOut]:
             rows.append(LeftOut(test_id, "did not run", requirements))
         elif result.verdict is Verdict.SKIPPED:
             excused = result.message.startswith(NOT_HERE) or (
-                profile not in STRICT_PROFILES and not result.message.startswith(BY_A_MARK))
+                profile not in STRICT_PROFILES and not result.message.startswith((BY_A_MARK, CUT_OFF)))
             rows.append(LeftOut(test_id, result.message, requirements, excused))
     return rows
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.commands.nights.order import NightOrder
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Verdict
@@ -38,9 +39,10 @@ class Order:
     ``meter``: whether an instrument stands in for it (simulator, real), ``host_build``: the command of a process that
     is the unit in it, ``real_time``: whether it lives by the wall clock, ``place``: what its station is called.
     ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit
-    for every test, whatever it says of itself;
-    ``patience_s`` are real seconds, too. ``store``: where the record is kept, else where the station file says;
-    ``job``: what is said of the run (``bench.record.JOB``).
+    for every test, whatever it says of itself; ``patience_s`` are real seconds, too. ``store``: where the record is
+    kept, else where the station file says; ``job``: what is said of the run (``bench.record.JOB``). ``night``: the
+    budget of a run that is planned; ``junit``: where its results go as JUnit XML. ``firmware``: packages that the unit
+    gets over the air before it is tested, one after the other; ``then``: the one that tests of updates go to.
     """
 
     profile: str
@@ -74,6 +76,10 @@ class Order:
     store: StoreAddress | None = None
     job: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=new_run_id)
+    night: NightOrder | None = None
+    junit: Path | None = None
+    firmware: Sequence[Path] = ()
+    then: Path | None = None
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -88,7 +94,9 @@ class Order:
         said = {f"profile {self.profile}": True, f"-k {self.expression}": self.expression,
                 f"at most {self.max_device_time_s} s on hardware": self.max_device_time_s is not None,
                 f"requirements {', '.join(self.requirements)}": self.requirements,
-                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure}
+                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure,
+                str(self.night): self.night,
+                f"firmware {', then '.join(path.name for path in self.firmware)}": self.firmware}
         return tuple(words for words, is_so in said.items() if is_so)
 
     def record(self) -> Record:

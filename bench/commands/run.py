@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import tempfile
 import time
 import traceback
@@ -21,6 +22,7 @@ from rich.text import Text
 
 from bench.commands.collect import Collector, left_out
 from bench.commands.doctor import quick_look
+from bench.commands.nights.night import Night
 from bench.commands.order import Order, evidence_in, prepare
 from bench.commands.progress import Progress
 from bench.commands.pytest_run import run_pytest
@@ -38,7 +40,7 @@ from bench.twin.defects import DEFECTS
 from bench.twin.lab import DEVEUI
 from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
-from fixtures.bench import KEYS_OF_TWIN
+from fixtures.bench import KEYS_OF_TWIN, lives_in_virtual_time
 from fixtures.plugin import NOT_HERE, STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
@@ -86,7 +88,8 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         _check_expression(order.expression)
         record.fault = _doctor(order, record) if order.doctor else ""
         if not record.fault:
-            code = run_pytest(_arguments(order), [collector, TimeLimit(), *_read_before(order)])
+            code = run_pytest(_arguments(order), [collector, TimeLimit(), *_read_before(order),
+                                                  *_night(order, collector, console)])
             record.labs, record.power_cycles = collector.labs, collector.power_cycles
             record.not_delivered, record.stages = collector.not_delivered, collector.stages
             record.fault = collector.fault or _fault_of(code, collector, order)
@@ -104,6 +107,16 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         progress.record(record)
         _write(record, order, console)
     return record
+
+
+def _night(order: Order, collector: Collector, console: Console) -> list[Night]:
+    """Who plans the run, where it has a budget."""
+    if order.night is None:
+        return []
+    is_virtual = order.file is None and lives_in_virtual_time(shlex.split(order.host_build or ""))
+    station = order.file.name if order.file is not None else None
+    return [Night(order.night, collector, station, is_virtual, order.run_dir,
+                  lambda text: console.print(Text(f" … {text}", "dim"), soft_wrap=True))]
 
 
 def would_run(order: Order) -> Collector:
@@ -242,6 +255,12 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--fault", fault]
     for requirement in order.requirements:
         arguments += ["--requirement", requirement]
+    for package in order.firmware:
+        arguments += ["--firmware", str(package)]
+    if order.night is not None:
+        arguments.append("--with-line")
+    if order.then is not None:
+        arguments += ["--then", str(order.then)]
     if order.expression:
         arguments += ["-k", order.expression]
     if order.lab is not None:

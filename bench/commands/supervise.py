@@ -344,13 +344,29 @@ class _Run:
             if not is_childs:    # the child has said its own
                 self._say(record["message"])
             verdict = Verdict(record["verdict"])
+            is_told = self._write_junit(record)
             if self._depot is None:
-                return Outcome(EXIT_CODES[verdict], record)
+                return Outcome(EXIT_CODES[verdict if is_told else Verdict.ERROR], record)
             stored, why_not = self._store(record, folder, self._depot)
-            return Outcome((_NOT_STORED if stored is None else EXIT_CODES)[verdict], record, stored, why_not)
+            codes = _NOT_STORED if stored is None else EXIT_CODES
+            return Outcome(codes[verdict if is_told else Verdict.ERROR], record, stored, why_not)
         nowhere = "the record could not be written anywhere: look for room on the disk"
         self._say(nowhere)
         return Outcome(EXIT_CODES[Verdict.ERROR], record, not_stored=nowhere)
+
+    def _write_junit(self, record: dict[str, Any]) -> bool:
+        """Write the file that a CI asked for; whether it is there. Without it nobody may take the run for a good one.
+        """
+        if self._order.junit is None:
+            return True
+        from reports.junit import write_junit
+
+        try:
+            write_junit(record, self._order.junit)
+        except BenchError as error:
+            self._say(str(error))
+            return False
+        return True
 
     def _store(self, record: dict[str, Any], folder: Path, depot: Depot) -> tuple[Stored | None, str]:
         """Put ``record`` into the store, and only then say the verdict; as what it is there, or why not. What could not

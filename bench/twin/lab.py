@@ -82,7 +82,7 @@ class Lab:
     def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI, supply: str = "n6705",
                  visa_ports: Sequence[int] = (), parts: Parts | None = None) -> None:
         self.clock = clock
-        parts = parts or Parts()
+        self.parts = parts = parts or Parts()
         rng = random.Random(seed)
         self.meter = parts.of(UH50)(clock, seed=rng.getrandbits(32), utc_offset_min=LOCAL_OFFSET_MINUTES)
         self.cell = parts.of(Cell)(clock)

@@ -20,18 +20,28 @@ class Parts:
 
     A replacement is a subclass of the part. Several of one part are layers over each other, the last one outermost, so
     each calls ``super()``. All of it is settled before anything is built: nothing is patched into an object.
+    ``built``: the parts that were asked for.
     """
 
     def __init__(self, replacements: Iterable[type] = ()) -> None:
         self._replacements = tuple(dict.fromkeys(replacements))
         self._unused = set(self._replacements)
+        self._made: dict[type, type] = {}
+        self.built: set[type] = set()
 
     def of(self, part: type[T]) -> type[T]:
+        self.built.add(part)
+        made = self._made.get(part)
+        if made is None:
+            made = self._made[part] = self._layered(part)
+        return cast(type[T], made)
+
+    def _layered(self, part: type) -> type:
         layers = tuple(one for one in reversed(self._replacements) if issubclass(one, part))
         self._unused.difference_update(layers)
         if not layers:
             return part
-        return cast(type[T], layers[0] if len(layers) == 1 else type(part.__name__, layers, {}))
+        return layers[0] if len(layers) == 1 else type(part.__name__, layers, {})
 
     def check_all_used(self) -> None:
         """Raises TypeError for a replacement of something that is no part of the twin: it would change nothing."""

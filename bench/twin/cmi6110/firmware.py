@@ -66,6 +66,8 @@ class FirmwareUpdate:
         self._package: Package | None = None
         self.state = State.IDLE
         self.result = Result.INITIAL
+        self.run: Callable[[bytes], None] = lambda payload: None
+        """Let the unit be what the payload of a package makes of it."""
 
     # -- what the server does
 
@@ -114,6 +116,7 @@ class FirmwareUpdate:
         if package is None or package.hardware != self.identity.hardware:
             return Result.UPDATE_FAILED
         self.identity.firmware = package.version
+        self.run(package.payload)
         return Result.SUCCESS
 
     async def fetch(self, download: Download) -> None:

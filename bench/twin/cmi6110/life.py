@@ -129,6 +129,9 @@ class Life(Part):
         """That which an update has left to be put in, if there is one."""
         await self.firmware_update.start_up()
 
+    def first_start(self) -> None:
+        """The first start of a new build: what it makes of what the old one has left. It takes all of it over."""
+
     async def _work(self) -> None:
         """Bootstrap, device management, meter data, in this order (6.2). What an outage cuts off is still due."""
         if self._bootstrap_due:

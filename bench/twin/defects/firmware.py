@@ -17,6 +17,7 @@ from bench.twin.cmi6110.life import Life
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.modem_firmware import ModemUpdate
 from bench.twin.cmi6110.package import DamagedPackage, Package
+from bench.twin.cmi6110.schedule import Schedule
 from bench.twin.cmi6110.telegram import SENML_CBOR
 from bench.twin.defects.registry import defect
 from bench.twin.defects.tools import report
@@ -63,6 +64,34 @@ class ReadoutsLost(Life):
         await super().install_firmware()
         if due:
             self.readouts.storage.clear()
+
+
+@defect("firmware-keys-lost", "FOTA-06", wire="dm")
+class KeysLost(Life):
+    """A new build has forgotten the keys for device management and meter data."""
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.servers.dm_key = self.servers.mdm_key = bytes(16)
+
+
+class _ShiftedSchedule(Schedule):
+    """Counts from another midnight than the meter's, once it is told to."""
+
+    shift_s = 0.0
+
+    def _since_midnight_s(self) -> float:
+        return (super()._since_midnight_s() + self.shift_s) % 86_400.0
+
+
+@defect("firmware-schedule-shifted", "FOTA-06", "SCH-07", wire="mdm", beside=(_ShiftedSchedule,))
+class ScheduleShifted(Life):
+    """A new build reads and sends four minutes earlier than the old one."""
+
+    def first_start(self) -> None:
+        super().first_start()
+        if isinstance(self.schedule, _ShiftedSchedule):
+            self.schedule.shift_s = 240.0
 
 
 @defect("firmware-update-unasked", "LWM2M-5.0.2", wire="dm")

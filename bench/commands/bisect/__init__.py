@@ -1,0 +1,1 @@
+"""Which build broke a test."""

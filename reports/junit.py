@@ -1,0 +1,113 @@
+"""A run as JUnit XML, which CI systems read: faults of the bench are errors, faults of the unit failures.
+
+There is no standard; this keeps to what Jenkins' and GitLab's readers have in common (testsuites, testsuite, testcase
+with failure, error or skipped, properties). Of a run that could not go on, or that is incomplete, there is a case that
+says so: a reader that counts cases never sees a better run than it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from bench.errors import BenchError
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has no form for (2.2)."""
+
+_OUTCOMES = {"fail": "failure", "error": "error", "skipped": "skipped"}
+_COUNTS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+
+RUN = "mcm-bench"
+"""The suite of what is said of the run itself."""
+
+
+def write_junit(record: Mapping[str, Any], path: Path) -> None:
+    """Write ``record`` (as in record.json) to ``path``, whole or not at all. Raises ``BenchError`` where it can't be
+    written."""
+    root = junit(record)
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
+        draft.replace(path)
+    except OSError as error:
+        raise BenchError(f"JUnit file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
+                         do="choose another place with --junit; the record is in the run directory") from error
+
+
+def junit(record: Mapping[str, Any]) -> ET.Element:
+    """The element ``testsuites``."""
+    root = ET.Element("testsuites", name=_text(f"{RUN} {record['profile']}"))
+    by_file: dict[str, list[ET.Element]] = {}
+    for test in record["tests"]:
+        by_file.setdefault(test["id"].partition("::")[0], []).append(_case(test))
+    suites = [_suite(record, name, cases) for name, cases in by_file.items()]
+    root.extend([_suite(record, RUN, list(_of_the_run(record))), *suites])
+    _count(root, [case for suite in root for case in suite.findall("testcase")])
+    return root
+
+
+def _suite(record: Mapping[str, Any], name: str, cases: list[ET.Element]) -> ET.Element:
+    suite = ET.Element("testsuite", name=_text(name), hostname=_text(record["station"]),
+                       timestamp=_text(record["started"])[:19])
+    _properties(suite, [(key, record[key]) for key in ("run_id", "unit", "seed", "verdict", "simulated")])
+    suite.extend(cases)
+    _count(suite, cases)
+    return suite
+
+
+def _case(test: Mapping[str, Any]) -> ET.Element:
+    file, _, name = test["id"].partition("::")
+    case = ET.Element("testcase", classname=_text(file.removesuffix(".py").replace("/", ".")), name=_text(name),
+                      file=_text(file), time=f"{test['wall_time_s']:.3f}")
+    _properties(case, [("device_time_s", f"{test['device_time_s']:.3f}"),
+                       *(("requirement", one) for one in test["requirements"])])
+    outcome = _OUTCOMES.get(test["verdict"])
+    if outcome is not None:
+        _say(case, outcome, test["message"] or test.get("reason") or "")
+    return case
+
+
+def _of_the_run(record: Mapping[str, Any]) -> Iterable[ET.Element]:
+    """Whether it came to its end, and whether all of it is there."""
+    ended = ET.Element("testcase", classname=RUN, name="the run comes to its end", time="0.000")
+    if record["message"]:
+        _say(ended, "error", record["message"])
+    yield ended
+    left_out = [one for one in (record.get("manifest") or {}).get("left_out", ()) if not one["excused"]]
+    if left_out:
+        complete = ET.Element("testcase", classname=RUN, name="nothing is left out", time="0.000")
+        reasons = Counter(one["reason"] for one in left_out).most_common(5)
+        _say(complete, "skipped", f"incomplete: {len(left_out)} left out\n" + "\n".join(
+            f"{count} × {reason}" for reason, count in reasons))
+        yield complete
+
+
+def _say(case: ET.Element, outcome: str, text: str) -> None:
+    said = _text(text) or outcome
+    element = ET.SubElement(case, outcome, message=said.splitlines()[0] if said.splitlines() else outcome)
+    if outcome != "skipped":
+        element.set("type", "unit" if outcome == "failure" else "bench")
+    element.text = said
+
+
+def _properties(element: ET.Element, pairs: Iterable[tuple[str, object]]) -> None:
+    box = ET.SubElement(element, "properties")
+    for name, value in pairs:
+        ET.SubElement(box, "property", name=name, value=_text(value))
+
+
+def _count(element: ET.Element, cases: list[ET.Element]) -> None:
+    element.set("tests", str(len(cases)))
+    for outcome, name in _COUNTS.items():
+        element.set(name, str(sum(case.find(outcome) is not None for case in cases)))
+    element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+
+
+def _text(value: object) -> str:
+    return _NO_XML.sub("�", str(value))
