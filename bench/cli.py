@@ -41,6 +41,8 @@ Variants = Annotated[list[str] | None, typer.Option(
     "--variant", help="A legal unit or meter that differs from the twin's usual one; may be repeated.")]
 Faults = Annotated[list[str] | None, typer.Option(
     "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
+Likes = Annotated[Path | None, typer.Option("--like", metavar="FILE", help="The twin is like the unit that mcm-bench learn "
+                                            "has written to this file.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
@@ -76,6 +78,7 @@ def run(
     seed: Seed = 1,
     defect: Defects = None,
     variant: Variants = None,
+    like: Likes = None,
     fault: Faults = None,
     run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; else a new one in runs/.")] = None,
     max_device_time: Annotated[str | None, typer.Option(
@@ -105,9 +108,10 @@ def run(
     """Test a unit and give the verdict."""
     refuse_what_bends_verdicts()
     signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)    # until somebody knows how to end in order
+    variant = _with(like, variant)
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
-            "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
+            "--defect, --variant, --like, --fault and --codec are for the twin that the run starts itself; without --station")
     profile = _profile(profile)
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
@@ -190,6 +194,7 @@ def twin(
     seed: Seed = 1,
     defect: Defects = None,
     variant: Variants = None,
+    like: Likes = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
     cell: Annotated[Cell, typer.Option(help="Its cell instrument.")] = "cmw500",
     over: Over = "nfc",
@@ -202,7 +207,7 @@ def twin(
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
+    command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell, supply=supply,
                  log=log, codec=codec, over=over, meter=meter)
 
 
@@ -320,6 +325,11 @@ def trace(
 
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")
 """As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
+
+
+def _with(like: Path | None, variants: list[str] | None) -> list[str] | None:
+    """A unit that was learned goes the way of variants, by its file."""
+    return [*(variants or []), f"like:{like.resolve()}"] if like is not None else variants
 
 
 def _profile(name: str) -> str:
