@@ -323,6 +323,37 @@ def trace(
     raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
 
 
+@app.command()
+def compare(
+    runs: Annotated[list[Path] | None, typer.Argument(
+        metavar="[OLD NEW]", help="Directories of two runs, or folders with several runs of a side.")] = None,
+    old: Annotated[list[Path] | None, typer.Option(help="One more run of the old side; may be repeated.")] = None,
+    new: Annotated[list[Path] | None, typer.Option(help="One more run of the new side; may be repeated.")] = None,
+    store: records.StoreUrl = None,
+    station: Annotated[Path | None, typer.Option(help="Station file whose [store] is meant.")] = None,
+    where: Annotated[list[str] | None, typer.Option(
+        metavar="QUERY", help="Twice: the old side, then the new, from the store, such as "
+                              "firmware=2.3.1,profile=regression,limit=5.")] = None,
+    history: Annotated[list[Path] | None, typer.Option(
+        help="Earlier runs of one firmware, which tell what is flaky; a folder is one firmware; may be repeated.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Which changes are a regression; docs/how-to/compare.md.")] = None,
+    known: Annotated[Path | None, typer.Option(help="Known issues, each with its expiry.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for compare.html and compare.json.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="File for the result as JUnit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what changed from one firmware to another: verdicts, times, energies, telegrams, LwM2M, conversations.
+
+    Exit code: 0 no regression by the policy, 1 one at least, 2 a fault of the bench, 3 nothing in common.
+    """
+    from bench.commands.compare.command import Task
+    from bench.commands.compare.command import compare as command
+
+    task = Task(runs=runs or (), old=old or (), new=new or (), store=store, station=station, where=where or (),
+                history=history or (), policy=policy, known=known, out=out, junit=junit)
+    raise typer.Exit(command(task, as_json, Console()))
+
+
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")
 """As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
 

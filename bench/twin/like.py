@@ -21,7 +21,7 @@ The file is TOML and may be corrected by hand::
     [tree]
     absent = ["/33907/0/11"]
     [order]
-    joining = "meter data first"        # or "device management first"
+    joining = "meter data first"        # or "... but after a bootstrap", or "device management first"
 
 Everything goes the way of defects and variants: parts in the place of parts, and a function that gets the lab.
 """
@@ -65,7 +65,8 @@ CURRENTS = tuple(name for name in Waveform.__annotations__ if name not in ("sync
 
 class Order(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-    joining: Literal["device management first", "meter data first"] = "device management first"
+    joining: Literal["device management first", "meter data first", "meter data first but after a bootstrap"] = (
+        "device management first")
 
 
 class Tree(BaseModel):
@@ -211,10 +212,11 @@ class PausingLife(Life):
         await _wait(self.pauses, "start", self.modem.rng)
 
     async def _work(self) -> None:
-        if self.order == "meter data first":
-            if self._bootstrap_due:
-                await self.connection.bootstrap_until_done()
-                self._bootstrap_due = False
+        bootstraps = self._bootstrap_due
+        if bootstraps and self.order == "meter data first":
+            await self.connection.bootstrap_until_done()
+            self._bootstrap_due = False
+        if self.order == "meter data first" or (self.order != Order().joining and not bootstraps):
             self.mdm.server = address_of(self.servers.mdm_uri)
             if self.settings.number("upload_protocol") == 0:
                 await self.mdm.connect()

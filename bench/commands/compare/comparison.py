@@ -115,7 +115,7 @@ def compare(old: Side, new: Side, history: Sequence[Side] = ()) -> Comparison:
     differing = [_number(*row) for row in figures if row[3].outcome is Outcome.CHANGED]
     vague += [_number(*row) for row in figures if row[3].outcome is Outcome.UNDECIDED and _looks_different(row[3])]
     return Comparison(
-        old, new, warned, [*(Change((one,)) for one in verdicts), *_grouped(differing, words)], vague, flaky, figures,
+        old, new, warned, _with_verdicts(_grouped(differing, words), verdicts), vague, flaky, figures,
         _requirements(old, new), _battery(*facts) if numbers_honest else None,
         compared=len(figures) + len({(one.area, one.name) for side in (old, new) for shown in side.shown
                                      for test in clean for one in shown.facts.get(test, ()) if not one.is_number}),
@@ -286,7 +286,10 @@ _OF_AREA = (("led.", Area.LIGHT), ("power.", Area.ENERGY), ("activation.", Area.
 def _grouped(numbers: Sequence[Difference], words: Sequence[Difference]) -> list[Change]:
     changes: list[list[Difference]] = []
     derived: list[Difference] = []
-    for one in sorted(numbers, key=lambda one: (one.area is Area.MEASUREMENT, one.name == SESSION)):
+    reordered = [one for one in words if one.area is Area.ORDER]
+    follow = [one for one in numbers if reordered and _is_of_another_order(one)]
+    for one in sorted((one for one in numbers if one not in follow),
+                      key=lambda one: (one.area is Area.MEASUREMENT, one.name == SESSION)):
         group = next((group for group in changes if _same_cause(group[0], one)), None)
         if group is not None:
             group.append(one)
@@ -299,10 +302,28 @@ def _grouped(numbers: Sequence[Difference], words: Sequence[Difference]) -> list
         group = next((group for group in changes if group[0].area is area and _same_way(group[0], one)), None)
         group.append(one) if group is not None else changes.append([one])
     by_cause: dict[object, list[Difference]] = defaultdict(list)
-    for one in words:
+    for one in [*words, *(replace(one, note="follows from the order") for one in follow)]:
         by_cause[_cause(one)].append(one)
-    changes += [sorted(group, key=lambda one: (_is_layout(one), -len(one.tests))) for group in _telegrams(by_cause)]
+    changes += [sorted(group, key=lambda one: (_is_layout(one), one.judged is not None, -len(one.tests))) for group in _telegrams(by_cause)]
     return [Change(tuple(group)) for group in changes]
+
+
+def _with_verdicts(changes: Sequence[Change], verdicts: Sequence[Difference]) -> list[Change]:
+    """A test that fails by a measurement whose kind of fact has changed elsewhere, too, stands with that."""
+    found = [list(change.differences) for change in changes]
+    alone = []
+    for one in verdicts:
+        area = next((area for prefix, area in _OF_AREA if one.note.startswith(prefix)), None)
+        group = next((group for group in found if area is not None and group[0].area is area and any(
+            other.area is Area.MEASUREMENT and one.note.startswith(other.name + " ") for other in group)), None)
+        group.append(one) if group is not None else alone.append(one)
+    return [*(Change((one,)) for one in alone), *(Change(tuple(group)) for group in found)]
+
+
+def _is_of_another_order(one: Difference) -> bool:
+    """A time between two messages of which many more followed each other on one side than on the other."""
+    counts = one.judged.counts if one.judged is not None else (1, 1)
+    return one.area is Area.TIMING and max(counts) >= 3 * min(counts)
 
 
 def _same_cause(first: Difference, other: Difference) -> bool:
@@ -333,8 +354,8 @@ def _cause(one: Difference) -> object:
     match one.area:
         case Area.ANSWER:
             return one.area, one.old, one.new
-        case Area.ORDER:
-            return one.area
+        case Area.ORDER | Area.TIMING:
+            return Area.ORDER
         case Area.TELEGRAM:
             return one.area, one.name.rpartition(", ")[2], one.old, one.new
         case Area.DEFAULT:

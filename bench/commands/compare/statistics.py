@@ -11,6 +11,7 @@ run. With one run on a side that can't be known.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -98,11 +99,18 @@ def _test(one: Numbers, other: Numbers, alpha: float, resolution: float) -> tupl
     if min(len(one), len(other)) < _FEWEST:
         return 1.0, None, False
     if _needed(len(one), len(other), alpha) is not None:
-        p = float(stats.ks_2samp(one, other, method="exact" if len(one) * len(other) <= 10_000 else "asymp").pvalue)
-        return p, _resolvable(one, other, alpha, resolution), True
+        return _apart(one, other)[1], _resolvable(one, other, alpha, resolution), True
     if len(one) + len(other) >= _FEWEST_IN_ALL:
         return _t_test(one, other, alpha, resolution)
     return 1.0, None, False
+
+
+def _apart(one: Numbers, other: Numbers) -> tuple[float, float]:
+    """The statistic D and its p; of very many samples by its limit, which is close then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)    # where the exact sum can't be had scipy takes the limit
+        test = stats.ks_2samp(one, other, method="exact" if len(one) * len(other) <= 10_000 else "asymp")
+    return float(test.statistic), float(test.pvalue)
 
 
 def _t_test(one: Numbers, other: Numbers, alpha: float, resolution: float) -> tuple[float, float | None, bool]:
@@ -121,10 +129,11 @@ def _needed(old: int, new: int, alpha: float) -> float | None:
     """How far apart (the statistic D) so many samples must be; None where even apart altogether is not enough."""
     grid = np.arange(old, dtype=np.float64) / old
     low, high = 0, 2 * max(old, new)
+
     def at(step: int) -> tuple[float, float]:
         moved = np.arange(new, dtype=np.float64) / new + step / max(old, new) + 1e-9
-        test = stats.ks_2samp(grid, moved, method="exact" if old * new <= 10_000 else "asymp")
-        return float(test.statistic), float(test.pvalue)
+        return _apart(grid, moved)
+
     if at(high)[1] >= alpha:
         return None
     while high - low > 1:
