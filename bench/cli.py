@@ -354,6 +354,26 @@ def compare(
     raise typer.Exit(command(task, as_json, Console()))
 
 
+@app.command()
+def learn(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs of one unit.")],
+    out: Annotated[Path, typer.Option(help="The unit file: for --like of run and twin.")],
+    even_failed: Annotated[bool, typer.Option(
+        "--even-failed", help="Also from a run that failed, or of a defect of the twin.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the first trial; each has another one.")] = 1000,
+    trials: Annotated[Path | None, typer.Option(help="Folder in which the runs of the trials stay.")] = None,
+) -> None:
+    """Fit the twin to recorded runs of a unit, and list what it can't be made to show.
+
+    Exit code: 0 told from the unit in nothing beyond chance, 2 a fault of the bench, 3 something is left and listed.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.learn.command import Task
+    from bench.commands.learn.command import learn as command
+
+    raise typer.Exit(command(Task(runs=runs, out=out, even_failed=even_failed, seed=seed, trials=trials), Console()))
+
+
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")
 """As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
 

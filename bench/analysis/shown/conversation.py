@@ -36,13 +36,14 @@ class Said:
     data: Mapping[str, Any] | None = None
     again: bool = False
     asked: str = ""
-    """Of an answer: the request."""
+    since: float = 0.0
+    """Of an answer: the request, and when that came."""
 
 
 def said(observations: Iterable[Observation]) -> list[Said]:
     """All that was said, and the hands on button, supply and settings, in order."""
     found: list[Said] = []
-    asked: dict[tuple[str, str], str] = {}
+    asked: dict[tuple[str, str], tuple[str, float]] = {}
     seen: set[tuple[Any, ...]] = set()
     for one in observations:
         if one.kind == "message" and one.source in SERVERS:
@@ -52,8 +53,10 @@ def said(observations: Iterable[Observation]) -> list[Said]:
                         data.get("code"), data.get("message_id"), data.get("token"), data.get("topic_id"))
             again = data.get("message_id") is not None and identity in seen
             seen.add(identity)
-            word, request = _word(one.source, data, asked)
-            found.append(Said(one.time, "unit" if unit_speaks else "server", word, one.source, data, again, request))
+            word, (request, since) = _word(one, asked)
+            if word:
+                found.append(Said(one.time, "unit" if unit_speaks else "server", word, one.source, data, again, request,
+                                  since))
         elif one.source == "panel" and one.kind == "button":
             found.append(Said(one.time, "hand", "press" if one.data["pressed"] else "release"))
         elif (one.source, one.kind) in (("supply", "output"), ("nfc", "write")):
@@ -61,20 +64,25 @@ def said(observations: Iterable[Observation]) -> list[Said]:
     return found
 
 
-def _word(server: str, data: Mapping[str, Any], asked: dict[tuple[str, str], str]) -> tuple[str, str]:
-    """The word for a message, and of an answer the request."""
-    code = data.get("code")
+_NOTHING = ("", 0.0)
+
+
+def _word(one: Observation, asked: dict[tuple[str, str], tuple[str, float]]) -> tuple[str, tuple[str, float]]:
+    """The word for a message, and of an answer the request and when that came. None for an acknowledgement without an
+    answer: whether the answer comes with it or later is a matter of when it is ready."""
+    data, code = one.data, one.data.get("code")
     if code is None:
-        return f"{server} {data['type']}", ""
-    exchange = (server, str(data.get("token", "")))
+        return f"{one.source} {data['type']}", _NOTHING
+    exchange = one.source, str(data.get("token", ""))
     if code in _METHODS:
         request = f"{code} {path_of(data)}"
-        asked[exchange] = request
-        return f"{server} {request}", ""
-    request = asked.get(exchange, "")
+        asked.setdefault(exchange, (request, one.time))
+        if asked[exchange][0] != request:
+            asked[exchange] = request, one.time
+        return f"{one.source} {request}", _NOTHING
     if data["type"] in ("ACK", "RST") and not code.startswith(("2", "4", "5")):
-        return f"{server} {data['type']}", request
-    return f"{server} answer", request
+        return "", _NOTHING
+    return f"{one.source} answer", asked.get(exchange, _NOTHING)
 
 
 def path_of(data: Mapping[str, Any]) -> str:
@@ -87,7 +95,11 @@ def timings(talk: Sequence[Said]) -> Iterator[Seen]:
     so that a delay shows in one place only."""
     for before, now in pairwise(talk):
         passed = now.time - before.time
-        if now.by == "unit" and not now.again and not before.again and passed <= _LONGEST_S:
+        if now.by == "unit" and now.asked and not now.again:
+            method = now.asked.split(" ")[0]
+            yield Seen(Area.TIMING, f"{now.server} {method} to {now.server} answer", now.time - now.since, "s",
+                       _RESOLUTION_S)
+        elif now.by == "unit" and not now.again and not before.again and passed <= _LONGEST_S:
             yield Seen(Area.TIMING, f"{_short(before)} to {_short(now)}", passed, "s", _RESOLUTION_S)
         elif now.by == "unit" and now.again:
             yield Seen(Area.TIMING, f"{_short(now)} again after", _since_first(talk, now), "s", _RESOLUTION_S)

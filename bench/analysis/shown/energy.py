@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,32 +34,45 @@ def energy(capture: CurrentCapture) -> Iterator[Seen]:
     volts = capture.voltage_v if math.isfinite(capture.voltage_v) else 1.0
     for phase in phases:
         if phase.kind is Kind.SLEEP:
-            yield from (_of(SLEEP, power * volts * 1e3, "mW") for power in _windows(capture, phase))
+            yield from (_power(SLEEP, capture, begin, end, volts) for begin, end in _windows(phase))
             continue
         whole = phase.start_s > 0 and phase.end_s < capture.duration_s
-        mean_w = phase.charge_c / phase.duration_s * volts
         if phase.kind is Kind.TRANSMIT:
-            yield _of("transmit, peak power", phase.peak_a * volts * 1e3, "mW")
-            yield _of("transmit, energy of a block", phase.charge_c * volts * 1e3, "mJ")
+            yield _seen("transmit, peak power", phase.peak_a * volts * 1e3, "mW")
+            yield _energy("transmit, energy of a block", capture, [phase], volts)
         elif phase.kind in (Kind.SEARCH, Kind.READOUT, Kind.WAKE) and whole:
-            yield _of(f"{phase.kind}, energy", phase.charge_c * volts * 1e3, "mJ")
+            yield _energy(f"{phase.kind}, energy", capture, [phase], volts)
         elif phase.duration_s > _WINDOW_S:
-            yield _of(f"{phase.kind}, power", mean_w * 1e3, "mW")
+            yield _power(f"{phase.kind}, power", capture, phase.start_s, phase.end_s, volts)
     for session in sessions(phases):
         if session[0].start_s > 0 and session[-1].end_s < capture.duration_s:
-            yield _of(SESSION, sum(phase.charge_c for phase in session) * volts * 1e3, "mJ")
+            yield _energy(SESSION, capture, session, volts)
 
 
-def _of(name: str, value: float, unit: str) -> Seen:
-    return Seen(Area.ENERGY, name, float(value), unit, abs(float(value)) * _PART)
+def _power(name: str, capture: CurrentCapture, begin_s: float, end_s: float, volts: float) -> Seen:
+    part = capture.part(begin_s, end_s)
+    return _seen(name, float(np.mean(part.mean_a)) * volts * 1e3, "mW",
+                 float(np.mean(part.uncertainty_a)) * volts * 1e3)
 
 
-def _windows(capture: CurrentCapture, phase: Phase) -> list[float]:
-    """The mean current (A) in each window of a sleep."""
-    first = round((phase.start_s + _SETTLES_S) / capture.period_s)
-    last = round((phase.end_s - _SETTLES_S) / capture.period_s)
-    count = max(round(_WINDOW_S / capture.period_s), 1)
-    return [float(np.mean(capture.mean_a[begin:begin + count])) for begin in range(first, last - count + 1, count)]
+def _energy(name: str, capture: CurrentCapture, phases: Sequence[Phase], volts: float) -> Seen:
+    part = capture.part(phases[0].start_s, phases[-1].end_s)
+    return _seen(name, sum(phase.charge_c for phase in phases) * volts * 1e3, "mJ",
+                 float(np.sum(part.uncertainty_a)) * part.period_s * volts * 1e3)
+
+
+def _seen(name: str, value: float, unit: str, uncertainty: float = 0.0) -> Seen:
+    """What is seen is not surer than the instrument, whose error may be another one in the next run."""
+    known = uncertainty if math.isfinite(uncertainty) else 0.0
+    return Seen(Area.ENERGY, name, float(value), unit, max(known, abs(float(value)) * _PART))
+
+
+def _windows(phase: Phase) -> Iterator[tuple[float, float]]:
+    """Of a sleep, without its edges."""
+    begin_s = phase.start_s + _SETTLES_S
+    while begin_s + _WINDOW_S <= phase.end_s - _SETTLES_S:
+        yield begin_s, begin_s + _WINDOW_S
+        begin_s += _WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class Delivered:
         names = known.settings if known is not None else ()
         is_setting = bool(names) and not set(names) & self._written and not set(names) & set(_OF_ITS_OWN)
         if (is_setting or path.resource in _CONSTANT) and str(path) not in self._written:
-            yield Seen(Area.DEFAULT, f"resource {path}", str(value))
+            name = f"setting {names[0]}, over LwM2M" if is_setting else f"resource {path}"
+            yield Seen(Area.DEFAULT, name, str(value))
 
     def wrote(self, names: Iterable[str]) -> None:
         self._written.update(names)

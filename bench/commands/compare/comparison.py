@@ -98,13 +98,14 @@ class Comparison:
     notes: Sequence[str] = ()
 
 
-def compare(old: Side, new: Side, history: Sequence[Side] = ()) -> Comparison:
-    """Hold ``new`` against ``old``. ``history``: earlier runs that tell which tests are flaky."""
+def compare(old: Side, new: Side, history: Sequence[Side] = (), *, across_worlds: bool = False) -> Comparison:
+    """Hold ``new`` against ``old``. ``history``: earlier runs that tell which tests are flaky. ``across_worlds``: also
+    numbers of a real unit against those of the twin, which is what learning is about."""
     warned = cautions(old, new)
     tests = _tests(old), _tests(new)
     both = [test for test in tests[0] if test in tests[1]]
     verdicts, flaky = _verdicts(old, new, both, history)
-    numbers_honest = not any(one.numbers for one in warned)
+    numbers_honest = across_worlds or not any(one.numbers for one in warned)
     if any(one.verdicts for one in warned):
         flaky += [replace(one, note="suites or limits differ") for one in verdicts]
         verdicts = []
@@ -112,6 +113,9 @@ def compare(old: Side, new: Side, history: Sequence[Side] = ()) -> Comparison:
     facts = _facts(old, clean), _facts(new, clean)
     figures = _numbers(*facts) if numbers_honest else []
     words, vague = _words(old, new, clean)
+    lacking = _on_one_side(*facts) if numbers_honest else []
+    words += [one for one in lacking if one.outcome is Outcome.CHANGED]
+    vague += [one for one in lacking if one.outcome is Outcome.UNDECIDED]
     differing = [_number(*row) for row in figures if row[3].outcome is Outcome.CHANGED]
     vague += [_number(*row) for row in figures if row[3].outcome is Outcome.UNDECIDED and _looks_different(row[3])]
     return Comparison(
@@ -195,6 +199,24 @@ def _numbers(old: Facts, new: Facts) -> list[tuple[Area, str, str, Judged]]:
     decidable = [key for key in keys if can_be_decided(_count(old[key]), _count(new[key]), alpha)]
     alpha = FALSE_ALARMS / max(len(decidable), 1)
     return [(*key, judge(old[key][0], new[key][0], alpha, max(old[key][1], new[key][1]))) for key in keys]
+
+
+_OFTEN = 10
+"""What was seen so often on one side, and never on the other, is not left out by chance."""
+
+
+def _on_one_side(old: Facts, new: Facts) -> list[Difference]:
+    """What there is nothing to hold against. A light or a phase that is gone is a change; that one message followed
+    another is a matter of all that was said."""
+    found = []
+    for key in sorted({*old, *new} - (old.keys() & new.keys())):
+        area, name, unit = key
+        count = _count(old[key] if key in old else new[key])
+        if count >= _OFTEN:
+            said = f"seen {count} times", "never seen"
+            outcome = Outcome.CHANGED if area in (Area.LIGHT, Area.ENERGY) else Outcome.UNDECIDED
+            found.append(Difference(area, name, outcome, *(said if key in old else said[::-1]), unit))
+    return found
 
 
 def _count(fact: tuple[Sequence[Sequence[float]], float]) -> int:
@@ -346,8 +368,9 @@ def _same_way(first: Difference, other: Difference) -> bool:
 
 def _ends(one: Difference) -> frozenset[str]:
     """Between which two things a time was taken, or of which phase an energy is."""
-    name = one.name.split(",")[0] if one.area is Area.ENERGY else one.name
-    return frozenset(name.split(" to ")) if one.area is not Area.ENERGY else frozenset({name})
+    if one.area is Area.ENERGY:
+        return frozenset({one.name.split(",")[0]})
+    return frozenset(end for end in one.name.split(" to ") if " " in end or end in ("release", "supply"))
 
 
 def _cause(one: Difference) -> object:
@@ -356,8 +379,10 @@ def _cause(one: Difference) -> object:
             return one.area, one.old, one.new
         case Area.ORDER | Area.TIMING:
             return Area.ORDER
+        case Area.TELEGRAM if {"there", "missing"} & {one.old, one.new}:
+            return one.area, one.name.rpartition(", ")[2]
         case Area.TELEGRAM:
-            return one.area, one.name.rpartition(", ")[2], one.old, one.new
+            return one.area, one.old, one.new
         case Area.DEFAULT:
             return one.area, one.name.split(",")[0]
         case Area.TREE if one.name.startswith(("resources of", "type of", "objects", "attributes")):

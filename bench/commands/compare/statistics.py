@@ -64,7 +64,7 @@ class Judged:
 
 def judge(old: Sequence[Sequence[float]], new: Sequence[Sequence[float]], alpha: float, resolution: float) -> Judged:
     """Samples by run on each side; ``alpha`` is the part of the false alarms that this question has."""
-    one, other = _samples(old), _samples(new)
+    one, other = _samples(old, resolution), _samples(new, resolution)
     p, resolvable, decided = _test(one, other, alpha, resolution)
     moved = float(stats.wasserstein_distance(one, other)) > resolution
     outcome = (Outcome.UNDECIDED if not decided else
@@ -79,11 +79,12 @@ def can_be_decided(old: int, new: int, alpha: float) -> bool:
     return min(old, new) >= _FEWEST and (_needed(old, new, alpha) is not None or old + new >= _FEWEST_IN_ALL)
 
 
-def _samples(runs: Sequence[Sequence[float]]) -> Numbers:
-    """All samples, or the median of each run where those of a run are alike."""
+def _samples(runs: Sequence[Sequence[float]], resolution: float) -> Numbers:
+    """All samples, or the median of each run where those of a run are alike, and runs further apart than what would be
+    called different."""
     kept = [np.asarray(run, np.float64) for run in runs if len(run)]
     whole = np.sort(np.concatenate(kept))
-    if len(kept) < 2 or max(map(len, kept)) < 2 or float(np.ptp(whole)) == 0.0:
+    if len(kept) < 2 or max(map(len, kept)) < 2 or float(np.ptp([np.median(run) for run in kept])) <= resolution:
         return whole
     within = sum(float(((run - run.mean()) ** 2).sum()) for run in kept)
     between = sum(len(run) * float(run.mean() - whole.mean()) ** 2 for run in kept)
