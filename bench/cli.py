@@ -41,8 +41,8 @@ Variants = Annotated[list[str] | None, typer.Option(
     "--variant", help="A legal unit or meter that differs from the twin's usual one; may be repeated.")]
 Faults = Annotated[list[str] | None, typer.Option(
     "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
-Likes = Annotated[Path | None, typer.Option("--like", metavar="FILE", help="The twin is like the unit that mcm-bench learn "
-                                            "has written to this file.")]
+Likes = Annotated[Path | None, typer.Option(
+    "--like", metavar="FILE", help="The twin is like the unit that mcm-bench learn has written to this file.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
@@ -111,7 +111,8 @@ def run(
     variant = _with(like, variant)
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
-            "--defect, --variant, --like, --fault and --codec are for the twin that the run starts itself; without --station")
+            "--defect, --variant, --like, --fault and --codec are for the twin that the run starts itself; without "
+            "--station")
     profile = _profile(profile)
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
@@ -207,8 +208,8 @@ def twin(
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell, supply=supply,
-                 log=log, codec=codec, over=over, meter=meter)
+    command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell,
+                 supply=supply, log=log, codec=codec, over=over, meter=meter)
 
 
 @app.command()
@@ -335,7 +336,7 @@ def compare(
         metavar="QUERY", help="Twice: the old side, then the new, from the store, such as "
                               "firmware=2.3.1,profile=regression,limit=5.")] = None,
     history: Annotated[list[Path] | None, typer.Option(
-        help="Earlier runs of one firmware, which tell what is flaky; a folder is one firmware; may be repeated.")] = None,
+        help="Earlier runs, which tell what is flaky; a folder has those of one firmware; may be repeated.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Which changes are a regression; docs/how-to/compare.md.")] = None,
     known: Annotated[Path | None, typer.Option(help="Known issues, each with its expiry.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for compare.html and compare.json.")] = None,

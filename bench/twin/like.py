@@ -1,4 +1,5 @@
-"""A twin like a unit that was recorded: what ``mcm-bench learn`` found, as a file, and the change of the twin that it is.
+"""A twin like a unit that was recorded: what ``mcm-bench learn`` found, as a file, and the change of the twin that it
+is.
 
 The file is TOML and may be corrected by hand::
 

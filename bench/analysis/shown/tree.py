@@ -15,8 +15,8 @@ from bench.timeline import Observation
 _OF_ITS_OWN = ("meter_id",)
 """Settings in which two units differ."""
 
-_CONSTANT = {Path(3, 0, 0), Path(3, 0, 1), Path(3, 0, 3), Path(3, 0, 16), Path(3, 0, 17), Path(3, 0, 18), Path(3, 0, 19),
-             Path(5, 0, 8), Path(5, 0, 9), Path(3, 0, 6)}
+_CONSTANT = {Path(3, 0, 0), Path(3, 0, 1), Path(3, 0, 3), Path(3, 0, 16), Path(3, 0, 17), Path(3, 0, 18),
+             Path(3, 0, 19), Path(5, 0, 8), Path(5, 0, 9), Path(3, 0, 6)}
 """Resources that are no settings, and that no time and no network changes."""
 
 

@@ -326,7 +326,8 @@ def _grouped(numbers: Sequence[Difference], words: Sequence[Difference]) -> list
     by_cause: dict[object, list[Difference]] = defaultdict(list)
     for one in [*words, *(replace(one, note="follows from the order") for one in follow)]:
         by_cause[_cause(one)].append(one)
-    changes += [sorted(group, key=lambda one: (_is_layout(one), one.judged is not None, -len(one.tests))) for group in _telegrams(by_cause)]
+    changes += [sorted(group, key=lambda one: (_is_layout(one), one.judged is not None, -len(one.tests)))
+                for group in _telegrams(by_cause)]
     return [Change(tuple(group)) for group in changes]
 
 
@@ -351,7 +352,7 @@ def _is_of_another_order(one: Difference) -> bool:
 def _same_cause(first: Difference, other: Difference) -> bool:
     """Two numbers that moved by the same, with an end in common; or energies of one phase."""
     one, two = first.judged, other.judged
-    if one is None or two is None or first.unit != other.unit and Area.ENERGY not in (first.area, other.area):
+    if one is None or two is None or (first.unit != other.unit and Area.ENERGY not in (first.area, other.area)):
         return False
     if first.area is other.area is Area.ENERGY:
         return _ends(first) == _ends(other)
@@ -392,8 +393,11 @@ def _cause(one: Difference) -> object:
     return one.area, one.name
 
 
+_LAYOUTS = ("records", "keys in order", "one readout", "several readouts")
+
+
 def _is_layout(one: Difference) -> bool:
-    return one.area is Area.TELEGRAM and one.name.endswith(("records", "keys in order", "one readout", "several readouts"))
+    return one.area is Area.TELEGRAM and one.name.endswith(_LAYOUTS)
 
 
 def _telegrams(groups: Mapping[object, list[Difference]]) -> list[list[Difference]]:

@@ -76,8 +76,8 @@ def apply(changes: Sequence[Change], issues: Sequence[Known], today: date) -> Ap
         met |= {issue.what for issue in of_each if issue is not None}
         first = of_each[0]
         marked.append(replace(change, known=str(first)) if first is not None and all(of_each) else change)
-    expired = [f"known issue {issue.what} expired on {issue.until}: it counts again ({issue.reason})" for issue in issues
-               if issue.until < today]
+    expired = [f"known issue {issue.what} expired on {issue.until}: it counts again ({issue.reason})"
+               for issue in issues if issue.until < today]
     unmet = [f"known issue {issue.what} was not met: take it out if it is fixed" for issue in valid
              if issue.what not in met]
     return Applied(marked, [*expired, *unmet])

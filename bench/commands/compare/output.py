@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.commands.compare.comparison import Change, Comparison, Difference
-from bench.commands.compare.policy import Policy
 from bench.commands.compare.sides import Side
 from bench.commands.compare.statistics import FALSE_ALARMS, FOUND, Judged
 
@@ -43,9 +42,10 @@ class Finding:
 def side_text(side: Side) -> str:
     """Which runs, in a line."""
     seeds = sorted({run.seed for run in side.runs if run.seed is not None})
-    return (f"{len(side.runs)} {'run' if len(side.runs) == 1 else 'runs'} of {', '.join(sorted({run.profile for run in side.runs}))}, "
-            f"unit {side.unit}, firmware {side.firmware or 'unknown'}, "
-            f"{'simulated' if all(run.simulated for run in side.runs) else 'real'}, seeds {', '.join(map(str, seeds[:6]))}"
+    world = "simulated" if all(run.simulated for run in side.runs) else "real"
+    return (f"{len(side.runs)} {'run' if len(side.runs) == 1 else 'runs'} of "
+            f"{', '.join(sorted({run.profile for run in side.runs}))}, unit {side.unit}, "
+            f"firmware {side.firmware or 'unknown'}, {world}, seeds {', '.join(map(str, seeds[:6]))}"
             f"{', ...' if len(seeds) > 6 else ''}")
 
 
@@ -86,8 +86,9 @@ def print_comparison(finding: Finding, console: Console) -> None:
     line(f"requirements: {len(said.requirements)} tested, {len(moved)} with another verdict", "dim")
     for note in finding.notes:
         line(f" ! {note}", "yellow")
+    style = {0: "bold green", 1: "bold red"}.get(finding.exit_code, "bold yellow")
     line(f"{finding.verdict}  {len(said.changes)} changes, {len(finding.regressions)} regressions by policy; "
-         f"{said.compared} facts of {said.tests} tests compared", {0: "bold green", 1: "bold red"}.get(finding.exit_code, "bold yellow"))
+         f"{said.compared} facts of {said.tests} tests compared", style)
 
 
 def _print_change(change: Change, regressing: set[str], line: Any) -> None:

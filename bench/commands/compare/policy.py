@@ -35,7 +35,6 @@ from bench.toml_file import read_toml
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _ALLOWED = "\"any\", \"worse\", \"none\", or of numbers a part such as \"10 %\""
 _NUMBERS = (Area.LIGHT, Area.TIMING, Area.ENERGY, Area.MEASUREMENT)
-_MORE = ("requirement", "flaky", "undecided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,15 @@ class Policy:
         """The usual one without a file. Raises ``BenchError`` for a rule that is none."""
         usual = {area.value: "any" for area in Area} | {
             "verdict": "worse", "requirement": "worse", "flaky": "none", "undecided": "none"}
-        own: Mapping[str, Any] = read_toml(path, f"policy {path.name}", "name a policy file") if path is not None else {}
+        own: Mapping[str, Any] = {}
+        if path is not None:
+            own = read_toml(path, f"policy {path.name}", "name a policy file")
         for name, rule in own.items():
             if name not in usual:
                 raise unknown(f"policy {name}", name, usual, "take it out, or correct it")
             is_part = isinstance(rule, str) and _PART.fullmatch(rule) and name in _NUMBERS
-            if rule not in ("any", "none") and not is_part and not (rule == "worse" and name in ("verdict", *_MORE[:1])):
+            is_worse = rule == "worse" and name in ("verdict", "requirement")
+            if rule not in ("any", "none") and not is_part and not is_worse:
                 raise BenchError(f"policy {name}", expected=_ALLOWED, seen=repr(rule), do="correct the file")
         return cls({**usual, **own})
 

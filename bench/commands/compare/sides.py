@@ -169,13 +169,13 @@ def cautions(old: Side, new: Side) -> list[Caution]:
             found.append(Caution(f"{what}: {short[0]} against {short[1]}; {so}", verdicts, numbers))
 
     differ("profiles", lambda run: run.profile, "only the tests of both are compared")
-    differ("units", lambda run: run.unit or "", "what one unit is by its own nature looks like a change of the firmware")
+    differ("units", lambda run: run.unit or "", "what one unit is by its nature looks like a change of firmware")
     differ("simulated and real runs", lambda run: "simulated" if run.simulated else "real",
            "times and energies are those of two worlds, and are not compared", numbers=True)
     differ("benches", _bench, "what the bench itself does may have changed with it")
     differ("stations", lambda run: _instruments(run), "numbers hold to within what the instruments differ by")
-    differ("suites", lambda run: _input(run, "suites"), "a test may ask for something else; a changed verdict is named, "
-           "and is not laid to the firmware", verdicts=True)
+    differ("suites", lambda run: _input(run, "suites"), "a test may ask for something else; a changed verdict is "
+           "named, and is not laid to the firmware", verdicts=True)
     differ("limits", lambda run: _input(run, "limits"), "a changed verdict of what is measured may be the limit's; "
            "it is not laid to the firmware", verdicts=True)
     differ("lists of requirements", lambda run: _input(run, "requirements"), "their table shows this bench's")

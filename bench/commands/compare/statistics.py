@@ -1,8 +1,8 @@
 """Whether two sets of samples are of the same kind, by how much they differ, and which difference would be found.
 
-Ten samples or so on each side are held against each other by the two-sample test of Kolmogorov and Smirnov with its exact
-distribution: it supposes nothing of the shape of what it compares, and sees another spread as well as another level.
-Fewer can't become certain in that way; from five on a side (ten in all) a t-test stands in, with a spread that is never
+Ten samples or so on each side are held against each other by the two-sample test of Kolmogorov and Smirnov with its
+exact distribution: it supposes nothing of the shape of what it compares, and sees another spread as well as another
+level. Fewer can't become certain in that way; from five on a side (ten in all) a t-test stands in, with a spread that is never
 taken for smaller than a fiftieth of the value. Less than that is undecided, whatever it looks like.
 
 Samples of one run that resemble each other more than those of other runs do (analysis of variance) count once for the

@@ -1,5 +1,5 @@
-"""``mcm-bench learn``: fit the twin to recorded runs, by trials: what still differs is fitted, until nothing does or nothing
-more can be said. Then it is written down.
+"""``mcm-bench learn``: fit the twin to recorded runs, by trials: what still differs is fitted, until nothing does or
+nothing more can be said. Then it is written down.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Task:
-    """``runs``: of one unit. ``out``: the unit file. ``even_failed``: take a run that failed, or that was one of a defect
-    of the twin. ``trials``: a folder in which the trials stay; ``seed`` is that of the first of them."""
+    """``runs``: of one unit. ``out``: the unit file. ``even_failed``: take a run that failed, or was one of a defect of
+    the twin. ``trials``: a folder in which the trials stay; ``seed`` is that of the first of them."""
 
     runs: Sequence[Path]
     out: Path
@@ -49,7 +49,8 @@ def learn(task: Task, console: Console) -> int:
 
     _refuse(task)
     if not task.out.parent.is_dir():
-        raise BenchError(f"{task.out}", expected="a folder to write it in", seen="none", do="make it, or choose another")
+        raise BenchError(f"{task.out}", expected="a folder to write it in", seen="none",
+                         do="make it, or choose another")
     with tempfile.TemporaryDirectory() as folder:
         fitting = Fitting(task, task.trials or Path(folder), lambda text: console.print(Text(text), soft_wrap=True))
         like = fitting.run()

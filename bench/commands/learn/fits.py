@@ -167,8 +167,8 @@ _PARTS: Mapping[Area, tuple[str, ...]] = {
     Area.MESSAGE: ("mdm_client", "lwm2m_client", "uplink", "connection", "modem", "transmissions", "life"),
     Area.ORDER: ("life", "mdm_client", "connection", "transmissions", "lwm2m_client"),
     Area.MEASUREMENT: ("", "life", "front", "modem", "schedule", "readouts", "meter_time")}
-"""By the module of the part that they replace ("": none, but something in the lab) readings are tried that may explain a
-difference of an area."""
+"""By the module of the part that they replace ("": none, but something in the lab) readings are tried that may explain
+a difference of an area."""
 
 
 def candidates(one: Difference, draft: Like) -> list[Variant]:

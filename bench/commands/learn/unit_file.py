@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.twin.like import Like
 
-_HEAD = """# Written by mcm-bench learn: the twin that is like the unit of these runs. Use it with --like, correct it by hand.
+_HEAD = """# Written by mcm-bench learn: the twin that is like the unit of these runs. Use it with --like; it may be
+# corrected by hand.
 """
 
 
