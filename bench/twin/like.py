@@ -121,19 +121,21 @@ class Like(BaseModel):
     @property
     def parts(self) -> tuple[type, ...]:
         """In the place of which parts of the twin."""
-        lights = dict(self.lights)
+        lights: dict[str, object] = dict(self.lights)
         red_late_s, change_over_s = lights.pop("red_late_s", 0.0), lights.pop("change_over_s", 0.0)
-        messages = dict(self.messages)
-        registers_with = messages.pop("registers_with", None)
+        messages: dict[str, object] = {name: value for name, value in self.messages.items() if name != "registers_with"}
+        registers_with = self.messages.get("registers_with")
         pauses = {name: span for name, span in self.delays.items() if span[1] > 0}
         wanted: dict[type, dict[str, object]] = {
             Front: lights, LateRed: {"red_late_s": red_late_s} if red_late_s else {},
             ChangeOver: {"change_over_s": change_over_s} if change_over_s else {}, Waveform: dict(self.currents),
-            Presenting: {"registers_with": tuple(registers_with)} if registers_with is not None else {}}
-        for part, names, more in (
-                (PausingLife, {"start", "publish"}, {"order": self.order.joining} if self.order != Order() else {}),
+            Presenting: {"registers_with": registers_with} if isinstance(registers_with, tuple) else {}}
+        order: dict[str, object] = {"order": self.order.joining} if self.order != Order() else {}
+        rest: tuple[tuple[type, set[str], dict[str, object]], ...] = (
+                (PausingLife, {"start", "publish"}, order),
                 (PausingJoining, {"search"}, {}), (PausingConnection, {"registration"}, {}),
-                (PausingMdm, {"connect", "register"}, messages), (PausingSite, {"answer", "bootstrap_answer"}, {})):
+                (PausingMdm, {"connect", "register"}, messages), (PausingSite, {"answer", "bootstrap_answer"}, {}))
+        for part, names, more in rest:
             mine = {name: span for name, span in pauses.items() if name in names}
             wanted[part] = {"pauses": mine, **more} if mine or more else {}
         return tuple(_made(part, **fields) for part, fields in wanted.items() if fields)

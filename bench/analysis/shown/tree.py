@@ -87,7 +87,7 @@ def _datagram(one: Observation, requests: dict[tuple[str, int, bytes], Any], del
         requests[exchange] = message
         return
     path = coap_message.path_of(message)
-    if message.code.is_request() and path == "/rd" and message.payload:
+    if message.code is not None and message.code.is_request() and path == "/rd" and message.payload:
         yield from _registration(message.payload)
     request = requests.get(exchange)
     if request is not None and str(message.code).startswith("2.05") and message.payload:

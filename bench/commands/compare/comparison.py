@@ -139,7 +139,8 @@ def _verdicts(old: Side, new: Side, tests: Iterable[str], history: Sequence[Side
               ) -> tuple[list[Difference], list[Difference]]:
     """What changed, and what is flaky: that has had several verdicts with one firmware. A flaky test that fails stays
     failed; only that the firmware has done it can't be said."""
-    changed, flaky = [], []
+    changed: list[Difference] = []
+    flaky: list[Difference] = []
     for test in tests:
         before, after = Counter(old.verdicts(test)), Counter(new.verdicts(test))
         earlier = [Counter(side.verdicts(test)) for side in history]
@@ -209,8 +210,11 @@ def _on_one_side(old: Facts, new: Facts) -> list[Difference]:
     """What there is nothing to hold against. A light or a phase that is gone is a change; that one message followed
     another is a matter of all that was said."""
     found = []
+    known = {area for area, *_ in old} & {area for area, *_ in new}    # else one side has no evidence of that kind
     for key in sorted({*old, *new} - (old.keys() & new.keys())):
         area, name, unit = key
+        if area not in known:
+            continue
         count = _count(old[key] if key in old else new[key])
         if count >= _OFTEN:
             said = f"seen {count} times", "never seen"
@@ -267,9 +271,9 @@ def _words(old: Side, new: Side, tests: Sequence[str]) -> tuple[list[Difference]
     alpha = FALSE_ALARMS / max(len(chance), 1)
     for (area, name), (counted, counts) in chance.items():
         outcome, p = words_differ(dict(counted), dict(counts), alpha)
-        if outcome is not Outcome.SAME and counted.keys() != counts.keys():
-            one = Difference(area, name, outcome, *(_most(side) for side in (counted, counts)), note=f"p = {p:.2g}")
-            (found if outcome is Outcome.CHANGED else unsure).append(one)
+        if outcome is Outcome.CHANGED or (outcome is Outcome.UNDECIDED and counted.keys() != counts.keys()):
+            said = Difference(area, name, outcome, _most(counted), _most(counts), note=f"p = {p:.2g}")
+            (found if outcome is Outcome.CHANGED else unsure).append(said)
     return found, unsure
 
 

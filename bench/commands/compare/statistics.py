@@ -2,8 +2,9 @@
 
 Ten samples or so on each side are held against each other by the two-sample test of Kolmogorov and Smirnov with its
 exact distribution: it supposes nothing of the shape of what it compares, and sees another spread as well as another
-level. Fewer can't become certain in that way; from five on a side (ten in all) a t-test stands in, with a spread that is never
-taken for smaller than a fiftieth of the value. Less than that is undecided, whatever it looks like.
+level. Fewer can't become certain in that way; from ten in all on, three on a side at least, a t-test stands in, with
+a spread that is never taken for smaller than a fiftieth of the value. Less than that is undecided, whatever it looks
+like.
 
 Samples of one run that resemble each other more than those of other runs do (analysis of variance) count once for the
 run. With one run on a side that can't be known.
@@ -201,8 +202,11 @@ def words_differ(old: dict[str, int], new: dict[str, int], alpha: float) -> tupl
     sums = sum(old.values()), sum(new.values())
     if len(words) == 1:
         return Outcome.SAME, 1.0
-    ps = [float(stats.fisher_exact([[old.get(word, 0), sums[0] - old.get(word, 0)],
-                                    [new.get(word, 0), sums[1] - new.get(word, 0)]]).pvalue) for word in words]
+    ps = [_fisher(old.get(word, 0), sums[0], new.get(word, 0), sums[1]) for word in words]
     p = min(1.0, min(ps) * len(words))
-    certain = float(stats.fisher_exact([[sums[0], 0], [0, sums[1]]]).pvalue) * len(words) < alpha
+    certain = _fisher(sums[0], sums[0], 0, sums[1]) * len(words) < alpha
     return (Outcome.CHANGED if p < alpha else Outcome.SAME if certain else Outcome.UNDECIDED), p
+
+
+def _fisher(old: int, of_old: int, new: int, of_new: int) -> float:
+    return float(stats.fisher_exact(np.array([[old, of_old - old], [new, of_new - new]])).pvalue)
