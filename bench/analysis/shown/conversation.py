@@ -117,9 +117,12 @@ def _short(one: Said) -> str:
     return f"{one.word} to {one.asked.split(' ')[0]}" if one.asked else one.word
 
 
+_BEGINNINGS = ("bootstrap POST /bs", "dm POST /rd", "mdm CONNECT")
+
+
 def order(talk: Sequence[Said]) -> Iterator[Seen]:
-    """In which order the unit spoke up by itself, in each joining that came to a telegram: from bootstrap or
-    registration to the first PUBLISH."""
+    """In which order the unit spoke up by itself, in each joining that came to a telegram: from bootstrap,
+    registration or CONNECT to the first PUBLISH."""
     joining: list[str] = []
     for one in talk:
         if one.by == "hand" and one.word in ("supply", "release"):
@@ -128,11 +131,12 @@ def order(talk: Sequence[Said]) -> Iterator[Seen]:
             continue
         if joining and one.word == joining[0]:
             joining = []
-        if not joining and one.word not in ("bootstrap POST /bs", "dm POST /rd"):
+        if not joining and one.word not in _BEGINNINGS:
             continue
         joining.append(one.word)
         if one.word == "mdm PUBLISH":
-            kind = "joining with a bootstrap" if "bootstrap POST /bs" in joining else "joining"
+            kind = ("joining with a bootstrap" if "bootstrap POST /bs" in joining else
+                    "joining" if "dm POST /rd" in joining else "connecting for a telegram")
             yield Seen(Area.ORDER, kind, ", ".join(_without_repetition(joining)))
             joining = []
 
