@@ -369,8 +369,8 @@ def learn(
     Exit code: 0 told from the unit in nothing beyond chance, 2 a fault of the bench, 3 something is left and listed.
     """
     refuse_what_bends_verdicts()
-    from bench.commands.learn.command import Task
     from bench.commands.learn.command import learn as command
+    from bench.commands.learn.task import Task
 
     raise typer.Exit(command(Task(runs=runs, out=out, even_failed=even_failed, seed=seed, trials=trials), Console()))
 

@@ -153,8 +153,8 @@ def planted(pairs: int, folder: Path, first: int = 0) -> int:
 
 def learned(units: int, folder: Path, seed: int) -> int:
     """How many of the twins learned of variants are told from these."""
-    from bench.commands.learn.command import Task
     from bench.commands.learn.fitting import Fitting
+    from bench.commands.learn.task import Task
     from bench.commands.learn.unit_file import dump
 
     drawn = random.Random(seed).sample(sorted(VARIANTS), units)

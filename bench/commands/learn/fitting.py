@@ -12,8 +12,8 @@ from statistics import median
 from bench.analysis.shown.fact import Area, Seen
 from bench.commands.compare.comparison import Change, Comparison, Difference, compare
 from bench.commands.compare.sides import Side
-from bench.commands.learn.command import CANDIDATES, FEW, Task
 from bench.commands.learn.fits import candidates, fit
+from bench.commands.learn.task import CANDIDATES, FEW, Task
 from bench.commands.learn.trial import Trials
 from bench.errors import BenchError
 from bench.twin.like import Like

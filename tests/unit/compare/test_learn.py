@@ -13,8 +13,9 @@ from rich.console import Console
 from bench.analysis.shown.fact import Area
 from bench.commands.compare.comparison import Difference
 from bench.commands.compare.statistics import Outcome, judge
-from bench.commands.learn.command import Task, learn
+from bench.commands.learn.command import learn
 from bench.commands.learn.fits import candidates, fit
+from bench.commands.learn.task import Task
 from bench.commands.learn.unit_file import dump
 from bench.errors import BenchError
 from bench.twin.like import LIGHTS, Like
