@@ -16,6 +16,7 @@ from bench.commands.learn.task import Task
 from bench.errors import BenchError
 from reports.run import Run
 
+
 def learn(task: Task, console: Console) -> int:
     """The exit code: 0 told apart in nothing beyond chance, 3 something is left, which the file lists. Raises
     ``BenchError``."""
