@@ -15,6 +15,7 @@ SEED := 1
 SINCE := HEAD
 MUTANTS := 100
 UNITS := 200
+PAIRS := 20
 VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
@@ -62,6 +63,12 @@ prove: setup         ## a part of proof: defects that SEED=1 draws are caught
 
 proof: setup         ## all of it: every defect of the twin must be caught, a healthy one must pass
 	$(BIN)/mcm-bench prove --first -n $(JOBS)
+
+planted: setup       ## PAIRS=20 pairs of firmwares with ten planted differences: compare names them, and nothing else; an hour
+	PYTHONPATH=. $(BIN)/python tests/firmware_runs.py planted $(PAIRS)
+
+learned: setup       ## UNITS of legal variants that SEED draws: a twin is learned of each, and compared with it; hours
+	PYTHONPATH=. $(BIN)/python tests/firmware_runs.py learned $(if $(filter file,$(origin UNITS)),20,$(UNITS)) $(SEED)
 
 variants: setup      ## every legal variant through all the tests that reach what it changes: hours; goes on where it was broken off
 	$(BIN)/mcm-bench prove --variants -n $(JOBS)

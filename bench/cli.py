@@ -52,6 +52,8 @@ Variants = Annotated[list[str] | None, typer.Option(
     "--variant", help="A legal unit or meter that differs from the twin's usual one; may be repeated.")]
 Faults = Annotated[list[str] | None, typer.Option(
     "--fault", help="A deliberate fault of the twin's instruments; may be repeated.")]
+Likes = Annotated[Path | None, typer.Option(
+    "--like", metavar="FILE", help="The twin is like the unit that mcm-bench learn has written to this file.")]
 Seed = Annotated[int, typer.Option(help="All that is chance in the twin follows from it.")]
 Codec = Annotated[str | None, typer.Option(
     help="Settings codec of the twin's station; else the built-in one. Installed packages offer others.")]
@@ -96,6 +98,7 @@ def run(
     seed: Seed = 1,
     defect: Defects = None,
     variant: Variants = None,
+    like: Likes = None,
     fault: Faults = None,
     run_dir: Annotated[Path | None, typer.Option(help="Where the record goes; else a new one in runs/.")] = None,
     max_device_time: Annotated[str | None, typer.Option(
@@ -146,9 +149,11 @@ def run(
     """Test a unit and give the verdict."""
     refuse_what_bends_verdicts()
     signal.pthread_sigmask(signal.SIG_BLOCK, WAYS_OUT)    # until somebody knows how to end in order
+    variant = _with(like, variant)
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
-            "--defect, --variant, --fault and --codec are for the twin that the run starts itself; without --station")
+            "--defect, --variant, --like, --fault and --codec are for the twin that the run starts itself; without "
+            "--station")
     profile = _profile(profile)
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
@@ -300,6 +305,7 @@ def twin(
     seed: Seed = 1,
     defect: Defects = None,
     variant: Variants = None,
+    like: Likes = None,
     station_out: Annotated[Path | None, typer.Option(help="Write the station file here, too.")] = None,
     cell: Annotated[Cell, typer.Option(help="Its cell instrument.")] = "cmw500",
     over: Over = "nfc",
@@ -312,8 +318,8 @@ def twin(
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
-                 log=log, codec=codec, over=over, meter=meter)
+    command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell,
+                 supply=supply, log=log, codec=codec, over=over, meter=meter)
 
 
 @app.command()
@@ -460,8 +466,64 @@ def trace(
     raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
 
 
+@app.command()
+def compare(
+    runs: Annotated[list[Path] | None, typer.Argument(
+        metavar="[OLD NEW]", help="Directories of two runs, or folders with several runs of a side.")] = None,
+    old: Annotated[list[Path] | None, typer.Option(help="One more run of the old side; may be repeated.")] = None,
+    new: Annotated[list[Path] | None, typer.Option(help="One more run of the new side; may be repeated.")] = None,
+    store: records.StoreUrl = None,
+    station: Annotated[Path | None, typer.Option(help="Station file whose [store] is meant.")] = None,
+    where: Annotated[list[str] | None, typer.Option(
+        metavar="QUERY", help="Twice: the old side, then the new, from the store, such as "
+                              "firmware=2.3.1,profile=regression,limit=5.")] = None,
+    history: Annotated[list[Path] | None, typer.Option(
+        help="Earlier runs, which tell what is flaky; a folder has those of one firmware; may be repeated.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Which changes are a regression; docs/how-to/compare.md.")] = None,
+    known: Annotated[Path | None, typer.Option(help="Known issues, each with its expiry.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for compare.html and compare.json.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="File for the result as JUnit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what changed from one firmware to another: verdicts, times, energies, telegrams, LwM2M, conversations.
+
+    Exit code: 0 no regression by the policy, 1 one at least, 2 a fault of the bench, 3 nothing in common.
+    """
+    from bench.commands.compare.command import Task
+    from bench.commands.compare.command import compare as command
+
+    task = Task(runs=runs or (), old=old or (), new=new or (), store=store, station=station, where=where or (),
+                history=history or (), policy=policy, known=known, out=out, junit=junit)
+    raise typer.Exit(command(task, as_json, Console()))
+
+
+@app.command()
+def learn(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs of one unit.")],
+    out: Annotated[Path, typer.Option(help="The unit file: for --like of run and twin.")],
+    even_failed: Annotated[bool, typer.Option(
+        "--even-failed", help="Also from a run that failed, or of a defect of the twin.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the first trial; each has another one.")] = 1000,
+    trials: Annotated[Path | None, typer.Option(help="Folder in which the runs of the trials stay.")] = None,
+) -> None:
+    """Fit the twin to recorded runs of a unit, and list what it can't be made to show.
+
+    Exit code: 0 told from the unit in nothing beyond chance, 2 a fault of the bench, 3 something is left and listed.
+    """
+    refuse_what_bends_verdicts()
+    from bench.commands.learn.command import learn as command
+    from bench.commands.learn.task import Task
+
+    raise typer.Exit(command(Task(runs=runs, out=out, even_failed=even_failed, seed=seed, trials=trials), Console()))
+
+
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")
 """As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
+
+
+def _with(like: Path | None, variants: list[str] | None) -> list[str] | None:
+    """A unit that was learned goes the way of variants, by its file."""
+    return [*(variants or []), f"like:{like.resolve()}"] if like is not None else variants
 
 
 def _profile(name: str) -> str:

@@ -1,0 +1,1 @@
+"""``mcm-bench compare``: what is different between the runs of two firmwares."""

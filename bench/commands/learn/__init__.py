@@ -1,0 +1,1 @@
+"""``mcm-bench learn``: the twin becomes like a unit that was recorded."""
