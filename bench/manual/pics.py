@@ -44,6 +44,7 @@ class Pics(_Part):
     nfc: bool | None = Field(None, description="settings are read and written over NFC")
     nfc_off: bool | None = Field(None, description="NFC can be switched off")
     lock_at_delivery: str | None = Field(None, description="configuration lock as delivered: open, locked")
+    pak_slowed_down: bool | None = Field(None, description="wrong PAKs lead to a lock-out, growing delays or slow tries")
     button: bool | None = Field(None, description="a button is a user interface")
     factory_reset: bool | None = Field(None, description="the user can delete all data")
     dtls_psk: bool | None = Field(None, description="DTLS with pre-shared keys")
