@@ -52,6 +52,7 @@ class Pics(_Part):
     dtls_connection_id: bool | None = Field(None, description="RFC 9146")
     no_security_mode: bool | None = Field(None, description="a connection without DTLS can be configured")
     cipher_suites: list[str] | None = Field(None, description="offered suites by their numbers, such as 0xC0A8")
+    keys_unique: bool | None = Field(None, description="no two units, and no two connections, have a key in common")
     key_from_user: bool | None = Field(None, description="a user sets passwords")
     bootstrap: list[str] | None = Field(None, description="client, server, smartcard")
     lwm2m: str | None = Field(None, description="enabler version that the unit registers with")

@@ -5,9 +5,7 @@ open ports, garbage, floods.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import repeat
 
 from bench.protocols.coap_message import parse
 from bench.protocols.dtls import DtlsClient, Event
@@ -16,7 +14,6 @@ from bench.protocols.dtls.handshake import ServerHello
 from bench.protocols.dtls.records import ContentType, Record
 from bench.protocols.dtls.replay import ReplayWindow
 from bench.protocols.mqttsn import MqttSnError, decode
-from bench.twin.cmi6110.backoff import Backoff
 from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Message
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
@@ -247,7 +244,7 @@ class DeafAfterGarbageFromTheGateway(MdmClient):
             decode(data)
         except MqttSnError:
             self.lost += 1
-        if self.lost < 40:
+        if self.lost < 20:
             super()._received(data)
 
 
@@ -303,12 +300,14 @@ class AwakeAfterAFlood(Modem):
             super().released()
 
 
-@defect("handshakes-without-a-pause", "NET-26", "SEC-04", wire="supply")
-class HandshakesWithoutAPause(Backoff):
-    """After a handshake that has failed the unit begins the next at once."""
+class _NeverWaits(DtlsClient):
+    def timeout(self, now: float) -> list[Event]:
+        self._wait_s = 0.25
+        return super().timeout(now)
 
-    def pause_s(self, setting: str, failures: int) -> float:
-        return 0.5
 
-    def attempts(self) -> Iterator[float]:
-        return repeat(0.5, 200)
+@defect("flights-without-a-pause", "NET-33", "SEC-04", wire="supply")
+class FlightsWithoutAPause(Uplink):
+    """A flight that nobody answers is sent again twice a second, for ever."""
+
+    client = _NeverWaits
