@@ -43,8 +43,8 @@ DECLARATION = "suites/test_declaration.py::"
 
 @dataclass(frozen=True)
 class Task:
-    """``order``: how tests are run; ``pics``: the maker's declaration, else the manual's. ``report_only``: make the pack
-    again of the runs that there are. ``keys``: key files of a lot, which are compared; else that of the station."""
+    """``order``: how tests are run; ``pics``: the maker's declaration, else the manual's. ``report_only``: make the
+    pack again of the runs that there are. ``keys``: key files of a lot, which are compared; else the station's."""
 
     packs: Sequence[str]
     order: Order
@@ -76,7 +76,7 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
                          do="run it without --report-only")
     may_spoil = order.file is None or declaration.is_sacrificial(unit)
     stages = chooser.stages(packs, declaration)
-    stopped = "" if task.report_only else _run_stages(ledger, order, stages, console, may_spoil=may_spoil)
+    stopped = "" if task.report_only else _run_stages(ledger, order, chooser, stages, console, may_spoil=may_spoil)
     counted = ledger.counted()
     not_run = {} if may_spoil else dict.fromkeys(
         stages[1], "destructive, and the unit is not declared sacrificial (pixit.sacrificial)")
@@ -126,6 +126,20 @@ class Chooser:
     def select(self, row: Row) -> list[str]:
         return [test for test, (ids, cases) in self._tests.items() if row.is_about(test, ids, cases)]
 
+    def arguments(self, tests: Iterable[str]) -> tuple[str, ...]:
+        """By what pytest finds them: a function where all its cases are meant, or where the id of a case has signs that
+        pytest takes for its own."""
+        wanted = set(tests)
+        cases: dict[str, list[str]] = {}
+        for test in self._tests:
+            cases.setdefault(test.partition("[")[0], []).append(test)
+        found: dict[str, None] = {}
+        for function, ids in cases.items():
+            asked = [test for test in ids if test in wanted]
+            is_whole = len(asked) == len(ids) or any("::" in test.partition("[")[2] for test in asked)
+            found.update(dict.fromkeys([function] if asked and is_whole else asked))
+        return tuple(found)
+
     def check(self, packs: Iterable[Pack]) -> None:
         """Raises ``BenchError`` with all patterns that meet no test: a row must not be judged by nothing."""
         faults = []
@@ -155,8 +169,8 @@ class Chooser:
 # -- running them
 
 
-def _run_stages(ledger: Ledger, order: Order, stages: tuple[list[str], list[str]], console: Console, *,
-                may_spoil: bool) -> str:
+def _run_stages(ledger: Ledger, order: Order, chooser: Chooser, stages: tuple[list[str], list[str]], console: Console,
+                *, may_spoil: bool) -> str:
     """Run what has not been run; why it stopped before the end, else empty."""
     for stage, wanted in enumerate(stages):
         if stage == 1 and not may_spoil:
@@ -171,7 +185,7 @@ def _run_stages(ledger: Ledger, order: Order, stages: tuple[list[str], list[str]
             declaring = [test for test in stages[0] if test.startswith(DECLARATION)]
             ledger.note()
             _say(console, f"{len(todo)} tests{', destructive' if stage else ''}, in {folder}")
-            supervise(replace(order, run_dir=folder, files=tuple(dict.fromkeys([*declaring, *todo])), store=None,
+            supervise(replace(order, run_dir=folder, files=chooser.arguments([*declaring, *todo]), store=None,
                               file=None), console, _lock(order))
             ledger.note()
             run = _loaded(folder)

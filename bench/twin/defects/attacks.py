@@ -1,5 +1,5 @@
-"""Defects that show only to somebody hostile: tries without end, recorded and bent datagrams, suites that nobody offered,
-open ports, garbage, floods.
+"""Defects that show only to somebody hostile: tries without end, recorded and bent datagrams, suites that nobody
+offered, open ports, garbage, floods.
 """
 
 from __future__ import annotations
@@ -251,8 +251,8 @@ class DeafAfterGarbageFromTheGateway(MdmClient):
 @defect("long-uri-restarts", "DM-04", "DM-05", wire="dm")
 def _(lab: Lab) -> None:
     """A package URI of more than 255 characters restarts the unit."""
-    usual = lab.unit.firmware_update.write_uri
-    change(lab, (5, 0, 1), write=lambda uri: lab.unit.life.later(lab.unit.life.reboot) if len(uri) > 255 else usual(uri))
+    life, usual = lab.unit.life, lab.unit.firmware_update.write_uri
+    change(lab, (5, 0, 1), write=lambda uri: life.later(life.reboot) if len(uri) > 255 else usual(uri))
 
 
 @defect("key-in-an-error-text", "SEC-12", wire="dm")
