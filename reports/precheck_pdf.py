@@ -21,7 +21,8 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Image, KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
+from reportlab.platypus.flowables import Flowable, Image, KeepTogether, PageBreak, Spacer
 
 from reports.precheck import DISCLAIMER, Dossier, PackResult, RowResult, Seen, Word, by_area, said, source_in_words
 from reports.precheck_text import SHORT, counts

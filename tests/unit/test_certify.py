@@ -1,5 +1,4 @@
-"""``mcm-bench certify`` from the command line, with a small pack of its own: it runs, goes on, and says what is not right.
-"""
+"""``mcm-bench certify`` from the command line, with a small pack of its own: it runs, goes on, and tells bad input."""
 
 from __future__ import annotations
 

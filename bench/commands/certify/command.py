@@ -66,8 +66,8 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
     is_cmi6110 = order.file is None or order.file.unit.is_cmi6110
     strange = [pack.name for pack in packs if not (is_cmi6110 or pack.any_client)]
     if strange:
-        raise BenchError(f"packs {', '.join(strange)}", expected="such as are for any LwM2M client, for a unit that is no "
-                         "CMi6110", seen="packs for the CMi6110", do="choose others, such as oma-ets")
+        raise BenchError(f"packs {', '.join(strange)}", expected="packs for any client: the unit is no CMi6110",
+                         seen="packs for the CMi6110", do="choose others, such as oma-ets")
     # Of a unit that nobody has declared anything of, rows go by what it shows.
     declaration = pics.load(task.pics) if task.pics is not None or is_cmi6110 else Declaration()
     collector = would_run(replace(order, run_dir=Path(os.devnull), jobs=1))

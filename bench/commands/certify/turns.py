@@ -1,8 +1,8 @@
 """Which rows of the packs a changed twin turns: ``python -m bench.commands.certify.turns``, and ``make turns``.
 
-``turns.toml`` says of each defect which rows it must turn into an indication of non-conformity, and of each variant that
-it is legal. A defect that turns fewer rows, or others, is not understood: either a row looks at too little, or it looks
-at something else than it says.
+``turns.toml`` says of each defect which rows it must turn into an indication of non-conformity, and of each variant
+that it is legal. A defect that turns fewer rows, or others, is not understood: either a row looks at too little, or it
+looks at something else than it says.
 
 A defect's own rows are all tried, and so many others, drawn by the seed; ``--all``: all of them.
 """

@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from aiocoap import Message
+
 from bench.protocols.coap_message import parse
 from bench.protocols.dtls import DtlsClient, Event
 from bench.protocols.dtls.events import Data, Dropped
@@ -14,7 +16,7 @@ from bench.protocols.dtls.handshake import ServerHello
 from bench.protocols.dtls.records import ContentType, Record
 from bench.protocols.dtls.replay import ReplayWindow
 from bench.protocols.mqttsn import MqttSnError, decode
-from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Message
+from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.otc import OtcService, Request, Status
