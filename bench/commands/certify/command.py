@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -82,7 +84,10 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
                          do="run it without --report-only")
     may_spoil = order.file is None or declaration.is_sacrificial(unit)
     stages = chooser.stages(packs, declaration)
-    stopped = "" if task.report_only else _run_stages(ledger, order, chooser, stages, console, may_spoil=may_spoil)
+    stopped = ""
+    if not task.report_only:
+        with _output_elsewhere() if as_json else nullcontext():
+            stopped = _run_stages(ledger, order, chooser, stages, console, may_spoil=may_spoil)
     counted = ledger.counted()
     not_run = {} if may_spoil else dict.fromkeys(
         stages[1], "destructive, and the unit is not declared sacrificial (pixit.sacrificial)")
@@ -93,6 +98,19 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
     else:
         console.print(tables(dossier, order.run_dir))
     return _exit_code(dossier, stopped)
+
+
+@contextmanager
+def _output_elsewhere() -> Iterator[None]:
+    """What runs print, in processes of their own, goes where errors go: the output is for JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def list_packs(console: Console, *, as_json: bool = False) -> int:
