@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "docs" / "examples"
 FAULTY = Path(__file__).parent / "devices" / "faulty_device.py"
@@ -63,12 +61,10 @@ def certified(tmp_path: Path, *command: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("command", "refuses"), [
-    ((str(EXAMPLES / "lwm2m_device.py"),), "indication of conformity"),
-    ((str(FAULTY), "TakesEveryNumber"), "indication of non-conformity")])
-def test_rows_come_out_as_the_client_is(tmp_path: Path, command: tuple[str, ...], refuses: str) -> None:
-    pack = certified(tmp_path, *command)
+def test_rows_come_out_as_the_client_is(tmp_path: Path) -> None:
+    """One that takes each number that is written to it, and is right otherwise."""
+    pack = certified(tmp_path, str(FAULTY), "TakesEveryNumber")
     words = {row["id"]: row["verdict"] for row in pack["packs"][0]["rows"]}
-    assert words == {"int-201": "indication of conformity", "int-256": refuses, "int-950": "not applicable"}
+    assert words == {"int-201": "indication of conformity", "int-256": "indication of non-conformity", "int-950": "not applicable"}
     assert pack["shown"]["manufacturer"] == "Example Maker"
     assert pack["declared"] == {}
