@@ -65,6 +65,7 @@ def test_rows_come_out_as_the_client_is(tmp_path: Path) -> None:
     """One that takes each number that is written to it, and is right otherwise."""
     pack = certified(tmp_path, str(FAULTY), "TakesEveryNumber")
     words = {row["id"]: row["verdict"] for row in pack["packs"][0]["rows"]}
-    assert words == {"int-201": "indication of conformity", "int-256": "indication of non-conformity", "int-950": "not applicable"}
+    assert words == {"int-201": "indication of conformity", "int-256": "indication of non-conformity",
+                     "int-950": "not applicable"}
     assert pack["shown"]["manufacturer"] == "Example Maker"
     assert pack["declared"] == {}
