@@ -60,6 +60,7 @@ suites: setup        ## the regression profile against the twin
 prove: setup         ## a part of proof: defects that SEED=1 draws are caught
 	@echo "seed $(SEED)"; $(BIN)/mcm-bench prove --first -n $(JOBS) $$($(DRAWN)) | tail -n 4
 	$(BIN)/mcm-bench prove --first --lab run -n $(JOBS) $(IN_ONE_LAB:%=--defect %) | tail -n 1
+	$(BIN)/python -m bench.commands.certify.turns --sample 1 --seed $(SEED) -n $(JOBS) | tail -n 4
 
 proof: setup         ## all of it: every defect of the twin must be caught, a healthy one must pass
 	$(BIN)/mcm-bench prove --first -n $(JOBS)
@@ -81,6 +82,9 @@ mutants: setup       ## MUTANTS=100 single changes of the twin that SEED draws; 
 
 fuzz: setup          ## a million broken telegrams into the decoders
 	$(BIN)/python tests/fuzz_payload.py 1000000
+
+turns: setup         ## each defect of turns.toml turns its rows of the certification packs, no variant any; hours
+	$(BIN)/python -m bench.commands.certify.turns --all -n $(JOBS)
 
 lives: setup         ## every profile in one lab, in five orders across files: the same verdicts
 	@for profile in acceptance regression certification; do for order in 1 2 3 4 5; do \
