@@ -259,7 +259,7 @@ class Station:
         if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
         if file.unit.is_hosted:
-            found -= {*MEASURES_CHARGE, "battery", "supply.battery"}    # a process draws no current
+            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures"}    # a process has no current or radio
         elif self.file.simulated:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
         elif self.file.firmware is not None:
