@@ -318,6 +318,47 @@ def trace(
     raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
 
 
+@app.command()
+def certify(
+    pack: Annotated[list[str] | None, typer.Argument(
+        metavar="PACK...", help="Names of packs (--list), or paths of their files.")] = None,
+    station: Station = None,
+    unit: Annotated[str | None, typer.Option(help="DevEUI of the unit, in any usual spelling.")] = None,
+    pics: Annotated[Path | None, typer.Option(
+        help="The maker's PICS and PIXIT; else what the manual says of the CMi6110 (docs/packs.md).")] = None,
+    run_dir: Annotated[Path | None, typer.Option(
+        help="Where the pack goes; else a new folder in runs/. A pack that was interrupted goes on there.")] = None,
+    report_only: Annotated[bool, typer.Option(
+        "--report-only", help="Test nothing: make the pack again of the runs in --run-dir.")] = False,
+    seed: Seed = 1,
+    defect: Defects = None,
+    variant: Variants = None,
+    jobs: Annotated[int, typer.Option("-n", min=1, help="Processes, on the twin only.")] = 1,
+    over: Over = "nfc",
+    show: Annotated[bool, typer.Option("--list", help="List the packs there are.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a certification pack: a pre-check with evidence, and no conformity assessment.
+
+    Exit code: 1 with an indication of non-conformity, 2 when the bench could not do its part, 3 with something
+    inconclusive, else 0.
+    """
+    refuse_what_bends_verdicts()
+    if station is not None and (defect or variant):
+        raise typer.BadParameter("--defect and --variant are for the twin; without --station")
+    from bench.commands.certify.command import Task, list_packs
+    from bench.commands.certify.command import certify as command
+    from bench.commands.order import Order, default_run_dir
+    from bench.commands.terminal import terminal
+
+    if show or not pack:
+        raise typer.Exit(list_packs(Console(), as_json=as_json))
+    console = Console(stderr=True) if as_json else terminal()
+    order = Order("all", run_dir or default_run_dir("certify"), station=station, unit=_deveui(unit), seed=seed,
+                  defects=defect or (), variants=variant or (), over=over, jobs=jobs if station is None else 1)
+    raise typer.Exit(command(Task(pack, order, pics, report_only), console, as_json=as_json))
+
+
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")
 """As in ``fixtures/words.py``, which the parent of a run does not import: pytest would come with it."""
 

@@ -70,6 +70,8 @@ def _table() -> dict[tuple[str, str], Kind]:
     add("test", "step", "a step of the test begins", text=str)
     add("test", "note", "what a test found out", text=str)
     add("test", "reading", "how the unit was seen to read an open place of the manual", place=str, reading=str)
+    add("test", "shown", "what the unit showed of what is declared of it", name=str,
+        value=bool | int | str | list)
     add("test", "measurement", "a value against its limits", name=str, value=NUMBER | None, unit=str,
         low=NUMBER | None, high=NUMBER | None, verdict=verdict)
     add("test", "arrivals", "what arrived when, and what should have: minutes of the meter's time",

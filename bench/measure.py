@@ -108,7 +108,7 @@ class Limit(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A value of the unit against its limits, both in ``unit``. The limits are those it was judged by: ``guard`` has
-    come off them."""
+    come off them. ``uncertainty`` (k = 2, in ``unit``): what the test has said of it, 0 where it said nothing."""
 
     name: str
     value: float
@@ -117,6 +117,7 @@ class Measurement:
     high: float | None
     verdict: Verdict
     guard: float = 0.0
+    uncertainty: float = 0.0
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -198,7 +199,8 @@ class Limits:
         if not inside and guard > GUARD_THAT_FAILS * _tolerance(limit) and _is_within(number, limit.low, limit.high):
             raise BenchError(f"uncertainty of {name}", seen=f"{guard:.3g} {limit.unit}", do=_BETTER,
                              expected=f"to know whether {_number(number)} {limit.unit} keeps to the limit")
-        return Measurement(name, number, limit.unit, low, high, Verdict.PASS if inside else Verdict.FAIL, guard)
+        return Measurement(name, number, limit.unit, low, high, Verdict.PASS if inside else Verdict.FAIL, guard,
+                           float(uncertainty or 0.0))
 
 
 GUARD_AT_MOST = 0.25

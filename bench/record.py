@@ -37,7 +37,7 @@ class TestResult:
     """One test. ``device_time_s``: how long it took, or would have taken, the unit; ``wall_time_s``: us; ``ets``: the
     OMA cases that it is; ``number``: by which its evidence is called, from 1 in the order of the run; ``heard``:
     whether the unit itself was heard or seen in it; ``readings``: how the unit was seen to read open places of the
-    manual, by their numbers."""
+    manual, by their numbers; ``shown``: what the unit showed of what is declared of it (``bench/manual/pics.py``)."""
 
     __test__ = False
 
@@ -54,6 +54,7 @@ class TestResult:
     heard: bool = False
     number: int = 0
     readings: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,42 @@ def line_of(collected: Mapping[str, Sequence[str]], on_station: Collection[str])
     return OnLine(tuple(sorted(here)), tuple(sorted(all_ids - here)))
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many statements of the manual were judged: all views of runs count against the same ``statements``."""
+
+    statements: int
+    passed: int
+    failed: int
+    error: int
+    tested: int | None = None
+    closed: int | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[TraceRow], *, knows_all_tests: bool = True) -> Coverage:
+        """``rows``: those of the whole catalogue. ``knows_all_tests``: they name every test there is, whether it ran or
+        not; else nothing is said of what could be judged."""
+        counts = Counter(row.verdict for row in rows)
+        return cls(len(rows), counts["pass"], counts["fail"], counts["error"],
+                   sum(bool(row.tests) for row in rows) if knows_all_tests else None,
+                   sum(row.reason is not None for row in rows) if knows_all_tests else None)
+
+    @property
+    def not_judged(self) -> int:
+        return self.statements - self.passed - self.failed - self.error
+
+    def __str__(self) -> str:
+        text = (f"of {self.statements} statements of the manual {self.passed} passed, {self.failed} failed, "
+                f"{self.error} ended as the bench's fault, {self.not_judged} were not judged")
+        if self.tested is None:
+            return text
+        return f"{text}; {self.tested} have a test on this bench, {self.closed} are closed without one"
+
+    def to_json(self) -> dict[str, int | None]:
+        return {"statements": self.statements, "passed": self.passed, "failed": self.failed, "error": self.error,
+                "not_judged": self.not_judged, "tested": self.tested, "closed": self.closed}
+
+
 def summary_line(rows: Sequence[TraceRow]) -> str:
     """One line that counts everything: ``565 requirements: 120 pass, 2 fail, ...``."""
     counts = Counter(row.verdict for row in rows)

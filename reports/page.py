@@ -26,7 +26,7 @@ from bench.manifest import LeftOut
 from bench.manual.requirements import Requirement, closed
 from reports.current_picture import Mark, current_picture
 from reports.ets_matrix import ets_rows
-from reports.matrix import ORDER, TraceRow, trace
+from reports.matrix import ORDER, Coverage, TraceRow, trace
 from reports.measurement_picture import distance, measurement_picture
 from reports.run import Measurement, Run, Test
 from reports.run_picture import MOST_TESTS, test_picture
@@ -111,6 +111,7 @@ def write_page(run: Run, requirements: Sequence[Requirement], views: Views | Non
         beyond_count=len(beyond), suites=_by_suite(run), is_long=len(run.tests) > LONG, is_large=len(run.tests) > LARGE,
         not_passed=[test for test in run.tests if test.verdict in BAD], left_out=_by_reason(run),
         areas=_by_area(rows), in_profile=in_profile, coverage=Counter(row.trace.verdict for row in in_profile),
+        whole=Coverage.of(trace([run], {}, {}), knows_all_tests=False),
         ets=[row for row in ets_rows([run], {}) if row.tests],
         order=ORDER, not_covered=not_covered, missing=sum(len(group) for *_, group in not_covered),
         files=files, evidence=_by_test(files), listed=_listed(run, files),

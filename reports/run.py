@@ -27,7 +27,7 @@ SCHEMAS = (1, 2, 3)
 class Test:
     """One test of a run. ``title`` is the first line of its docstring, ``reason`` says why it was skipped; ``number``
     counts from 1, in the record or else by its place there; ``readings``: how the unit was seen to read open places of
-    the manual, by their numbers."""
+    the manual, by their numbers; ``shown``: what it showed of what is declared of it."""
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
@@ -44,6 +44,7 @@ class Test:
     heard: bool = False
     number: int = 0
     readings: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
 
     @property
     def suite(self) -> str:
@@ -53,7 +54,8 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured value with its limits, in ``unit``; None where there is no value or no limit."""
+    """One measured value with its limits, in ``unit``; None where there is no value or no limit. ``uncertainty``: k = 2,
+    0 where the test said nothing of it."""
 
     name: str
     value: float | None
@@ -62,6 +64,7 @@ class Measurement:
     high: float | None
     verdict: str
     test: str
+    uncertainty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +256,7 @@ def _test(row: _Table, place: int) -> Test:
                 wall_time_s=row.number("wall_time_s"), message=row.optional("message", str) or "",
                 title=row.optional("title", str), steps=row.texts("steps"), ets=row.texts("ets"),
                 heard=row.optional("heard", bool) or False,
-                readings=row.optional("readings", dict) or {},
+                readings=row.optional("readings", dict) or {}, shown=row.optional("shown", dict) or {},
                 reason=row.optional("reason", str), number=row.optional("number", int) or place)
 
 
@@ -269,7 +272,7 @@ def _measurement(row: _Table) -> Measurement:
     return Measurement(name=row.value("name", str), value=row.optional_number("value"),
                        unit=row.optional("unit", str) or "", low=row.optional_number("low"),
                        high=row.optional_number("high"), verdict=row.choice("verdict", ("pass", "fail", "error")),
-                       test=row.value("test", str))
+                       test=row.value("test", str), uncertainty=row.optional_number("uncertainty") or 0.0)
 
 
 def _json(path: Path) -> object:

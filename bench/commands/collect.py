@@ -167,9 +167,9 @@ class Collector:
             requirements=tuple(last["requirements"]), device_time_s=last["device_time_s"],
             wall_time_s=last["wall_time_s"], message="\n".join(p["message"] for p in phases if p["message"]),
             title=last["title"], steps=tuple(last["steps"]), ets=tuple(last["ets"]), heard=last["heard"],
-            number=last["number"], readings=last["readings"],
-            measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict), guard)
-                               for name, value, unit, low, high, verdict, guard in last["measurements"]))
+            number=last["number"], readings=last["readings"], shown=last["shown"],
+            measurements=tuple(Measurement(name, value, unit, low, high, Verdict(verdict), guard, uncertainty)
+                               for name, value, unit, low, high, verdict, guard, uncertainty in last["measurements"]))
 
 
 def left_out(collector: Collector, profile: str) -> list[LeftOut]:

@@ -20,6 +20,9 @@ EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.ERROR: 2, Verdict.INCOMP
 RESULTS = "results.ndjson"
 """In the run directory while the run goes on, and after one whose process died: what it told its parent."""
 
+FEW = 8
+"""So many files are named one by one."""
+
 TEST_TIMEOUT_S = 3600.0
 """Real seconds after which a test counts as hung of which nobody has said how long it takes."""
 
@@ -85,8 +88,15 @@ class Order:
         said = {f"profile {self.profile}": True, f"-k {self.expression}": self.expression,
                 f"at most {self.max_device_time_s} s on hardware": self.max_device_time_s is not None,
                 f"requirements {', '.join(self.requirements)}": self.requirements,
-                f"files {', '.join(self.files)}": self.files, "until the first failure": self.until_failure}
+                self.files_in_words: self.files, "until the first failure": self.until_failure}
         return tuple(words for words, is_so in said.items() if is_so)
+
+    @property
+    def files_in_words(self) -> str:
+        """By name where they are few."""
+        if len(self.files) <= FEW:
+            return f"files {', '.join(self.files)}"
+        return f"{len(self.files)} tests of {len({one.partition('::')[0] for one in self.files})} files"
 
     def record(self) -> Record:
         """The record of a run that has not begun. Only the twin itself knows which unit it is."""

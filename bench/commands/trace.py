@@ -40,11 +40,13 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
     rows = matrix.trace(runs, collected.collected, requirements.closed(), on_station=on_station)
     cases = ets_matrix.ets_rows(runs, collected.ets)
     if as_json:
-        print(json.dumps(matrix.to_json(rows) | {"ets": ets_matrix.to_json(cases), "line": asdict(on_line)}, indent=1))
+        print(json.dumps(matrix.to_json(rows) | {
+            "ets": ets_matrix.to_json(cases), "line": asdict(on_line), "coverage": matrix.Coverage.of(rows).to_json()}, indent=1))
     else:
         console.print(matrix.table(rows))
         console.print(ets_matrix.table(cases))
         console.print(matrix.summary_line(rows))
+        console.print(str(matrix.Coverage.of(rows)), soft_wrap=True)
         console.print(ets_matrix.summary_line(cases))
         if file is not None:
             console.print(matrix.station_line(rows, file.name))
