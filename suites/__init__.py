@@ -8,7 +8,7 @@ FILES = (
     "test_meter_over_mbus.py", "test_meter_retries.py", "test_mqttsn.py", "test_mqttsn_gateways.py",
     "test_network.py", "test_otc.py", "test_otc_settings.py", "test_payload_encodings.py",
     "test_payload_error_flags.py", "test_payload_examples.py", "test_payload_json.py", "test_payload_mbus.py",
-    "test_payload_senml.py", "test_power.py", "test_registration.py", "test_resource_behaviour.py",
+    "test_payload_senml.py", "test_power.py", "test_radio_receiver.py", "test_radio_transmitter.py", "test_registration.py", "test_resource_behaviour.py",
     "test_resources.py", "test_retransmission.py", "test_schedule.py", "test_security.py",
     "test_setting_effects.py", "test_storage.py", "test_supply.py", "test_telegram.py", "test_time.py",
     "test_upload_failures.py", "test_upload_protocol.py",
