@@ -26,9 +26,8 @@ in 30 kHz). From memory; the test limits of TS 36.521-1, 1.5 dB above it, were r
 
 TOTAL_ABOVE_EPRE_DB = 10 * math.log10(12)
 """All twelve subcarriers have the energy of the reference signal."""
-REFERENCE_SENSITIVITY_DBM = -108.2
-"""Total in the carrier, at 95 % of the throughput, without repetitions (TS 36.101, 7.3.1F.1)."""
 LOST_AT_MOST = 0.05
+"""At the reference sensitivity 95 % of the throughput are left (TS 36.101, 7.3.1F.1)."""
 SURE = 0.05
 """The chance of a wrong decision on what counted blocks say."""
 
@@ -83,7 +82,8 @@ def frequency_uncertainty_ppm(reference_ppm: float, carrier_hz: float) -> float:
 @cache
 def _bounds(sent: int) -> tuple[int, int]:
     """With up to so many of ``sent`` blocks lost it is below 5 % for sure (95 %), from so many on above."""
-    chances = [math.comb(sent, lost) * LOST_AT_MOST**lost * (1 - LOST_AT_MOST)**(sent - lost)
+    chances = [math.exp(math.lgamma(sent + 1) - math.lgamma(lost + 1) - math.lgamma(sent - lost + 1)
+                        + lost * math.log(LOST_AT_MOST) + (sent - lost) * math.log(1 - LOST_AT_MOST))
                for lost in range(sent + 1)]
     at_most = sum(up_to <= SURE for up_to in accumulate(chances)) - 1
     at_least = sent + 1 - sum(from_on <= SURE for from_on in accumulate(reversed(chances)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
@@ -248,8 +249,16 @@ class Measurements(ScpiInstrument):
         slots = max(self.modulation_count, self.mask_count, self.leakage_count, self.power_count)
         lasts_s = slots * 0.0005 * 4 + _UNIT_MS[sent.tones] / 1e3 * 4
         too_long = 0 < self.longest_s < lasts_s
-        self._got = (1, None) if too_long else (self.disturbed, self._air.burst(sent))
+        self._got = (1, None) if too_long else (self.disturbed, self._noisy(self._air.burst(sent)))
         self._ends = self._clock.time() + (self.longest_s if too_long else lasts_s)
+
+    def _noisy(self, sent: Burst | None) -> Burst | None:
+        """As it is seen in one measurement, whose results stay what they are until the next."""
+        noise = self._chance.gauss
+        return None if sent is None else replace(
+            sent, power_dbm=sent.power_dbm + noise(0.0, 0.02), off_dbm=sent.off_dbm + noise(0.0, 0.1),
+            frequency_error_hz=sent.frequency_error_hz + noise(0.0, 1.0),
+            evm_percent=sent.evm_percent + noise(0.0, 0.1))
 
     @command(f"STOP:{_MEV}", source=_measurements("c89a390c"))
     def _stop(self, parameters: Parameters) -> None:
@@ -277,7 +286,7 @@ class Measurements(ScpiInstrument):
     def _main_state(self, ends: float | None) -> str:
         return "OFF" if ends is None else "RUN" if self._clock.time() < ends else "RDY"
 
-    def _result(self, fields: int, flag: int) -> tuple[int, Burst | None]:
+    def _result(self, flag: int) -> tuple[int, Burst | None]:
         """Reliability and what was sent, once the measurement is over."""
         if self._ends is None or not self._results[flag]:
             return 0, None
@@ -291,17 +300,17 @@ class Measurements(ScpiInstrument):
     def _shown_dbm(self, power_dbm: float) -> float:
         """A power at the unit as the instrument shows it: what the cables take, and what it believes that they take."""
         band = int(self.band[2:])
-        return power_dbm - self.loss_db(band)[0] + self.uplink_loss_db + self._chance.gauss(0.0, 0.02)
+        return power_dbm - self.loss_db(band)[0] + self.uplink_loss_db
 
     @command(f"FETCh:{_MEV}:MODulation:CURRent?", source=_measurements("3d790297"), answer="19 fields")
     @command(f"FETCh:{_MEV}:MODulation:AVERage?", source=_measurements("3d790297"), answer="19 fields")
     def _modulation(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(19, 5)
+        reliability, sent = self._result(5)
         if sent is None:
             return self._answer(reliability, 19, None)
         power, tones = self._shown_dbm(sent.power_dbm), int(self._scheduled[0][2:])
-        evm, error = sent.evm_percent + self._chance.gauss(0.0, 0.1), sent.frequency_error_hz + self._chance.gauss(0.0, 1.0)
+        evm, error = sent.evm_percent, sent.frequency_error_hz
         return self._answer(reliability, 19, [
             0.0, evm, 2.6 * evm, 0.6 * evm, 1.5 * evm, 0.35 * evm, 0.9 * evm, sent.leakage_dbc, error, 12.0, power,
             power + 1.0 + 0.35 * (tones > 1) * 10, power - _in_db(tones), 0.9 * evm, 0.55 * evm, 0.32 * evm, 0.05, 0.1])
@@ -310,7 +319,7 @@ class Measurements(ScpiInstrument):
     @command(f"FETCh:{_MEV}:PDYNamics:AVERage?", source=_measurements("b989f57c"), answer="6 fields")
     def _dynamics(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(6, 9)
+        reliability, sent = self._result(9)
         if sent is None:
             return self._answer(reliability, 6, None)
         power, off = self._shown_dbm(sent.power_dbm), self._shown_dbm(sent.off_dbm)
@@ -320,7 +329,7 @@ class Measurements(ScpiInstrument):
     @command(f"FETCh:{_MEV}:IEMission:MARGin:AVERage?", source=_measurements("0baed351"), answer="3 fields")
     def _in_band(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(3, 3)
+        reliability, sent = self._result(3)
         values = None if sent is None else [100.0 * (sent.in_band_margin_db < 0), sent.in_band_margin_db]
         return self._answer(reliability, 3, values)
 
@@ -328,14 +337,14 @@ class Measurements(ScpiInstrument):
     @command(f"FETCh:{_MEV}:SEMask:AVERage?", source=_measurements("f29b23ff"), answer="4 fields")
     def _spectrum(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(4, 6)
+        reliability, sent = self._result(6)
         values = None if sent is None else [0.0, sent.occupied_hz, self._shown_dbm(sent.power_dbm)]
         return self._answer(reliability, 4, values)
 
     @command(f"FETCh:{_MEV}:SEMask:MARGin:ALL?", source=_measurements("41262d8d"), answer="74 fields, NCAP of areas off")
     def _mask_margins(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(74, 6)
+        reliability, sent = self._result(6)
         if sent is None:
             return self._answer(reliability, 74, None)
         shift = self._shown_dbm(0.0)
@@ -348,7 +357,7 @@ class Measurements(ScpiInstrument):
     @command(f"FETCh:{_MEV}:ACLR:AVERage?", source=_measurements("e2996e86"), answer="6 fields")
     def _leakage(self, parameters: Parameters) -> str:
         parameters.expect(0)
-        reliability, sent = self._result(6, 7)
+        reliability, sent = self._result(7)
         if sent is None:
             return self._answer(reliability, 6, None)
         utra, gsm = ([self.number(one) for one in ratios] if wanted else ["NCAP", "NCAP"]
