@@ -328,6 +328,8 @@ def certify(
         help="The maker's PICS and PIXIT; else what the manual says of the CMi6110 (docs/packs.md).")] = None,
     run_dir: Annotated[Path | None, typer.Option(
         help="Where the pack goes; else a new folder in runs/. A pack that was interrupted goes on there.")] = None,
+    keys: Annotated[list[Path] | None, typer.Option(
+        "--keys", help="Key file of a lot (mode 600), whose units must have no key in common; may be repeated.")] = None,
     report_only: Annotated[bool, typer.Option(
         "--report-only", help="Test nothing: make the pack again of the runs in --run-dir.")] = False,
     seed: Seed = 1,
@@ -356,7 +358,7 @@ def certify(
     console = Console(stderr=True) if as_json else terminal()
     order = Order("all", run_dir or default_run_dir("certify"), station=station, unit=_deveui(unit), seed=seed,
                   defects=defect or (), variants=variant or (), over=over, jobs=jobs if station is None else 1)
-    raise typer.Exit(command(Task(pack, order, pics, report_only), console, as_json=as_json))
+    raise typer.Exit(command(Task(pack, order, pics, report_only, keys or ()), console, as_json=as_json))
 
 
 _PROFILES = ("line", "acceptance", "regression", "certification", "client")

@@ -186,6 +186,11 @@ class Coverage:
             return text
         return f"{text}; {self.tested} have a test on this bench, {self.closed} are closed without one"
 
+    @property
+    def sentence(self) -> str:
+        text = str(self)
+        return f"{text[0].upper()}{text[1:]}."
+
     def to_json(self) -> dict[str, int | None]:
         return {"statements": self.statements, "passed": self.passed, "failed": self.failed, "error": self.error,
                 "not_judged": self.not_judged, "tested": self.tested, "closed": self.closed}

@@ -382,6 +382,14 @@ def _pack_json(result: PackResult) -> dict[str, Any]:
                       for seen in one.seen]} for one in result.rows]}
 
 
+def by_area(rows: Iterable[TraceRow]) -> dict[str, list[str]]:
+    """Ids by the part in front of their first hyphen."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.id.partition("-")[0], []).append(row.id)
+    return found
+
+
 def source_in_words(row: Row) -> str:
     return SOURCES[row.source]
 

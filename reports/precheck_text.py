@@ -27,7 +27,7 @@ def tables(dossier: Dossier, folder: Path) -> RenderableType:
         parts.append(_listed("Findings, by risk", [Text(f"{one.risk}: {one.text}") for one in dossier.findings]))
     if dossier.simulated:
         parts.append(Text("\nSIMULATED: lab in software, no hardware was tested", "bold black on bright_yellow"))
-    parts.append(Text(f"\n{DISCLAIMER} {str(dossier.coverage)[0].upper()}{str(dossier.coverage)[1:]}."))
+    parts.append(Text(f"\n{DISCLAIMER} {dossier.coverage.sentence}"))
     parts.append(Text(f"pack {folder / 'pack.pdf'}, page {folder / 'pack.html'}, data {folder / 'pack.json'}", "dim"))
     return Group(*parts)
 

@@ -43,7 +43,8 @@ class DtlsPort:
 
     Senders are numbers here, whose addresses ``address_of`` knows: what depends on an address, as a cookie does, is
     then the same in each run. ``on_session(session, sender)`` hears of a new one before anything else comes of it,
-    ``on_data(session, data)`` of what passes in it, ``on_closed(session, reason)`` of its end. ``keeps_secrets`` False:
+    ``on_data(session, data)`` of what passes in it, ``on_closed(session, reason)`` of its end. ``bend`` makes something
+    else of each datagram that goes out. ``keeps_secrets`` False:
     the capture has no session keys at all.
     """
 
@@ -54,6 +55,7 @@ class DtlsPort:
         self.on_session: Callable[[ServerAssociation, int], None] = lambda session, sender: None
         self.on_data: Callable[[ServerAssociation, bytes], None] = lambda session, data: None
         self.on_closed: Callable[[ServerAssociation, str], None] = lambda session, reason: None
+        self.bend: Callable[[bytes], bytes] | None = None
         self._tap = tap
         self._address_of = address_of
         self._keeps_secrets = keeps_secrets
@@ -122,6 +124,7 @@ class DtlsPort:
 
     def send(self, number: int, datagram: bytes) -> None:
         """For the pipe: a datagram for that sender."""
+        datagram = datagram if self.bend is None else self.bend(datagram)
         self._tap.saw_record("out", number, datagram, describe(datagram))
         if self._sent is not None:
             self._sent.append((number, datagram))

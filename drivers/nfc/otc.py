@@ -129,6 +129,14 @@ class Otc:
             raise BenchError(self.codec.info.name, expected="a write to record", seen="none yet", do="write first")
         return self._recorded
 
+    def write_message(self, message: bytes) -> None:
+        """Write any octets where a reader's message goes, and give the unit time to act on them."""
+        with self._reader.tap() as tag:
+            self._refuse_foreign(tag)
+            tag.write_ndef(message)
+            self._clock.sleep(self._timeout_s)
+        self._timeline.append("nfc", "replay", {})
+
     def replay(self, recording: Recording) -> None:
         """Send a recorded write once more, as an eavesdropper would, and give the unit time to act on it."""
         with self._reader.tap() as tag:

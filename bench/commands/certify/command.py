@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis import lot as lots
 from bench.commands.certify.ledger import Counted, Ledger, firmware_of
 from bench.commands.collect import Collector
 from bench.commands.lock import StationLock
@@ -21,6 +22,7 @@ from bench.commands.order import Order
 from bench.commands.run import would_run
 from bench.commands.supervise import supervise
 from bench.errors import BenchError
+from bench.keys import Keys
 from bench.manifest import Instrument, begin
 from bench.manual import pack as packs_as_data
 from bench.manual import pics, requirements
@@ -42,12 +44,13 @@ DECLARATION = "suites/test_declaration.py::"
 @dataclass(frozen=True)
 class Task:
     """``order``: how tests are run; ``pics``: the maker's declaration, else the manual's. ``report_only``: make the pack
-    again of the runs that there are."""
+    again of the runs that there are. ``keys``: key files of a lot, which are compared; else that of the station."""
 
     packs: Sequence[str]
     order: Order
     pics: Path | None = None
     report_only: bool = False
+    keys: Sequence[Path] = ()
 
 
 def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
@@ -205,7 +208,9 @@ def _say(console: Console, text: str) -> None:
 def _dossier(task: Task, order: Order, unit: str, packs: Sequence[Pack], declaration: Declaration, ledger: Ledger,
              counted: Counted, chooser: Chooser, not_run: Mapping[str, str], stopped: str) -> Dossier:
     runs = counted.runs
-    shown = precheck.shown_by(runs)
+    lot = _lot(task, order)
+    of_lot = lots.findings(lot) if len(lot) >= lots.LEAST_UNITS else []
+    shown = precheck.shown_by(runs) | ({"keys_unique": not of_lot} if len(lot) >= lots.LEAST_UNITS else {})
     results = Results(runs, order.run_dir, chooser.select, not_run)
     judged = tuple(precheck.judge_pack(pack, declaration, shown, results) for pack in packs)
     contradictions = precheck.contradictions(declaration, shown)
@@ -214,6 +219,7 @@ def _dossier(task: Task, order: Order, unit: str, packs: Sequence[Pack], declara
     manifests = [run.manifest for run in runs if run.manifest is not None]
     instruments = _once(one for manifest in manifests for one in manifest.instruments)
     cover = [*counted.set_aside, *([f"stopped before its end: {stopped}; the same command goes on"] if stopped else []),
+             *([f"keys of {len(lot)} units were compared"] if len(lot) >= lots.LEAST_UNITS else []), *of_lot,
              *contradictions, *(text for _, text in editions), *_uncalibrated(instruments, runs),
              *(text for manifest in manifests for text in manifest.findings)]
     if not runs:
@@ -230,10 +236,21 @@ def _dossier(task: Task, order: Order, unit: str, packs: Sequence[Pack], declara
         began=runs[0].started if runs else "", operator=manifests[-1].operator if manifests else "",
         ended=_ended(manifests[-1].ended) if manifests else "", software=software, declaration=declaration, shown=shown,
         packs=judged, cover=tuple(dict.fromkeys(cover)),
-        findings=precheck.ranked(judged, [*(("high", text) for text in contradictions), *editions]),
+        findings=precheck.ranked(judged, [*(("high", text) for text in (*of_lot, *contradictions)), *editions]),
         instruments=tuple(instruments), coverage=matrix.Coverage.of(rows),
         uncovered=tuple(row for row in rows if row.verdict in ("not run", "no test")),
         files=tuple(ledger.records), inputs=inputs)
+
+
+def _lot(task: Task, order: Order) -> dict[str, dict[str, bytes]]:
+    """The keys of all units of the key files. Raises ``BenchError``."""
+    own = order.file.unit.keys if order.file is not None else None
+    lot: dict[str, dict[str, bytes]] = {}
+    for path in task.keys or ([own] if own is not None else []):
+        for name, keys in Keys.load_all(path).items():
+            psks = {str(server): psk.octets for server, psk in keys.psks.items()}
+            lot.setdefault(name, {}).update(psks | ({"pak": keys.pak.octets} if keys.pak is not None else {}))
+    return lot
 
 
 def _path_of(name: str) -> Path:

@@ -7,7 +7,9 @@ sleeps) a datagram goes first, then through a real UDP socket on loopback.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import math
+import os
 import random
 from collections import deque
 from collections.abc import Callable
@@ -42,6 +44,9 @@ class Modem:
     """How long ``bands`` are searched alone, at most half of the search. The manual has no time."""
     assisted_release_s = 2.0
     """From the last downlink to the release, when the unit has said that no more is to come."""
+
+    address = str(ipaddress.IPv4Address("127.192.0.0") + os.getpid() % (1 << 22))
+    """The unit's own, as the test core sees it: nobody else on this machine has it."""
 
     def __init__(self, clock: Clock, cell: Cell, rng: random.Random, settings: Settings) -> None:
         self.clock = clock

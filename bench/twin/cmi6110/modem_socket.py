@@ -15,6 +15,7 @@ class Air(Protocol):
 
     clock: Clock
     cell: Cell
+    address: str
     attached: bool
     apn: str
 
@@ -46,7 +47,7 @@ class ModemSocket:
     async def bind(self) -> None:
         """Take a new source port."""
         port = _Port(self._from_network)
-        await self._modem.clock.loop.create_datagram_endpoint(lambda: port, local_addr=("127.0.0.1", 0))
+        await self._modem.clock.loop.create_datagram_endpoint(lambda: port, local_addr=(self._modem.address, 0))
         if self._port is not None:
             self._modem.keep(self._port.transport)
         self._port = port
