@@ -78,3 +78,26 @@ class ForgottenNever(Readouts):
     def understands(self) -> bool:
         self.too_old = self.too_old or not super().understands()
         return not self.too_old
+
+
+# -- what it does to the meter
+
+
+@defect("meter-number-cleared-by-a-readout", "CMP-01", wire="meter")
+class NumberCleared(Readouts):
+    """A readout sets the customer's number of the meter to zero."""
+
+    def take_registers(self) -> Reading:
+        reading = super().take_registers()
+        self.meter.property_number = "00000000"
+        return reading
+
+
+@defect("tariff-begun-by-a-readout", "CMP-01", wire="meter")
+class TariffBegun(Readouts):
+    """A readout lets the meter begin to use its first tariff register."""
+
+    def take_registers(self) -> Reading:
+        reading = super().take_registers()
+        self.meter.tariffs = (Decimal("0.001"), *self.meter.tariffs[1:])
+        return reading
