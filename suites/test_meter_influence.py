@@ -1,7 +1,8 @@
-"""That the unit changes nothing in the meter but its clock: a meter under MID must measure the same with and without it.
+"""That the unit changes nothing in the meter but its clock: a meter under MID must measure the same with and without
+it.
 
-The meter stands still, so that whatever moves but the clock and its hours has been moved; a real meter needs still water.
-What it displays and gives out as pulses is not seen by the bench.
+The meter stands still, so that whatever moves but the clock and its hours has been moved; a real meter needs still
+water. What it displays and gives out as pulses is not seen by the bench.
 """
 
 import pytest
@@ -36,8 +37,8 @@ def moved(before, after):
 @needs("meter.simulator", "meter.optical")
 @in_regression
 @pytest.mark.parametrize("doing", ["reading", "asked for telegrams", "rebooting", "asleep"])
-def test_the_meter_has_the_same_registers_whatever_the_unit_does(joined_unit, dm, gateway, meter, meter_simulator, bench,
-                                                                doing):
+def test_the_meter_has_the_same_registers_whatever_the_unit_does(joined_unit, dm, gateway, meter, meter_simulator,
+                                                                bench, doing):
     before = stands_still(meter, meter_simulator, bench)
     match doing:
         case "reading":
@@ -72,4 +73,4 @@ def test_settings_of_the_unit_are_none_of_the_meters(joined_unit, dm, meter, met
     dm.execute(TRIGGER)
     bench.clock.sleep(2 * minutes)
     after = registers_of(meter)
-    assert not moved(before, after), f"registers of the meter that settings have moved: {', '.join(moved(before, after))}"
+    assert not moved(before, after), "registers of the meter that settings have moved: " + ", ".join(moved(before, after))

@@ -35,8 +35,8 @@ def test_a_meter_with_supported_software_is_read(uploads, dm, meter_simulator, m
 @pytest.mark.parametrize(("model", "version"), [("UH50", "5.14"), ("UH50", "4.99"), ("UC50", "8.05"), ("UC50", "7.90")])
 def test_a_meter_with_older_software_does_no_harm(joined_unit, uploads, dm, bench, gateway, meter_simulator, model,
                                                        version):
-    """It may be read all the same. What comes is right (each readout is held against the meter), the unit stays up and in
-    touch, and afterwards a supported meter is read as ever."""
+    """It may be read all the same. What comes is right (each readout is held against the meter), the unit stays up and
+    in touch, and afterwards a supported meter is read as ever."""
     joined_unit.make_joined({"power_saving_mode": "eDRX"})    # in reach all the time
     before = dm.read(UPTIME)
     meter_simulator.set_software(model, version)

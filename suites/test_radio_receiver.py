@@ -1,8 +1,8 @@
 """The receiver at the antenna connector, and what the unit tells the network of itself; manual 8.
 
-What the manual calls a sensitivity of -135 dBm has no bandwidth, no repetitions and no error rate: the bench shows block
-errors over level without repetitions, and holds the level of 5 % against 3GPP TS 36.101. A pre-check, no conformity
-assessment.
+What the manual calls a sensitivity of -135 dBm has no bandwidth, no repetitions and no error rate: the bench shows
+block errors over level without repetitions, and holds the level of 5 % against 3GPP TS 36.101. A pre-check, no
+conformity assessment.
 """
 
 import math

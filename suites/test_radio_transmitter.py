@@ -1,4 +1,5 @@
-"""The transmitter at the antenna connector, measured by a radio tester: a pre-check, no conformity assessment; manual 8.
+"""The transmitter at the antenna connector, measured by a radio tester: a pre-check, no conformity assessment; manual
+8.
 
 That the unit is certified for bands 20, 8 and 3 (NET-03) means that it keeps to what 3GPP TS 36.101 asks of each unit.
 Single tone, at both edges of the carrier, and all twelve; the middle channel of each band.
@@ -44,9 +45,10 @@ def test_the_power_that_the_network_allows_the_least_power_and_none(tester, band
 def test_frequency_and_modulation(tester, band):
     tester.attach_in(band)
     carrier = UPLINK_HZ[band]
+    limit = "radio.frequency.up_to_1_ghz" if carrier <= 1e9 else "radio.frequency.above_1_ghz"
     for tones, start in ((1, 0), (1, LAST_TONE), (12, 0)):
         sent = tester.transmission(tones, start)
-        tester.frequency(f"radio.frequency.{'up_to' if carrier <= 1e9 else 'above'}_1_ghz", sent.frequency_error_hz, carrier)
+        tester.frequency(limit, sent.frequency_error_hz, carrier)
         tester.worst("radio.evm", [sent.evm_percent], "evm_percent")
         tester.worst("radio.carrier_leakage", [sent.leakage_dbc], "leakage_db")
         tester.worst("radio.in_band.margin", [sent.in_band_margin_db], "in_band_db")

@@ -1,5 +1,5 @@
-"""What 3GPP wants of an NB-IoT unit's transmitter and receiver, how well a bench knows what it measures of them, and what
-counted blocks say.
+"""What 3GPP wants of an NB-IoT unit's transmitter and receiver, how well a bench knows what it measures of them, and
+what counted blocks say.
 
 Sources: 3GPP TS 36.101 (minimum requirements, without the test tolerances of TS 36.521-1) and TS 36.521-1 annex F; what
 of it is from memory is called so. Limits themselves are in ``suites/limits/radio.toml``.
@@ -21,8 +21,8 @@ FULL_POWER_DBM, LEAST_POWER_DBM, PMAX_DBM = 34.0, -50.0, 23.0
 
 MASK = ((0.0, 100e3, 26.0, -5.0), (100e3, 150e3, -5.0, -8.0), (150e3, 300e3, -8.0, -29.0),
         (300e3, 500e3, -29.0, -35.0), (500e3, 1.7e6, -35.0, -35.0))
-"""The emission mask (TS 36.101, table 6.6.2F.1-1): two offsets from the edge of the channel (Hz) and the limits there (dBm
-in 30 kHz). From memory; the test limits of TS 36.521-1, 1.5 dB above it, were read but for the first."""
+"""The emission mask (TS 36.101, table 6.6.2F.1-1): two offsets from the edge of the channel (Hz) and the limits there
+(dBm in 30 kHz). From memory; the test limits of TS 36.521-1, 1.5 dB above it, were read but for the first."""
 
 TOTAL_ABOVE_EPRE_DB = 10 * math.log10(12)
 """All twelve subcarriers have the energy of the reference signal."""
@@ -33,8 +33,8 @@ SURE = 0.05
 
 UNCERTAINTY = {"off_db": 1.5, "least_db": 1.0, "evm_percent": 2.5, "leakage_db": 0.8, "in_band_db": 0.8,
                "occupied_hz": 1500.0, "mask_db": 1.5, "aclr_db": 0.8}
-"""What the test system must hold (TS 36.521-1, table F.1.2), k = 2, from memory; of the occupied bandwidth there is none:
-a trace of 3.75 kHz a point is known to half a point at each end. The tester's data sheet was not at hand."""
+"""What the test system must hold (TS 36.521-1, table F.1.2), k = 2, from memory; of the occupied bandwidth there is
+none: a trace of 3.75 kHz a point is known to half a point at each end. The tester's data sheet was not at hand."""
 FREQUENCY_HZ = 15.0
 """The same of the frequency error, from memory, beside the tester's own reference."""
 
@@ -59,8 +59,8 @@ def expanded(terms: Iterable[Term]) -> float:
 
 def level_budget(*, tester_db: float, path_db: float, unit_vswr: float, cable_vswr: float,
                  tester_vswr: float) -> tuple[Term, ...]:
-    """Of a level at the unit: ``tester_db`` is half the width of the tester's, ``path_db`` the uncertainty (k = 2) of what
-    the way loses; the VSWRs are those of unit, cable and tester."""
+    """Of a level at the unit: ``tester_db`` is half the width of the tester's, ``path_db`` the uncertainty (k = 2) of
+    what the way loses; the VSWRs are those of unit, cable and tester."""
     return (Term("level of the tester", tester_db, math.sqrt(3)), Term("loss of the way", path_db, 2.0),
             Term("mismatch at the unit", _mismatch_db(unit_vswr, cable_vswr), math.sqrt(2)),
             Term("mismatch at the tester", _mismatch_db(cable_vswr, tester_vswr), math.sqrt(2)),

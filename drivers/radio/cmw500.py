@@ -91,8 +91,8 @@ class Cmw500Cell(CellDriver):
     ``MODULE_T3412_S``, and the eDRX values of the module's default (window 5.12 s, cycle 40.96 s). What the unit asks
     for it does not tell. It has one unit at a time, so slots can't share it, and it weakens the downlink only.
 
-    With ``path`` (``drivers/radio/tester.py``), the way to the unit, levels are those at the unit, and ``tester`` measures
-    its transmitter and its receiver. That takes the options KM300 and KS300.
+    With ``path`` (``drivers/radio/tester.py``), the way to the unit, levels are those at the unit, and ``tester``
+    measures its transmitter and its receiver. That takes the options KM300 and KS300.
 
     NB-IoT has no command to detach a unit (LTE has). ``detach`` switches the cell off and on with another tracking area
     code: a unit that is awake updates its tracking area, is not known any more, and attaches.
@@ -246,8 +246,8 @@ class Cmw500Cell(CellDriver):
 
     @property
     def tester(self) -> Cmw500Tester:
-        """What it measures of the unit. Raises ``BenchError`` where the way to the unit is not known, or an option is not
-        installed."""
+        """What it measures of the unit. Raises ``BenchError`` where the way to the unit is not known, or an option is
+        not installed."""
         if self._path is None:
             raise self._cannot("cell.measures")
         if self._tester is None:

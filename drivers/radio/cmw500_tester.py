@@ -18,7 +18,8 @@ from drivers.visa import VisaInstrument
 
 OPTIONS = ("KM300", "KS300")
 _SLOTS = {1: 240, 3: 80, 6: 40, 12: 20}
-"""What EVM is averaged over (3GPP TS 36.101, 6.5.2F.1.1): 240 slots divided by the tones. The statistic count is in slots."""
+"""What EVM is averaged over (3GPP TS 36.101, 6.5.2F.1.1): 240 slots divided by the tones. The statistic count is in
+slots."""
 _SHAPES = {1: "MI3,NRU01,NR1", 3: "MI5,NRU01,NR1", 6: "MI5,NRU01,NR1", 12: "MI5,NRU01,NR1"}
 """Those of the reference channels that carry QPSK."""
 _TRIGGER_S, _MEASURE_S, _BLOCK_S = 5, 60, 0.2
@@ -97,15 +98,16 @@ class Cmw500Tester:
         return counted
 
     def capability(self) -> UnitCapability:
-        """The instrument's word for category and release is the same for all units of Release 13, and its firmware has no
-        other: what it says of them tells nothing (help, d485d4d1 and 5aef6cab)."""
+        """The instrument's word for category and release is the same for all units of Release 13, and its firmware has
+        no other: what it says of them tells nothing (help, d485d4d1 and 5aef6cab)."""
         category = self._visa.query("SENS:NIOT:SIGN:UEC:TRAN:CAT?").strip().upper()
         release = self._visa.query("SENS:NIOT:SIGN:UEC:TRAN:REL?").strip().upper()
         words = self._visa.query("SENS:NIOT:SIGN:UEC:TRAN:RF:BAND:ALL?").upper().replace(" ", "").split(",")
         pairs = list(zip(words[::2], words[1::2], strict=False))
         if len(words) % 2 or not pairs or not all(re.fullmatch(r"OB\d+", band) and weak in ("YES", "NO")
                                                   for band, weak in pairs):
-            raise BenchError(self._visa.subject, expected="pairs of a band and YES or NO", seen=repr(",".join(words)[:60]),
+            raise BenchError(self._visa.subject, expected="pairs of a band and YES or NO",
+                             seen=repr(",".join(words)[:60]),
                              do="wait until the unit is attached, and check the firmware against the driver")
         told = re.fullmatch(r"R(\d+)", release)
         only_word = category == "NB1" and release == "R13"

@@ -26,7 +26,7 @@ class RfPath(BaseModel):
         uplink_db = { 3 = 1.2, 8 = 0.9, 20 = 0.9 }  # by band, in the middle of its uplink
         downlink_db = { 3 = 1.1, 8 = 0.8, 20 = 0.8 }
         uncertainty_db = 0.15                       # of these, k = 2
-        analyser_db = 0.6                           # of the tester's level, half width, by its data sheet or certificate
+        analyser_db = 0.6                           # of the tester's level, half width, by data sheet or certificate
         generator_db = 1.0
         reference_ppm = 0.01                        # of the tester's frequency
         golden_measured = 2026-11-30                # when a unit of known power was measured last,
@@ -55,8 +55,9 @@ class RfPath(BaseModel):
 class Transmission:
     """What the unit sent, at its antenna connector, averaged over the slots that 3GPP asks for.
 
-    ``off_dbm``: before and after; ``mask_margins_db``: of each area of the mask, on the lower and the upper side, negative
-    where the limit is exceeded; ``gsm_db``, ``utra_db``: below the power in the own channel, lower and upper side.
+    ``off_dbm``: before and after; ``mask_margins_db``: of each area of the mask, on the lower and the upper side,
+    negative where the limit is exceeded; ``gsm_db``, ``utra_db``: below the power in the own channel, lower and upper
+    side.
     """
 
     power_dbm: float
@@ -90,8 +91,9 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class UnitCapability:
-    """What the unit has told the network of itself, as far as the tester tells it. ``bands``: by number, whether the unit
-    has the power class of 20 dBm in it. ``category`` and ``release`` None: the tester has one word for all units."""
+    """What the unit has told the network of itself, as far as the tester tells it. ``bands``: by number, whether the
+    unit has the power class of 20 dBm in it. ``category`` and ``release`` None: the tester has one word for all
+    units."""
 
     category: str | None
     release: int | None
@@ -107,7 +109,8 @@ class RadioTester(Protocol):
         """The day of the last calibration; None: the instrument does not tell."""
 
     def begin(self, band: int) -> None:
-        """Let the unit attach in ``band`` for measurements: kept connected, in test mode, its datagrams lead nowhere."""
+        """Let the unit attach in ``band`` for measurements: kept connected, in test mode, its datagrams lead nowhere.
+        """
 
     def end(self) -> None:
         """The cell as it was before ``begin``."""
@@ -117,8 +120,8 @@ class RadioTester(Protocol):
 
     def transmission(self, tones: int, start: int, mask: Sequence[MaskArea], *, wanted_dbm: float,
                      allowed_dbm: float) -> Transmission:
-        """Let the unit send ``tones`` tones of 15 kHz from tone ``start`` on, and measure. ``wanted_dbm`` is the nominal
-        power that the cell asks for, ``allowed_dbm`` what it allows at most (P-Max)."""
+        """Let the unit send ``tones`` tones of 15 kHz from tone ``start`` on, and measure. ``wanted_dbm`` is the
+        nominal power that the cell asks for, ``allowed_dbm`` what it allows at most (P-Max)."""
 
     def blocks(self, epre_dbm: float, samples: int) -> Blocks:
         """Send so many blocks, without repetitions, at a level of ``epre_dbm`` (dBm/15 kHz at the unit)."""

@@ -1,5 +1,5 @@
-"""The maker's own package for NB-IoT measurements (of the CMP180, the CMW500's younger sister) at the twin of the CMW500: it
-reads the same results by its names as the bench's driver by its places, in the same units.
+"""The maker's own package for NB-IoT measurements (of the CMP180, the CMW500's younger sister) at the twin of the
+CMW500: it reads the same results by its names as the bench's driver by its places, in the same units.
 
 It overlaps in results, counts, limits and trigger; routing and the signalling application are the CMW500's own.
 """
@@ -21,7 +21,8 @@ from drivers.radio.cmw500_tester import Cmw500Tester
 from fixtures.bench import Bench
 
 IMPLEMENTATIONS = Path(RsCMPX_NiotMeas.__file__).parent / "Implementations"
-_HEADER = re.compile(r"(?:FETCh|CONFigure|TRIGger|INITiate|STOP|ABORt|CALCulate|READ):NIOT:MEASurement<Instance>[A-Za-z:<>]*")
+_HEADER = re.compile(r"(?:FETCh|CONFigure|TRIGger|INITiate|STOP|ABORt|CALCulate|READ):"
+                     r"NIOT:MEASurement<Instance>[A-Za-z:<>]*")
 CMW_ONLY = {"ROUTe:NIOT:MEASurement<i>:SCENario:CSPath"}
 
 

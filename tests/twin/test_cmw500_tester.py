@@ -100,7 +100,8 @@ def test_what_the_unit_sends_is_told_as_it_leaves_the_unit(tester, air):
 
 
 def test_a_mask_that_is_violated_in_one_area_is_so_in_that_one_only(tester, air):
-    air.sent = replace(SENT, emission=tuple((offset, level + 25.0 * (offset == 500e3)) for offset, level in SENT.emission))
+    air.sent = replace(SENT, emission=tuple((offset, level + 25.0 * (offset == 500e3))
+                                            for offset, level in SENT.emission))
     margins = [lower for lower, _ in measure(tester).mask_margins_db]
     assert [margin < 0 for margin in margins] == [False, False, False, True, True]
 
@@ -123,7 +124,8 @@ def test_a_start_that_no_reference_channel_has_is_refused(tester):
         measure(tester, 3, 1)
 
 
-@pytest.mark.parametrize(("disturbed", "says"), [(1, "time-out"), (3, "overdriven"), (8, "synchronisation error"), (99, "not in the list")])
+@pytest.mark.parametrize(("disturbed", "says"), [
+    (1, "time-out"), (3, "overdriven"), (8, "synchronisation error"), (99, "not in the list")])
 def test_a_result_that_is_not_reliable_is_none(tester, server, disturbed, says):
     server.instrument.disturbed = disturbed
     with pytest.raises(BenchError, match=f"reliability {disturbed} \\({says}\\)"):
@@ -183,7 +185,8 @@ def test_the_instruments_only_word_for_category_and_release_tells_nothing(tester
 
 def test_another_firmware_may_tell_category_and_release(tester, server):
     execute = server.instrument.execute
-    server.instrument.execute = lambda message: b"NB2" if "CAT?" in message else b"R14" if "REL?" in message else execute(message)
+    server.instrument.execute = lambda message: (
+        b"NB2" if "CAT?" in message else b"R14" if "REL?" in message else execute(message))
     assert (tester.capability().category, tester.capability().release) == ("NB2", 14)
 
 

@@ -23,7 +23,8 @@ class Transmitter:
     """What the modem sends. One method for each figure: a defect replaces the one that it bends."""
 
     back_off_db = {1: 0.0, 3: 0.4, 6: 0.8, 12: 1.6}
-    """By how much less it sends with so many tones: within the maximum power reduction that it may take (36.101, 6.2.3F).
+    """By how much less it sends with so many tones: within the maximum power reduction that it may take (36.101,
+    6.2.3F).
     """
     least_dbm = -46.0
 

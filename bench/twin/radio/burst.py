@@ -21,9 +21,9 @@ class Allocation:
 class Burst:
     """A transmission at the unit's antenna connector; the words are those of 3GPP TS 36.101, clause 6.
 
-    ``emission``: (offset from the edge of the channel in Hz, dBm in 30 kHz), straight lines in between, the same on both
-    sides. ``gsm_db``, ``utra_db``: how far the power in the adjacent channels is below that in its own, the lower and
-    the upper side.
+    ``emission``: (offset from the edge of the channel in Hz, dBm in 30 kHz), straight lines in between, the same on
+    both sides. ``gsm_db``, ``utra_db``: how far the power in the adjacent channels is below that in its own, the lower
+    and the upper side.
     """
 
     power_dbm: float
@@ -40,8 +40,8 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What the unit tells of itself when it is asked (UE-Capability-NB, 3GPP TS 36.331, 6.7.3.6). ``weak_bands``: those in
-    which it has power class 5, 20 dBm."""
+    """What the unit tells of itself when it is asked (UE-Capability-NB, 3GPP TS 36.331, 6.7.3.6). ``weak_bands``:
+    those in which it has power class 5, 20 dBm."""
 
     category: str
     release: int

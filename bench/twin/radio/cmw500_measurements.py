@@ -1,7 +1,7 @@
 """What a CMW500 measures of an NB-IoT unit: transmitter (option KM300), block errors and the unit's own words (KS300).
 
-Sources: the pages of the maker's help on NB-IoT measurements and on NB-IoT signalling, by the first eight digits of their
-names. Replies have the fields of those pages. From memory: the values of the emission mask after *RST, how long a
+Sources: the pages of the maker's help on NB-IoT measurements and on NB-IoT signalling, by the first eight digits of
+their names. Replies have the fields of those pages. From memory: the values of the emission mask after *RST, how long a
 measurement takes, with what an application that is not installed is refused.
 """
 
@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from typing import Protocol
 
 from bench.clock import Clock
@@ -34,11 +35,11 @@ AREAS = 12
 _MASK = ((0.0, 100e3, 26.0, -5.0), (100e3, 150e3, -5.0, -8.0), (150e3, 300e3, -8.0, -29.0),
          (300e3, 500e3, -29.0, -35.0), (500e3, 1.7e6, -35.0, -35.0))
 _STEP_HZ = 3.75e3
-_BANDS_OF_THE_LIST = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 24, 25, 26, 27, 28, 30, 31, 65,
-                      66, 68, 70)
+_BANDS_OF_THE_LIST = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 24, 25, 26, 27, 28, 30, 31,
+                      65, 66, 68, 70)
 """Those that the page of UECapability:TRANsfer:RF:BANDs? has: of bands 71 and 85 the instrument has no word."""
-_UPLINK = {("SC1", "MI0", "NRU02"): range(12), ("SC1", "MI3", "NRU01"): range(12), ("SC3", "MI5", "NRU01"): range(0, 10, 3),
-           ("SC6", "MI5", "NRU01"): range(0, 7, 6), ("SC12", "MI5", "NRU01"): range(1)}
+_UPLINK = {("SC1", "MI0", "NRU02"): range(12), ("SC1", "MI3", "NRU01"): range(12),
+           ("SC3", "MI5", "NRU01"): range(0, 10, 3), ("SC6", "MI5", "NRU01"): range(0, 7, 6), ("SC12", "MI5", "NRU01"): range(1)}
 """The reference channels of the uplink and the subcarriers that they may begin at."""
 _UNIT_MS = {1: 8, 3: 4, 6: 2, 12: 1}
 """How long a resource unit is (3GPP TS 36.211, table 10.1.2.3-1)."""
@@ -76,7 +77,8 @@ class Measurements(ScpiInstrument):
     band: Choice
     connection_type: Choice
 
-    uplink_loss_db = Number(f"{_LINK}:RFSettings:EATTenuation:INPut", 0.0, low=-50.0, high=90.0, source=_signaling("16b1f11d"))
+    uplink_loss_db = Number(f"{_LINK}:RFSettings:EATTenuation:INPut", 0.0, low=-50.0, high=90.0,
+                            source=_signaling("16b1f11d"))
     downlink_loss_db = Number(f"{_LINK}:RFSettings:EATTenuation:OUTPut", 0.0, low=-50.0, high=90.0, changed="_apply",
                               source=_signaling("e2614ee9"))
     expected_power = Choice(f"{_LINK}:RFSettings:ENPMode", ("ULPC", "MANual"), source=_signaling("b34af73a"))
@@ -87,7 +89,8 @@ class Measurements(ScpiInstrument):
     samples = Number(f"CONFigure:{_BLER}:SAMPles", 100, low=10, high=500_000, whole=True, source=_signaling("83eae376"))
     error_ratio = Choice(f"CONFigure:{_BLER}:ERCalc", ("ERC1", "ERC2", "ERC3", "ERC4"), source=_signaling("4a6ab9a9"))
     blocks_once = Choice(f"CONFigure:{_BLER}:REPetition", ("SINGleshot", "CONTinuous"), source=_signaling("8367adca"))
-    blocks_longest_s = Number(f"CONFigure:{_BLER}:TOUT", 0.0, low=0.0, high=1e6, unit="S", source=_signaling("14cd6729"))
+    blocks_longest_s = Number(f"CONFigure:{_BLER}:TOUT", 0.0, low=0.0, high=1e6, unit="S",
+                              source=_signaling("14cd6729"))
 
     slots = Number(f"{_CONF}:NSLots", 16, low=1, high=256, whole=True, source=_measurements("9007b4cb"))
     once = Choice(f"{_CONF}:REPetition", ("SINGleshot", "CONTinuous"), source=_measurements("7d590684"))
@@ -341,7 +344,8 @@ class Measurements(ScpiInstrument):
         values = None if sent is None else [0.0, sent.occupied_hz, self._shown_dbm(sent.power_dbm)]
         return self._answer(reliability, 4, values)
 
-    @command(f"FETCh:{_MEV}:SEMask:MARGin:ALL?", source=_measurements("41262d8d"), answer="74 fields, NCAP of areas off")
+    @command(f"FETCh:{_MEV}:SEMask:MARGin:ALL?", source=_measurements("41262d8d"),
+             answer="74 fields, NCAP of areas off")
     def _mask_margins(self, parameters: Parameters) -> str:
         parameters.expect(0)
         reliability, sent = self._result(6)
@@ -424,7 +428,7 @@ class Measurements(ScpiInstrument):
         return self._answer(reliability, 6, [100 * part for part in (good / sent, bad / sent, lost, good / sent,
                                                                      silent / sent)])
 
-    # -- what the unit says of itself -----------------------------------------------------------------------------------
+    # -- what the unit says of itself -------------------------------------------------------------------------------
 
     def _told(self) -> Capability | None:
         self._need("KS300")
@@ -479,7 +483,7 @@ def _margin(emission: Sequence[tuple[float, float]], shift_db: float, first: flo
 
 
 def _between(points: Sequence[tuple[float, float]], offset: float) -> float:
-    for (start, left), (end, right) in zip(points, points[1:], strict=False):
+    for (start, left), (end, right) in pairwise(points):
         if start <= offset <= end:
             return left + (right - left) * (offset - start) / (end - start)
     return points[-1][1]

@@ -1,5 +1,5 @@
-"""What counted blocks say, and how well a level is known. The oracles: a table of exact binomial bounds, and a budget that
-was added up by hand, both of the pages on which the bench's rules stand; and Monte Carlo."""
+"""What counted blocks say, and how well a level is known. The oracles: a table of exact binomial bounds, and a budget
+that was added up by hand, both of the pages on which the bench's rules stand; and Monte Carlo."""
 
 from __future__ import annotations
 
@@ -75,4 +75,4 @@ def test_a_receiver_that_hears_nothing_is_the_units_fault():
 
 
 def test_minus_108_2_dbm_in_the_carrier_is_minus_119_in_a_resource_element():
-    assert -108.2 - radio.TOTAL_ABOVE_EPRE_DB == pytest.approx(-119.0, abs=0.01)
+    assert pytest.approx(-119.0, abs=0.01) == -108.2 - radio.TOTAL_ABOVE_EPRE_DB
