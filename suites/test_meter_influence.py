@@ -73,4 +73,5 @@ def test_settings_of_the_unit_are_none_of_the_meters(joined_unit, dm, meter, met
     dm.execute(TRIGGER)
     bench.clock.sleep(2 * minutes)
     after = registers_of(meter)
-    assert not moved(before, after), "registers of the meter that settings have moved: " + ", ".join(moved(before, after))
+    changed = moved(before, after)
+    assert not changed, f"registers of the meter that settings have moved: {', '.join(changed)}"

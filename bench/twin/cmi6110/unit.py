@@ -38,8 +38,8 @@ from bench.twin.cmi6110.servers import Servers
 from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import TelegramWriter
-from bench.twin.cmi6110.transmitter import Capabilities, Receiver, Transmitter
 from bench.twin.cmi6110.transmissions import Transmissions
+from bench.twin.cmi6110.transmitter import Capabilities, Receiver, Transmitter
 from bench.twin.cmi6110.uplink import Uplink
 from bench.twin.meter.uh50 import UH50
 from bench.twin.nfc.type2tag import Type2Tag

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bench.clock import Clock
 from bench.twin.radio.burst import Allocation, Burst, Capability
-from bench.twin.scpi import Boolean, Choice, Number, Parameters, ScpiError, ScpiInstrument, command, read_choice
+from bench.twin.scpi import Boolean, Choice, Number, Parameters, ScpiError, ScpiInstrument, command
 from bench.twin.scpi.syntax import read_boolean, read_number
 
 _SIGN = "NIOT:SIGNaling<i>"
@@ -39,7 +39,8 @@ _BANDS_OF_THE_LIST = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20
                       65, 66, 68, 70)
 """Those that the page of UECapability:TRANsfer:RF:BANDs? has: of bands 71 and 85 the instrument has no word."""
 _UPLINK = {("SC1", "MI0", "NRU02"): range(12), ("SC1", "MI3", "NRU01"): range(12),
-           ("SC3", "MI5", "NRU01"): range(0, 10, 3), ("SC6", "MI5", "NRU01"): range(0, 7, 6), ("SC12", "MI5", "NRU01"): range(1)}
+           ("SC3", "MI5", "NRU01"): range(0, 10, 3), ("SC6", "MI5", "NRU01"): range(0, 7, 6),
+           ("SC12", "MI5", "NRU01"): range(1)}
 """The reference channels of the uplink and the subcarriers that they may begin at."""
 _UNIT_MS = {1: 8, 3: 4, 6: 2, 12: 1}
 """How long a resource unit is (3GPP TS 36.211, table 10.1.2.3-1)."""
