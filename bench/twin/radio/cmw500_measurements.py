@@ -304,7 +304,7 @@ class Measurements(ScpiInstrument):
     def _shown_dbm(self, power_dbm: float) -> float:
         """A power at the unit as the instrument shows it: what the cables take, and what it believes that they take."""
         band = int(self.band[2:])
-        return power_dbm - self.loss_db(band)[0] + self.uplink_loss_db
+        return power_dbm - self.loss_db(band)[0] + float(self.uplink_loss_db)
 
     @command(f"FETCh:{_MEV}:MODulation:CURRent?", source=_measurements("3d790297"), answer="19 fields")
     @command(f"FETCh:{_MEV}:MODulation:AVERage?", source=_measurements("3d790297"), answer="19 fields")
