@@ -18,7 +18,7 @@ VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift perf clean
+.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz turns lives station endings takt judged shift perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -67,6 +67,9 @@ mutants: setup       ## MUTANTS=100 single changes of the twin that SEED draws; 
 
 fuzz: setup          ## a million broken telegrams into the decoders
 	$(BIN)/python tests/fuzz_payload.py 1000000
+
+turns: setup         ## each defect of turns.toml turns its rows of the certification packs, no variant any; hours
+	$(BIN)/python -m bench.commands.certify.turns --all -n $(JOBS)
 
 lives: setup         ## every profile in one lab, in five orders across files: the same verdicts
 	@for profile in acceptance regression certification; do for order in 1 2 3 4 5; do \

@@ -329,7 +329,7 @@ def certify(
     run_dir: Annotated[Path | None, typer.Option(
         help="Where the pack goes; else a new folder in runs/. A pack that was interrupted goes on there.")] = None,
     keys: Annotated[list[Path] | None, typer.Option(
-        "--keys", help="Key file of a lot (mode 600), whose units must have no key in common; may be repeated.")] = None,
+        "--keys", help="Key file of a lot (mode 600): its units must have no key in common; may be repeated.")] = None,
     report_only: Annotated[bool, typer.Option(
         "--report-only", help="Test nothing: make the pack again of the runs in --run-dir.")] = False,
     seed: Seed = 1,

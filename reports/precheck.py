@@ -1,4 +1,4 @@
-"""Certification packs against what runs came to: a row, its verdict word, its evidence, or the reason why there is none.
+"""Certification packs against what runs came to: a row, its verdict word, its evidence, or why there is none.
 
 A pre-check and no conformity assessment. All views of a pack (page, PDF, JSON, terminal) are views of a ``Dossier``.
 """
@@ -127,7 +127,8 @@ def judge_pack(pack: Pack, declaration: Declaration, shown: Mapping[str, Any], r
     return PackResult(pack, tuple(rows))
 
 
-def applies(row: Row, declaration: Declaration, shown: Mapping[str, Any] = MappingProxyType({})) -> tuple[bool | None, str]:
+def applies(row: Row, declaration: Declaration,
+            shown: Mapping[str, Any] = MappingProxyType({})) -> tuple[bool | None, str]:
     """Whether the row is for the unit, and why not, or why nobody knows. What was not declared goes by what the unit
     shows."""
     values = {**shown, **declaration.declared}
@@ -198,7 +199,7 @@ def _judge_row(row: Row, declaration: Declaration, shown: Mapping[str, Any],
         if holds is None:
             doubts.append(f"the unit has not shown its {condition.name}")
         elif not holds:
-            against.append(f"the unit shows {condition.name} = {_said(shown[condition.name])}, and the row demands: {text}")
+            against.append(f"the unit shows {condition.name} = {_said(shown[condition.name])}; the row demands: {text}")
     if against:
         return Word.NON_CONFORMITY, against, seen
     if why:
@@ -310,7 +311,7 @@ def ranked(packs: Sequence[PackResult], others: Iterable[tuple[str, str]]) -> tu
     found = [Finding(row.row.risk, f"{pack.pack.name} {row.row.id}, {row.row.title}: {row.reasons[0]}")
              for pack in packs for row in pack.rows if row.word is Word.NON_CONFORMITY]
     found += [Finding(risk, text) for risk, text in others]
-    return tuple(sorted(found, key=lambda one: RISKS.index(one.risk)))  # type: ignore[arg-type]
+    return tuple(sorted(found, key=lambda one: RISKS.index(one.risk)))
 
 
 # -- what was altered

@@ -1,5 +1,5 @@
-"""A pack of paper as one PDF: cover, editions, equipment, declaration, a table for each pack, findings by risk, what was
-not covered, pictures, hashes. Equal dossiers give equal octets.
+"""A pack of paper as one PDF: cover, editions, equipment, declaration, a table for each pack, findings by risk, what
+was not covered, pictures, hashes. Equal dossiers give equal octets.
 
 Source: reportlab's user guide; ``invariant`` leaves out date and random id of the file.
 """
@@ -21,7 +21,8 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Image, KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
+from reportlab.platypus.flowables import Flowable, Image, KeepTogether, PageBreak, Spacer
 
 from reports.precheck import DISCLAIMER, Dossier, PackResult, RowResult, Seen, Word, by_area, said, source_in_words
 from reports.precheck_text import SHORT, counts
@@ -133,10 +134,10 @@ def _decorate(canvas: Canvas, dossier: Dossier, page: int) -> None:
 
 
 def _cover(dossier: Dossier) -> list[Flowable]:
-    bench = dossier.software
+    bench, product = dossier.software, dossier.declaration.product
     facts = {
         "Unit": dossier.unit, "Firmware": ", ".join(dossier.firmware) or "unknown",
-        "Product": " ".join(filter(None, (dossier.declaration.product.manufacturer, dossier.declaration.product.model))),
+        "Product": " ".join(filter(None, (product.manufacturer, product.model))) or "not declared",
         "Station": dossier.station, "Runs": f"{_moment(dossier.began)} to {_moment(dossier.ended)}",
         "Operator": dossier.operator or "unknown",
         "Bench": f"mcm-bench {bench.version}, commit {bench.commit[:12] or 'unknown'}"
@@ -240,7 +241,8 @@ def _row_text(result: PackResult, one: RowResult) -> Paragraph:
     if row.left and one.word is not Word.NOT_APPLICABLE:
         parts.append(f"Left for {escape(row.to)}: {escape(row.left)}")
     parts += [f"{escape(taken.name)} = {escape(quantity(taken.value, taken.unit))} "
-              f"({escape(limits(taken.low, taken.high, taken.unit))})" for taken in one.measured if row.measures(taken.name)]
+              f"({escape(limits(taken.low, taken.high, taken.unit))})"
+              for taken in one.measured if row.measures(taken.name)]
     if row.uncertainty:
         parts.append(_muted(f"Uncertainty: {row.uncertainty}"))
     if row.destructive:
@@ -307,5 +309,5 @@ def _hashes(dossier: Dossier) -> list[Flowable]:
     rows = [_head("file", "SHA-256")]
     rows += [[_p(name, "cell"), _p(digest, "mono")] for name, digest in [*dossier.files, *dossier.inputs.items()]]
     return [_p("Hashes", "h1"),
-            _p("Each record names the hash of every file of its evidence; so this page vouches for all of it.", "small"),
+            _p("Each record names the hash of every file of its evidence; so this page vouches for all.", "small"),
             _table(rows, [70 * mm, WIDTH - 70 * mm])]

@@ -54,8 +54,8 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured value with its limits, in ``unit``; None where there is no value or no limit. ``uncertainty``: k = 2,
-    0 where the test said nothing of it."""
+    """One measured value with its limits, in ``unit``; None where there is no value or no limit. ``uncertainty``:
+    k = 2, 0 where the test said nothing of it."""
 
     name: str
     value: float | None

@@ -6,19 +6,19 @@ Keys are compared and never told: findings name units and kinds of keys only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 LEAST_UNITS = 2
 STRONG_OCTETS = 14
 """112 bit, EN 18031-1 CCK-1 (from memory)."""
 ALIKE_BITS = 24
-"""Two random keys of 128 bit differ in 64 bits; in so few that one pair of a million lots has them by chance: a counter,
-or a number with something before it."""
+"""Two random keys of 128 bit differ in about 64 bits. In so few they differ where a counter, or a number with something
+before it, was taken for a key."""
 LISTED = 20
 
 
 def findings(lot: Mapping[str, Mapping[str, bytes]], most: int = LISTED) -> list[str]:
-    """What is wrong with the keys of a lot (unit -> kind of key -> octets), as sentences; of many the first. ``kind`` is
+    """What is wrong with the keys of a lot (unit -> kind of key -> octets), as sentences; of many the first. A kind is
     "pak", "dm" and so on."""
     found = list(_all(lot))
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
@@ -52,8 +52,7 @@ def _of_one(unit: str, kind: str, octets: bytes) -> Iterator[str]:
 def _alike(kind: str, keys: Sequence[tuple[str, bytes]]) -> Iterator[str]:
     """Neighbours in the order of delivery and of their values: in a large lot not each pair is compared."""
     by_value = sorted(keys, key=lambda one: one[1])
-    pairs = combinations(keys, 2) if len(keys) <= 100 else (*zip(keys, keys[1:], strict=False),
-                                                            *zip(by_value, by_value[1:], strict=False))
+    pairs = combinations(keys, 2) if len(keys) <= 100 else (*pairwise(keys), *pairwise(by_value))
     for (one, first), (other, second) in pairs:
         if first != second and len(first) == len(second) and _distance(first, second) <= ALIKE_BITS:
             yield f"{kind} of {one} and {other} differ in {_distance(first, second)} bits only"

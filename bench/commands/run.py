@@ -202,7 +202,8 @@ def _secrets(order: Order) -> list[bytes]:
 def _missing_files(order: Order, collector: Collector) -> list[LeftOut]:
     """The files of the suites of which nothing was collected."""
     if order.files:
-        return [LeftOut("the other files of the suites", f"only {order.files_in_words.removeprefix('files ')} were looked at")]
+        return [LeftOut("the other files of the suites",
+                        f"only {order.files_in_words.removeprefix('files ')} were looked at")]
     if collector.plan is None:
         return []
     told = {*collector.plan.files, *(one.what for one in collector.plan.left_out)}

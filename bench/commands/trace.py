@@ -41,7 +41,8 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
     cases = ets_matrix.ets_rows(runs, collected.ets)
     if as_json:
         print(json.dumps(matrix.to_json(rows) | {
-            "ets": ets_matrix.to_json(cases), "line": asdict(on_line), "coverage": matrix.Coverage.of(rows).to_json()}, indent=1))
+            "ets": ets_matrix.to_json(cases), "line": asdict(on_line),
+            "coverage": matrix.Coverage.of(rows).to_json()}, indent=1))
     else:
         console.print(matrix.table(rows))
         console.print(ets_matrix.table(cases))

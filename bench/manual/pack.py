@@ -25,8 +25,9 @@ document, the ``standard`` itself, a document of the ``maker``, ``inferred`` fro
 bench's own choice. Only ``standard`` was read in the document that the row names."""
 
 SOURCES: Mapping[str, str] = {
-    "memory": "from memory, to be checked", "secondary": "from texts that quote it", "standard": "read in the document",
-    "maker": "from the maker's document", "inferred": "inferred from a sister document", "ours": "the bench's own choice"}
+    "memory": "from memory, to be checked", "secondary": "from texts that quote it",
+    "standard": "read in the document", "maker": "from the maker's document",
+    "inferred": "inferred from a sister document", "ours": "the bench's own choice"}
 
 Risk = Literal["low", "medium", "high"]
 RISKS: tuple[Risk, ...] = ("high", "medium", "low")
@@ -141,7 +142,8 @@ def read(path: Path) -> Pack:
     try:
         pack = Pack.model_validate(table)
     except ValidationError as error:
-        raise _broken(subject, [f"{_place(table, one['loc'])}: {one['msg'].lower()}" for one in error.errors()]) from None
+        found = [f"{_place(table, one['loc'])}: {one['msg'].lower()}" for one in error.errors()]
+        raise _broken(subject, found) from None
     faults = [*_faults(pack), *([f"its name is {pack.name}"] if pack.name != path.stem else [])]
     if faults:
         raise _broken(subject, faults)

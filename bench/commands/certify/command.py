@@ -43,8 +43,8 @@ DECLARATION = "suites/test_declaration.py::"
 
 @dataclass(frozen=True)
 class Task:
-    """``order``: how tests are run; ``pics``: the maker's declaration, else the manual's. ``report_only``: make the pack
-    again of the runs that there are. ``keys``: key files of a lot, which are compared; else that of the station."""
+    """``order``: how tests are run; ``pics``: the maker's declaration, else the manual's. ``report_only``: make the
+    pack again of the runs that there are. ``keys``: key files of a lot, which are compared; else the station's."""
 
     packs: Sequence[str]
     order: Order
@@ -60,10 +60,16 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
     inconclusive, else 0. Raises ``BenchError`` for packs, declarations and folders that are not right.
     """
     packs = [packs_as_data.load(name) for name in dict.fromkeys(task.packs)]
-    declaration = pics.load(task.pics)
     order = task.order
     if order.station is not None:
         order = replace(order, file=StationFile.load(order.station))
+    is_cmi6110 = order.file is None or order.file.unit.is_cmi6110
+    strange = [pack.name for pack in packs if not (is_cmi6110 or pack.any_client)]
+    if strange:
+        raise BenchError(f"packs {', '.join(strange)}", expected="packs for any client: the unit is no CMi6110",
+                         seen="packs for the CMi6110", do="choose others, such as oma-ets")
+    # Of a unit that nobody has declared anything of, rows go by what it shows.
+    declaration = pics.load(task.pics) if task.pics is not None or is_cmi6110 else Declaration()
     collector = would_run(replace(order, run_dir=Path(os.devnull), jobs=1))
     chooser = Chooser(collector)
     chooser.check(packs)
@@ -76,7 +82,7 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
                          do="run it without --report-only")
     may_spoil = order.file is None or declaration.is_sacrificial(unit)
     stages = chooser.stages(packs, declaration)
-    stopped = "" if task.report_only else _run_stages(ledger, order, stages, console, may_spoil=may_spoil)
+    stopped = "" if task.report_only else _run_stages(ledger, order, chooser, stages, console, may_spoil=may_spoil)
     counted = ledger.counted()
     not_run = {} if may_spoil else dict.fromkeys(
         stages[1], "destructive, and the unit is not declared sacrificial (pixit.sacrificial)")
@@ -126,6 +132,20 @@ class Chooser:
     def select(self, row: Row) -> list[str]:
         return [test for test, (ids, cases) in self._tests.items() if row.is_about(test, ids, cases)]
 
+    def arguments(self, tests: Iterable[str]) -> tuple[str, ...]:
+        """By what pytest finds them: a function where all its cases are meant, or where the id of a case has signs that
+        pytest takes for its own."""
+        wanted = set(tests)
+        cases: dict[str, list[str]] = {}
+        for test in self._tests:
+            cases.setdefault(test.partition("[")[0], []).append(test)
+        found: dict[str, None] = {}
+        for function, ids in cases.items():
+            asked = [test for test in ids if test in wanted]
+            is_whole = len(asked) == len(ids) or any("::" in test.partition("[")[2] for test in asked)
+            found.update(dict.fromkeys([function] if asked and is_whole else asked))
+        return tuple(found)
+
     def check(self, packs: Iterable[Pack]) -> None:
         """Raises ``BenchError`` with all patterns that meet no test: a row must not be judged by nothing."""
         faults = []
@@ -155,8 +175,8 @@ class Chooser:
 # -- running them
 
 
-def _run_stages(ledger: Ledger, order: Order, stages: tuple[list[str], list[str]], console: Console, *,
-                may_spoil: bool) -> str:
+def _run_stages(ledger: Ledger, order: Order, chooser: Chooser, stages: tuple[list[str], list[str]], console: Console,
+                *, may_spoil: bool) -> str:
     """Run what has not been run; why it stopped before the end, else empty."""
     for stage, wanted in enumerate(stages):
         if stage == 1 and not may_spoil:
@@ -171,7 +191,7 @@ def _run_stages(ledger: Ledger, order: Order, stages: tuple[list[str], list[str]
             declaring = [test for test in stages[0] if test.startswith(DECLARATION)]
             ledger.note()
             _say(console, f"{len(todo)} tests{', destructive' if stage else ''}, in {folder}")
-            supervise(replace(order, run_dir=folder, files=tuple(dict.fromkeys([*declaring, *todo])), store=None,
+            supervise(replace(order, run_dir=folder, files=chooser.arguments([*declaring, *todo]), store=None,
                               file=None), console, _lock(order))
             ledger.note()
             run = _loaded(folder)

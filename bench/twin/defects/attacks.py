@@ -1,11 +1,13 @@
-"""Defects that show only to somebody hostile: tries without end, recorded and bent datagrams, suites that nobody offered,
-open ports, garbage, floods.
+"""Defects that show only to somebody hostile: tries without end, recorded and bent datagrams, suites that nobody
+offered, open ports, garbage, floods.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+
+from aiocoap import Message
 
 from bench.protocols.coap_message import parse
 from bench.protocols.dtls import DtlsClient, Event
@@ -14,7 +16,7 @@ from bench.protocols.dtls.handshake import ServerHello
 from bench.protocols.dtls.records import ContentType, Record
 from bench.protocols.dtls.replay import ReplayWindow
 from bench.protocols.mqttsn import MqttSnError, decode
-from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Message
+from bench.twin.cmi6110.lwm2m_client import Lwm2mClient
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.otc import OtcService, Request, Status
@@ -251,8 +253,8 @@ class DeafAfterGarbageFromTheGateway(MdmClient):
 @defect("long-uri-restarts", "DM-04", "DM-05", wire="dm")
 def _(lab: Lab) -> None:
     """A package URI of more than 255 characters restarts the unit."""
-    usual = lab.unit.firmware_update.write_uri
-    change(lab, (5, 0, 1), write=lambda uri: lab.unit.life.later(lab.unit.life.reboot) if len(uri) > 255 else usual(uri))
+    life, usual = lab.unit.life, lab.unit.firmware_update.write_uri
+    change(lab, (5, 0, 1), write=lambda uri: life.later(life.reboot) if len(uri) > 255 else usual(uri))
 
 
 @defect("key-in-an-error-text", "SEC-12", wire="dm")
