@@ -60,7 +60,8 @@ def test_a_golden_unit_that_is_off_spoils_all_figures(bench, off_db, counts):
     if counts:
         check(bench)
     else:
-        with pytest.raises(BenchError, match=rf"golden unit: expected .* within 0\.3 dB, saw {re.escape(f'{off_db:+g}')} dB"):
+        seen = re.escape(f"{off_db:+g}")
+        with pytest.raises(BenchError, match=rf"golden unit: expected .* within 0\.3 dB, saw {seen} dB"):
             check(bench)
 
 
@@ -78,7 +79,7 @@ def test_the_calibration_of_the_station_file_goes_before_what_the_instrument_say
 def test_an_instrument_of_which_nobody_knows_the_calibration_measures_nothing(bench, monkeypatch):
     tester = bench.station.cell.tester
     monkeypatch.setattr(type(tester), "calibrated_on", lambda self: None)
-    with pytest.raises(BenchError, match="calibration of the cell: .* saw no date"):
+    with pytest.raises(BenchError, match=r"calibration of the cell: .* saw no date"):
         check(bench)
 
 
