@@ -52,6 +52,7 @@ suites: setup        ## the regression profile against the twin
 prove: setup         ## a part of proof: defects that SEED=1 draws are caught
 	@echo "seed $(SEED)"; $(BIN)/mcm-bench prove --first -n $(JOBS) $$($(DRAWN)) | tail -n 4
 	$(BIN)/mcm-bench prove --first --lab run -n $(JOBS) $(IN_ONE_LAB:%=--defect %) | tail -n 1
+	$(BIN)/python -m bench.commands.certify.turns --sample 2 --seed $(SEED) -n $(JOBS) | tail -n 4
 
 proof: setup         ## all of it: every defect of the twin must be caught, a healthy one must pass
 	$(BIN)/mcm-bench prove --first -n $(JOBS)

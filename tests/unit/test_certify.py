@@ -24,6 +24,11 @@ title = "What it says that it is"
 source = "ours"
 bench = "Read over DM."
 tests = ["test_device_management.py::test_object_3_says_what_the_unit_is"]
+[[row]]
+id = "lock"
+title = "How it is delivered"
+source = "ours"
+bench = "Looked at."
 demands = ["lock_at_delivery is locked"]
 [[row]]
 id = "2"
@@ -58,8 +63,8 @@ def test_a_pack_is_made_goes_on_and_is_made_again(tmp_path: Path) -> None:
     folder = tmp_path / "pack"
     code, said = certify(str(pack), "--run-dir", str(folder))
     assert code == 1, said    # the twin's unit is delivered open
-    assert words_of(folder) == {"1": "indication of non-conformity", "2": "indication of conformity",
-                                "3": "needs laboratory"}
+    assert words_of(folder) == {"1": "indication of conformity", "lock": "indication of non-conformity",
+                                "2": "indication of conformity", "3": "needs laboratory"}
     assert max(len(line) for line in said.splitlines()) <= 80 or "suites/" in said
     assert [path.name for path in sorted((folder / "runs").iterdir())] == ["01", "02"], "destructive rows last, apart"
     before = (folder / "pack.pdf").read_bytes()
@@ -70,11 +75,11 @@ def test_a_pack_is_made_goes_on_and_is_made_again(tmp_path: Path) -> None:
     assert (folder / "pack.pdf").read_bytes() == before
 
     record = folder / "runs" / "01" / "record.json"
-    record.write_text(record.read_text().replace('"fail"', '"pass"') + "\n")
+    record.write_text(record.read_text() + "\n")
     code, said = certify(str(pack), "--run-dir", str(folder), "--report-only")
     assert "its record was altered" in said
     assert words_of(folder)["1"] == "inconclusive"
-    assert code == 3
+    assert code == 1
 
     code, said = certify(str(pack), "--run-dir", str(folder), "--seed", "2")
     assert code == 2

@@ -63,7 +63,7 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
     path = run.write(tmp_path)
     assert path == tmp_path / "record.json"
     test = {"id": "suites/test_led.py::test_a", "requirements": ["LED-04"], "device_time_s": 12.346,
-            "wall_time_s": 0.25, "ets": [], "number": 0, "heard": False, "readings": {}}
+            "wall_time_s": 0.25, "ets": [], "number": 0, "heard": False, "readings": {}, "shown": {}}
     assert json.loads(path.read_text("utf-8")) == {
         "schema": 3, "run_id": run.run_id, "job": {},
         "verdict": "fail", "simulated": True, "profile": "acceptance", "unit": "94193A0401000001",
@@ -85,7 +85,7 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
             {**test, "verdict": "skipped", "message": "", "reason": "the station has no meter.mbus", "title": "",
              "steps": []}],
         "measurements": [{"name": "led.green", "value": 9.5, "unit": "s", "low": None, "high": 8.5, "verdict": "fail",
-                          "guard": 0.0, "test": "suites/test_led.py::test_a"}],
+                          "guard": 0.0, "uncertainty": 0.0, "test": "suites/test_led.py::test_a"}],
         "artifacts": [{"path": "evidence/a.pcapng",
                        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]}
 

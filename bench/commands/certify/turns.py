@@ -4,7 +4,8 @@
 that it is legal. A defect that turns fewer rows, or others, is not understood: either a row looks at too little, or it
 looks at something else than it says.
 
-A defect's own rows are all tried, and so many others, drawn by the seed; ``--all``: all of them.
+A defect's own rows are all tried, and with them some others of its family, drawn by the seed; ``--all``: all rows of
+all packs. A family is a set of rows that each of its defects was tried against when the table was made.
 """
 
 from __future__ import annotations
@@ -36,12 +37,24 @@ OTHERS = 3
 
 
 class Turns(BaseModel):
-    """``defects``: name -> rows, as "en18031-1 AUM-6"; ``variants``: names."""
+    """``families``: name -> rows, as "en18031-1 AUM-6"; ``defects``: family -> defect -> the rows that it turns;
+    ``variants``: name -> family."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    defects: dict[str, tuple[str, ...]] = Field(min_length=1)
-    variants: tuple[str, ...]
+    families: dict[str, tuple[str, ...]] = Field(min_length=1)
+    defects: dict[str, dict[str, tuple[str, ...]]]
+    variants: dict[str, str]
+
+    @property
+    def own(self) -> dict[str, tuple[str, ...]]:
+        """The rows that each change turns; none of a variant."""
+        found = {name: rows for family in self.defects.values() for name, rows in family.items()}
+        return {**found, **dict.fromkeys(self.variants, ())}
+
+    def family_of(self, name: str) -> tuple[str, ...]:
+        return self.families[self.variants.get(name) or next(
+            family for family, defects in self.defects.items() if name in defects)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +84,11 @@ def load() -> Turns:
     """The table. Raises ``BenchError`` for names that there are not."""
     with as_file(files("bench.commands.certify").joinpath("turns.toml")) as path:
         turns = Turns.model_validate(read_toml(path, "turns.toml", "correct the bench's files"))
-    DEFECTS.find(turns.defects)
+    DEFECTS.find([name for family in turns.defects.values() for name in family])
     VARIANTS.find(turns.variants)
     rows = all_rows()
-    for name, own in turns.defects.items():
-        for row in own:
+    for name, named in {**turns.families, **turns.own}.items():
+        for row in named:
             if row not in rows:
                 raise unknown(f"turns.toml, {name}", row, rows, "correct the table")
     return turns
@@ -87,25 +100,25 @@ def all_rows() -> dict[str, Row]:
             if row.tests or row.requirements or row.ets}
 
 
-def trials(turns: Turns, chooser: Chooser, seed: int, sample: int | None, *, everything: bool) -> Iterator[Trial]:
-    """A trial for each change that is drawn: its own rows' tests, and those of others."""
-    chance = random.Random(seed)
-    names = [*turns.defects, *turns.variants]
-    drawn = names if sample is None else chance.sample(names, min(sample, len(names)))
-    rows = all_rows()
-    for name in drawn:
-        own = turns.defects.get(name, ())
-        others = [row for row in rows if row not in own and not row.startswith("oma-ets")]
+def trials(turns: Turns, chooser: Chooser, names: Sequence[str], seed: int, *, everything: bool) -> Iterator[Trial]:
+    """A trial for each change: its own rows' tests, and those of others."""
+    chance, rows = random.Random(seed), all_rows()
+    for name in names:
+        own = turns.own[name]
+        others = [row for row in (rows if everything else turns.family_of(name)) if row not in own]
         tried = [*own, *(others if everything else chance.sample(others, min(OTHERS, len(others))))]
         tests = dict.fromkeys(test for row in tried for test in chooser.select(rows[row]))
-        yield Trial(name=name, tests=list(tests), defects=(name,) if name in turns.defects else (),
-                    variants=(name,) if name in turns.variants else ())
+        is_variant = name in turns.variants
+        yield Trial(name=name, tests=list(tests), defects=() if is_variant else (name,),
+                    variants=(name,) if is_variant else ())
 
 
 def judge(outcome: Outcome, own: Sequence[str], chooser: Chooser, rows: Mapping[str, Row]) -> Turned:
-    """A row has turned when one of its tests failed. Only rows whose tests were all tried are looked at."""
+    """A row has turned when one of its tests failed. Only rows whose tests were all tried are looked at; cases of the
+    ETS are not, for their tests are those of many rows."""
     ran = {one.test: one.verdict for one in outcome.seen}
-    tried = {name: tests for name, row in rows.items() if (tests := chooser.select(row)) and ran.keys() >= set(tests)}
+    tried = {name: tests for name, row in rows.items()
+             if not row.ets and (tests := chooser.select(row)) and ran.keys() >= set(tests)}
     turned = {name for name, tests in tried.items() if any(ran[test] == "fail" for test in tests)}
     faults = sorted(test for test, verdict in ran.items() if verdict == "error")
     unfit = outcome.unfit or (f"the bench's fault in {faults[0]}" if faults and not turned else "")
@@ -124,13 +137,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     turns = load()
     collector: Collector = would_run(Order("all", default_run_dir("turns")))
     chooser, rows, wrong = Chooser(collector), all_rows(), 0
-    if asked.name:
-        turns = Turns(defects={name: own for name, own in turns.defects.items() if name in asked.name} or turns.defects,
-                      variants=tuple(name for name in turns.variants if name in asked.name))
-    print(f"seed {asked.seed}: {len(turns.defects)} defects, {len(turns.variants)} variants in the table", flush=True)
+    names = [name for name in turns.own if not asked.name or name in asked.name]
+    if asked.sample is not None:
+        names = random.Random(asked.seed).sample(names, min(asked.sample, len(names)))
+    print(f"seed {asked.seed}: {len(names)} of {len(turns.own)} changes", flush=True)
     with Trials(asked.jobs) as running:
-        for outcome in running.run(trials(turns, chooser, asked.seed, asked.sample, everything=asked.all)):
-            turned = judge(outcome, turns.defects.get(outcome.trial.name, ()), chooser, rows)
+        for outcome in running.run(trials(turns, chooser, names, asked.seed, everything=asked.all)):
+            turned = judge(outcome, turns.own[outcome.trial.name], chooser, rows)
             wrong += not turned.is_right
             print(f"{turned} ({outcome.seconds:.0f} s)", flush=True)
     print(f"{wrong} are not as the table says" if wrong else "all are as the table says")

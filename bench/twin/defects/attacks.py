@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from aiocoap import Message
+from aiocoap.message import Message
 
 from bench.protocols.coap_message import parse
 from bench.protocols.dtls import DtlsClient, Event

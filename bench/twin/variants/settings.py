@@ -40,6 +40,13 @@ def _(lab: Lab) -> None:
     lab.unit.settings.write({"mqttsn_topic": "ordered"})
 
 
+@variant("delivered-locked", place="5.3.5: a configuration can be added at the order process",
+         ordered={"configuration_lock": "Locked"})
+def _(lab: Lab) -> None:
+    """The unit is delivered with a closed lock: who has its PAK sets it up."""
+    lab.unit.settings.write({"configuration_lock": 1})
+
+
 # -- NFC
 
 

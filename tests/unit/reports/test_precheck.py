@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from bench.commands.certify.ledger import Ledger, firmware_of
+from bench.commands.certify.turns import judge as judge_turns
+from bench.commands.certify.turns import load as load_turns
+from bench.commands.prove.trial import Outcome, Seen, Trial
 from bench.errors import BenchError
 from bench.manifest import begin
 from bench.manual.pack import Pack, Row
@@ -252,3 +255,30 @@ def test_equal_dossiers_give_equal_octets_and_hostile_texts_are_texts(tmp_path: 
                                                                     "indication of conformity"]
     assert data["coverage"]["statements"] == 574
     assert tables(dossier, tmp_path)
+
+
+# -- which rows a defect turns
+
+
+def test_the_table_of_turns_names_what_there_is() -> None:
+    turns = load_turns()
+    assert len(turns.own) >= 30
+    for name, rows in turns.own.items():
+        assert set(rows) <= set(turns.family_of(name)), name
+
+
+def test_rows_that_turn_beside_and_rows_that_do_not_are_told() -> None:
+    rows = {"p 1": row(id="1", tests=("test_a.py::test_one",)), "p 2": row(id="2", tests=("test_a.py::test_two*",))}
+
+    class Chooser:
+        def select(self, which: Row) -> list[str]:
+            return [test for test in (A, B) if which.is_about(test, (), ())]
+
+    def outcome(first: str, second: str) -> Outcome:
+        return Outcome(Trial(name="a-defect", tests=(A, B)), [Seen(A, first, "", 1.0), Seen(B, second, "", 1.0)])
+
+    chooser: Any = Chooser()
+    assert judge_turns(outcome("fail", "pass"), ("p 1",), chooser, rows).is_right
+    assert judge_turns(outcome("pass", "pass"), ("p 1",), chooser, rows).should == ("p 1",)
+    assert judge_turns(outcome("fail", "fail"), ("p 1",), chooser, rows).should_not == ("p 2",)
+    assert judge_turns(outcome("pass", "error"), (), chooser, rows).unfit

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.manifest import LeftOut, Manifest
 from bench.manual.requirements import closed, load
-from reports.matrix import summary_line, table, to_json, trace
+from reports.matrix import Coverage, TraceRow, summary_line, table, to_json, trace
 from reports.run import Run
 
 MakeRun = Callable[..., Path]
@@ -103,3 +103,14 @@ def test_the_terminal_shows_every_requirement_and_the_summary(make_run: MakeRun)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "PHY-14" in printed
     assert summary_line(rows) in printed
+
+
+def test_one_denominator_counts_every_statement_once() -> None:
+    rows = [TraceRow("A", "1", "a", ("t",), "pass", None), TraceRow("B", "1", "b", ("t",), "fail", None),
+            TraceRow("C", "1", "c", ("t",), "error", None), TraceRow("D", "1", "d", ("t",), "not run", None),
+            TraceRow("E", "1", "e", (), "no test", "a person looks"), TraceRow("F", "1", "f", (), "no test", None)]
+    coverage = Coverage.of(rows)
+    assert coverage.to_json() == {"statements": 6, "passed": 1, "failed": 1, "error": 1, "not_judged": 3, "tested": 4,
+                                  "closed": 1}
+    assert coverage.sentence.startswith("Of 6 statements of the manual 1 passed, 1 failed")
+    assert "have a test" not in str(Coverage.of(rows, knows_all_tests=False))
