@@ -14,6 +14,7 @@ ABILITIES: Mapping[str, str] = {
     "cell.bands.several": "the cell is in more than one band",
     "cell.detach": "the network detaches the unit",
     "cell.level": "the level at the unit is set, and so the coverage level",
+    "cell.measures": "the unit's transmitter and receiver are measured, and the way to the unit is known",
     "cell.nas": "the network's log tells its messages with the unit",
     "cell.nat": "an APN leads through an address translation that forgets",
     "cell.noise": "noise is added",

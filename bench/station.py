@@ -259,7 +259,8 @@ class Station:
         if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
         if file.unit.is_hosted:
-            found -= {*MEASURES_CHARGE, "battery", "supply.battery"}    # a process draws no current
+            # A process draws no current and sends nothing through the air.
+            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures"}
         elif self.file.simulated:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
         elif self.file.firmware is not None:

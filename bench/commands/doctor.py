@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -47,6 +48,7 @@ from fixtures.cross_checks import (
     check_simulator,
     check_zero,
 )
+from fixtures.radio_tester import check_tester
 from fixtures.words import LINE_MAY_LACK, LINE_NEEDS
 
 LIMITS = Path(__file__).resolve().parents[2] / "suites" / "limits"
@@ -296,6 +298,8 @@ def quick_checks(bench: Bench) -> dict[str, Check]:
     if "meter.simulator" in found:
         meter["meter simulator"] = simulator
     second: dict[str, Check] = {"panel, second sensor": second_sensor} if second_of is not None else {}
+    if "cell.measures" in found:
+        network["cell, tester"] = lambda: _tester(bench)
     measures: dict[str, Check] = {} if "supply.current" not in found else {
         "supply, zero": lambda: check_zero(station.supply), "supply, reference load": reference}
     checks = {"supply": supply, "panel": panel, **measures,
@@ -315,6 +319,17 @@ def _of_what_is_there(file: StationFile, checks: Mapping[str, Check]) -> dict[st
     """Without the checks of instruments that the station has not got."""
     lacking = {subject for subject, kind in _KIND.items() if getattr(file, kind) is None}
     return {name: check for name, check in checks.items() if name.partition(",")[0] not in lacking}
+
+
+def _tester(bench: Bench) -> str:
+    """What keeps its measurements from counting is said, and keeps no other test from being run."""
+    cell: Any = bench.station.cell
+    try:
+        check_tester(bench, cell.tester)
+    except BenchError as error:
+        return (f"measures nothing that counts: {error.subject}, expected {error.expected}, saw {error.seen}{_DO}"
+                f"{error.do}")
+    return f"way measured {cell.tester.path.measured}, golden unit {cell.tester.path.golden_measured}"
 
 
 def check_second_sensor(analyser: SigrokAnalyser, panel: Panel, look_s: float = SECOND_SENSOR_S) -> str:

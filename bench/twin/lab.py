@@ -37,6 +37,9 @@ DM_PSK = bytes.fromhex("d0d1d2d3d4d5d6d7d8d9dadbdcdddedf")
 MDM_PSK = bytes.fromhex("e0e1e2e3e4e5e6e7e8e9eaebecedeeef")
 """What production has put into the twin's security chip. No secrets either."""
 
+CABLE_DB = {3: (1.2, 1.1), 8: (0.9, 0.8), 20: (0.9, 0.8)}
+"""What the way between the tester's connector and the unit's antenna connector loses, uplink and downlink."""
+
 LOCAL_OFFSET_MINUTES = 60
 """The twin stands where Central European Time holds."""
 
@@ -103,6 +106,7 @@ class Lab:
                                          self.unit.current)
         self.power = SUPPLIES[supply](clock, terminals, self.line.current, random.Random(rng.getrandbits(32)))
         self.cmw500 = parts.of(Cmw500)(clock, self.cell)
+        self.cmw500.cable_db = dict(CABLE_DB)
         self.meter_simulator = parts.of(MeterSimulator)(self.meter)
         self.enb, self.mme = parts.of(Enb)(clock, self.cell), parts.of(Mme)(clock, self.cell)
         self.callbox = WebSocketServer(self.enb), WebSocketServer(self.mme)

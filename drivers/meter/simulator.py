@@ -139,6 +139,10 @@ class MeterSimulator:
         """Fabrication number and customer (property) number, 8 digits each."""
         self._set(f'MET:NUMB:FABR "{fabrication}"', f'MET:NUMB:PROP "{customer}"')
 
+    def set_software(self, model: str, version: str) -> None:
+        """``model`` is UH50 or UC50, ``version`` that of its software, with two digits behind the point: "5.15"."""
+        self._set(f'MET:SOFT "{model} {version}"')
+
     def disconnect(self) -> None:
         """The meter does not answer the unit: as if it were taken out."""
         self._set("MET:CONN OFF")

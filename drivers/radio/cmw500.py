@@ -5,9 +5,10 @@ Source: the maker's help on NB-IoT signalling, firmware V3.7.30; pages in ``docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,7 +18,9 @@ from bench.timeline import Timeline
 from drivers import Timeout
 from drivers.assumption import Assumption
 from drivers.radio import PINGS, STANDARD_LEVEL_DBM, Band, CellDriver, CellState, Level, NetworkTime
+from drivers.radio.cmw500_tester import Cmw500Tester
 from drivers.radio.sim import SimKeys
+from drivers.radio.tester import RfPath
 from drivers.visa import VisaInstrument
 
 _SWITCHING_TIMEOUT_S = 60.0
@@ -33,6 +36,19 @@ CHANNELS = {3: 1575, 8: 3625, 20: 6300}
 
 INACTIVITY_S = 10
 """After so long without traffic the connection is released, as in public networks."""
+
+_IN_USE = (
+    "CONF:NIOT:SIGN:CONN:CTYP DAPP", "CONF:NIOT:SIGN:CONN:DAPP:CIOT CPL", "CONF:NIOT:SIGN:CONN:DAPP:IPV IPV4",
+    "CONF:NIOT:SIGN:CONN:RRC:KEEP OFF", f"CONF:NIOT:SIGN:CONN:RRC:TIM {INACTIVITY_S}", "CONF:NIOT:SIGN:CONN:PSM ON",
+    "CONF:NIOT:SIGN:CONN:EDRX:IMOD:PTW W5K12", "CONF:NIOT:SIGN:CONN:EDRX:IMOD:CLEN L4K",
+    "CONF:NIOT:SIGN:CONN:EDRX:IMOD:ENAB ON")
+_MEASURING = (
+    "CONF:NIOT:SIGN:CONN:CTYP TEST", "CONF:NIOT:SIGN:CONN:TMOD ON", "CONF:NIOT:SIGN:CONN:RRC:KEEP ON",
+    "CONF:NIOT:SIGN:CONN:PSM OFF", "CONF:NIOT:SIGN:CONN:EDRX:IMOD:ENAB OFF")
+"""A unit that is measured sleeps never and sends what the tester tells it."""
+
+USUAL_PMAX_DBM = 24
+"""What the instrument allows units as it is delivered."""
 
 MODULE_T3412_S = 252000
 """What the module asks for as it is delivered. The instrument can't grant what is asked for, only what it is told."""
@@ -75,6 +91,9 @@ class Cmw500Cell(CellDriver):
     ``MODULE_T3412_S``, and the eDRX values of the module's default (window 5.12 s, cycle 40.96 s). What the unit asks
     for it does not tell. It has one unit at a time, so slots can't share it, and it weakens the downlink only.
 
+    With ``path`` (``drivers/radio/tester.py``), the way to the unit, levels are those at the unit, and ``tester``
+    measures its transmitter and its receiver. That takes the options KM300 and KS300.
+
     NB-IoT has no command to detach a unit (LTE has). ``detach`` switches the cell off and on with another tracking area
     code: a unit that is awake updates its tracking area, is not known any more, and attaches.
     """
@@ -88,12 +107,19 @@ class Cmw500Cell(CellDriver):
         Assumption("steps", "a value between two steps is refused, not rounded"),
         Assumption("lowest channel", "a change of the band sets its lowest channel"),
         Assumption("clock", "units are told the instrument's own time and zone, whose hours and minutes have one sign"),
+        Assumption("options", "the list of options names KM300 and KS300 as such"),
+        Assumption("calibration", "the day of the last calibration begins with the year", r"CAL:BASE:LAT\?",
+                   r'"?\d{4}\D\d{1,2}\D\d{1,2}.*'),
         Assumption("event log", "what an empty event log answers, and its texts but 'RRC Connection Established'"))
+
+    @staticmethod
+    def abilities_with(options: Mapping[str, Any]) -> frozenset[str]:
+        return Cmw500Cell.abilities | ({"cell.measures"} if options.get("path") is not None else set())
 
     def __init__(self, address: str, *, clock: Clock, timeline: Timeline, band: Band = 20,
                  level_dbm: Level = STANDARD_LEVEL_DBM, plmn: Plmn = "00101",
                  sim: Annotated[Path, Field(strict=False)] | None = None, signal_path: SignalPath | None = None,
-                 shared: bool = False, timeout_s: Timeout = 10.0) -> None:
+                 path: RfPath | None = None, shared: bool = False, timeout_s: Timeout = 10.0) -> None:
         super().__init__(clock, timeline)
         self._check_bands((band,), CHANNELS, 1)
         if shared:
@@ -108,6 +134,9 @@ class Cmw500Cell(CellDriver):
         self._snr_db: float | None = None
         self._timers: tuple[int | None, int | None] = (None, None)
         self._tracking_area = 1
+        self._path = path
+        self._measures = False
+        self._tester: Cmw500Tester | None = None
         self._visa = VisaInstrument(address, subject="cell", timeout_s=timeout_s)
         self.subject = self._visa.subject
         self.identity = self._visa.identity
@@ -213,7 +242,39 @@ class Cmw500Cell(CellDriver):
                           "check the data application unit")
         return self._numbers("FETC:DATA:MEAS:PING:NRC?", 1)[0]
 
+    # -- measuring --------------------------------------------------------------------------------------------------
+
+    @property
+    def tester(self) -> Cmw500Tester:
+        """What it measures of the unit. Raises ``BenchError`` where the way to the unit is not known, or an option is
+        not installed."""
+        if self._path is None:
+            raise self._cannot("cell.measures")
+        if self._tester is None:
+            self._tester = Cmw500Tester(self._visa, self._clock, self._path, begin=self._begin_measuring,
+                                        end=self._end_measuring, is_connected=self._is_connected,
+                                        set_level=self.set_level)
+        return self._tester
+
+    def _begin_measuring(self, band: int) -> None:
+        self._check_bands((band,), CHANNELS, 1)
+        self.off()
+        self._band, self._measures = band, True
+        self.on()
+
+    def _end_measuring(self) -> None:
+        if self._measures:
+            self.off()
+            self._measures, self._band = False, self._first_band
+            self._level_dbm = self._first_level_dbm
+            self._visa.configure(f"CONF:NIOT:SIGN:UL:PMAX {USUAL_PMAX_DBM}", "CONF:NIOT:SIGN:UL:NPUS:ULNP 23")
+            self.on()
+
+    def _is_connected(self) -> bool:
+        return self._packet_switched() == "CEST" and self._word("SENS:NIOT:SIGN:RRCS?") == "CONN"
+
     def restore(self) -> None:
+        self._end_measuring()
         if self._snr_db is not None:
             self.set_noise(None)
         if self._timers != (None, None):
@@ -231,20 +292,27 @@ class Cmw500Cell(CellDriver):
     def _configure(self) -> None:
         if self._signal_path is not None:
             self._visa.configure(f"ROUT:NIOT:SIGN:SCEN:SCEL {self._signal_path}")
-        self._need_data_unit()
+        if not self._measures:
+            self._need_data_unit()
+        if self._path is not None:
+            self._visa.configure(f"CONF:NIOT:SIGN:RFS:EATT:INP {self._loss('uplink', self._path.uplink_db):g}",
+                                 f"CONF:NIOT:SIGN:RFS:EATT:OUTP {self._loss('downlink', self._path.downlink_db):g}")
         self._visa.configure(
             f"CONF:NIOT:SIGN:BAND OB{self._band}", f"CONF:NIOT:SIGN:RFS:CHAN:DL {CHANNELS[self._band]}",
             f"CONF:NIOT:SIGN:CELL:MCC {self._plmn[:3]}",
             f"CONF:NIOT:SIGN:CELL:MNC:DIG {'TWO' if len(self._plmn) == 5 else 'THR'}",
             f"CONF:NIOT:SIGN:CELL:MNC {self._plmn[3:]}", f"CONF:NIOT:SIGN:CELL:TAC {self._tracking_area}",
-            "CONF:NIOT:SIGN:CONN:CTYP DAPP", "CONF:NIOT:SIGN:CONN:DAPP:CIOT CPL", "CONF:NIOT:SIGN:CONN:DAPP:IPV IPV4",
-            "CONF:NIOT:SIGN:CONN:RRC:KEEP OFF", f"CONF:NIOT:SIGN:CONN:RRC:TIM {INACTIVITY_S}",
-            "CONF:NIOT:SIGN:CONN:PSM ON", "CONF:NIOT:SIGN:CONN:EDRX:IMOD:PTW W5K12",
-            "CONF:NIOT:SIGN:CONN:EDRX:IMOD:CLEN L4K", "CONF:NIOT:SIGN:CONN:EDRX:IMOD:ENAB ON")
+            *(_MEASURING if self._measures else _IN_USE))
         if self._sim is not None:
             self._tell_keys(self._sim)
         self.set_level(self._level_dbm)
         self.grant(*self._timers)
+
+    def _loss(self, way: str, by_band: Mapping[str, float]) -> float:
+        if str(self._band) not in by_band:
+            raise BenchError(f"station file, cell.path.{way}_db", expected=f"what the way loses in band {self._band}",
+                             seen=f"bands {', '.join(by_band) or 'none'}", do="measure it, and add it")
+        return by_band[str(self._band)]
 
     def _tell_keys(self, sim: SimKeys) -> None:
         """The errors of this exchange show no key."""

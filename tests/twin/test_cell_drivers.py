@@ -39,6 +39,7 @@ def timeline(made):
 def open_cell(name, made, timeline, **options):
     at = made.lab.addresses
     if name == "cmw500":
+        made.lab.cmw500.cable_db = {}    # nothing is lost on the way of which this station's file says nothing
         return Cmw500Cell(at.cmw500, clock=made.clock, timeline=timeline, **options)
     if name == "attenuator":
         return AttenuatorCell(at.attenuator, clock=made.clock, timeline=timeline, **options)

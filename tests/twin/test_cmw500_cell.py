@@ -190,10 +190,15 @@ def help_pages() -> Iterator[tuple[str, str, str]]:
             yield header, page, values[0] if values else ""
 
 
+def _long(header: str) -> str:
+    """The pages shorten the names of the applications."""
+    return header.replace("SIGN<i>", "SIGNaling<i>").replace("NIOT:MEAS<i>", "NIOT:MEASurement<i>")
+
+
 def printed(header: str) -> re.Pattern[str]:
     """What a printed header such as SENSe:NIOT:SIGN<i>:RRCState? stands for, in short and in long form."""
     forms = []
-    for part in re.findall(r"<\w+>|\w+|\W", header.replace("SIGN<i>", "SIGNaling<i>")):    # the pages shorten it
+    for part in re.findall(r"<\w+>|\w+|\W", _long(header)):
         rest = part.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
         if part.startswith("<"):
             forms.append(r"\d*")
@@ -290,7 +295,7 @@ def test_the_twin_has_nothing_that_is_not_in_the_makers_help():
            and line.source not in (BASE, DAU)]
     by_header = {header: (page, values) for header, page, values in help_pages()}
     for line in own:
-        header = line.header.replace("SIGNaling<i>", "SIGN<i>")
+        header = line.header.replace("SIGNaling<i>", "SIGN<i>").replace("MEASurement<i>", "MEAS<i>")
         page, values = by_header[header if header in by_header else header.removesuffix("?")]
         assert page in line.source, line
         assert not line.from_memory

@@ -18,14 +18,16 @@ from rich.console import Console
 
 from bench.commands.order import Order
 from bench.commands.run import run
+from bench.twin.faults import FAULTS
 
 
 def run_with(order: str) -> dict[str, Any]:
     fault, _, expression = order.partition("=")
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
-        run(Order(profile="regression", run_dir=run_dir, faults=[fault], expression=expression, report=False,
-                  doctor=False), Console(quiet=True))
+        suites = FAULTS[fault].suites
+        run(Order(profile="certification" if suites else "regression", files=suites, run_dir=run_dir, faults=[fault],
+                  expression=expression, report=False, doctor=False), Console(quiet=True))
         record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return {"verdict": record["verdict"],
             "tests": {test["id"].rpartition("::")[2]: [test["verdict"], test["message"]] for test in record["tests"]}}

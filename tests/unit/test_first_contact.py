@@ -201,7 +201,7 @@ def test_the_command_writes_the_file_and_lists_the_lines(tmp_path: Path) -> None
     out = tmp_path / "contact.json"
     result = CliRunner().invoke(app, ["doctor", "--first-contact", "--out", str(out)])
     assert result.exit_code == 0
-    assert "0 refuted, 3 confirmed" in result.output
+    assert "0 refuted, 4 confirmed" in result.output
     said = json.loads(out.read_text("utf-8"))
     assert {"supply", "panel", "nfc", "cell"} <= {one["name"] for one in said["instruments"]}
     assert said["wires"]["supply"]["exchanges"][0]["sent"] == "*IDN?\\n"
@@ -215,7 +215,7 @@ def test_a_file_that_cant_be_written_is_one_sentence_of_the_bench(tmp_path: Path
 
 def test_the_doctor_says_how_many_lines_of_each_instrument_are_from_memory(bench: Bench) -> None:
     said = all_checks(bench)["from memory"]()
-    assert said.startswith("lines that nobody has read anywhere: supply 3, panel 1, nfc 1, cell 6")
+    assert said.startswith("lines that nobody has read anywhere: supply 3, panel 1, nfc 1, cell 8")
 
 
 def test_to_look_whether_the_file_can_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

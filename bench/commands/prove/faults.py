@@ -70,8 +70,8 @@ def judge_faults(names: Sequence[str], seed: int, jobs: int) -> Iterator[FaultOu
 
 
 def judge_fault(name: str, seed: int = 1) -> FaultOutcome:
-    """Run the acceptance profile with the fault ``name``, in one lab, and hold it against the healthy run of the same
-    seed (made once in a process). Raises ``BenchError`` for a name that is none."""
+    """Run the acceptance profile, or the suites in which it is met, with the fault ``name``, in one lab, and hold it
+    against the healthy run of the same seed (made once in a process). Raises ``BenchError`` for a name that is none."""
     FAULTS.find([name])
     began = time.monotonic()
     record = _record_of(seed, name)
@@ -94,7 +94,9 @@ def healthy_record(seed: int) -> dict[str, Any]:
 def _record_of(seed: int, *faults: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
-        run(Order(profile=PROFILE, run_dir=run_dir, seed=seed, faults=faults, report=False, lab="run"),
+        suites = [file for one in FAULTS.find(faults) for file in one.suites]
+        run(Order(profile="certification" if suites else PROFILE, run_dir=run_dir, seed=seed, faults=faults,
+                  files=suites, report=False, lab="run"),
             Console(quiet=True))
         record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return record

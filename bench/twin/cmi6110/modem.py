@@ -17,6 +17,7 @@ from collections.abc import Callable
 from bench.clock import Clock
 from bench.twin.cmi6110.modem_socket import ModemSocket
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.transmitter import Capabilities, Receiver, Transmitter
 from bench.twin.radio.cell import COVERAGES, Cell, Coverage
 from bench.twin.radio.nas import T3324_STEPS, T3412_EXTENDED_STEPS, T3412_UNLESS_EXTENDED_S, PowerSaving, not_below
 
@@ -52,6 +53,7 @@ class Modem:
         self.cell = cell
         self.rng = rng
         self.settings = settings
+        self.transmitter, self.receiver, self.capabilities = Transmitter(), Receiver(), Capabilities()
         self.state = "off"
         self.attached = False
         self.refused = False    # by the network, at the last search

@@ -248,7 +248,7 @@ def _meter_info(unit: CMi6110) -> dict[Path, Resource]:
     return {
         Path(33908, 0, 0): _text(lambda: unit.meter.model),
         Path(33908, 0, 1): _integer(lambda: int(unit.readouts.meter_id())),
-        Path(33908, 0, 2): _integer(lambda: 0 if unit.meter.connected else 1),
+        Path(33908, 0, 2): _integer(lambda: unit.readouts.status()),
         Path(33908, 0, 3): Resource(Type.OPAQUE, lambda: unit.meter.error_flags.to_bytes(2, "big")),
     }
 

@@ -12,6 +12,9 @@ from bench.twin.cmi6110.telegram import Reading
 from bench.twin.meter.uh50 import UH50
 from bench.twin.parts import Part
 
+OLDEST = {"UH50": (5, 15), "UC50": (8, 6)}
+"""The oldest software of a meter that is supported (manual 4.4)."""
+
 RETRY_S = 2.0
 """Between a read that the meter did not answer and the next: not printed."""
 
@@ -40,11 +43,20 @@ class Readouts(Part):
     def read_once(self, *, extra: bool) -> Reading | None:
         """Read the meter and store what it says; nothing is stored when it doesn't answer (G03)."""
         self.consumption.readout()
-        if not self.meter.connected:
+        if not (self.meter.connected and self.understands()):
             return None
         reading = self.take_registers()
         self.storage.add(reading, extra=extra)
         return reading
+
+    def understands(self) -> bool:
+        """Whether the meter's software is one that the unit knows (manual 4.4): of an older one it takes nothing."""
+        major, minor = map(int, self.meter.software.split("."))
+        return (major, minor) >= OLDEST.get(self.meter.model, (0, 0))
+
+    def status(self) -> int:
+        """33908/0/2: 0 well, 1 no meter, 2 an error."""
+        return 1 if not self.meter.connected else 0 if self.understands() else 2
 
     def take_registers(self) -> Reading:
         registers = self.meter.answer_module()

@@ -39,6 +39,7 @@ from bench.twin.cmi6110.settings import Settings
 from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import TelegramWriter
 from bench.twin.cmi6110.transmissions import Transmissions
+from bench.twin.cmi6110.transmitter import Capabilities, Receiver, Transmitter
 from bench.twin.cmi6110.uplink import Uplink
 from bench.twin.meter.uh50 import UH50
 from bench.twin.nfc.type2tag import Type2Tag
@@ -72,6 +73,8 @@ class CMi6110:
 
         self.servers = parts.of(Servers)(identity, self.settings)
         self.modem = parts.of(Modem)(clock, cell, rng, self.settings)
+        self.modem.transmitter, self.modem.receiver = parts.of(Transmitter)(), parts.of(Receiver)()
+        self.modem.capabilities = parts.of(Capabilities)()
         uplink = parts.of(Uplink)
         self.mdm = parts.of(MdmClient)(
             self.modem, self.settings, identity.deveui, rng,

@@ -7,7 +7,8 @@ module for each kind of instrument; importing it registers its faults.
 
 from __future__ import annotations
 
-from bench.twin.faults import ammeter, cell, host, meter, nfc, panel, supply
+from bench.twin.faults import ammeter, cell, host, meter, nfc, panel, radio_tester, supply
 from bench.twin.faults.registry import FAULTS, Fault
 
-__all__ = ["FAULTS", "Fault", "ammeter", "cell", "host", "meter", "nfc", "panel", "supply"]
+__all__ = ["FAULTS", "Fault", "ammeter", "cell", "host", "meter", "nfc", "panel", "radio_tester",
+           "supply"]

@@ -15,6 +15,7 @@ Commands (``?`` reads each of them)::
     METer:LOAD -1                           1 is normal, 0 is standstill, negative is reversed flow
     METer:NUMBer:FABRication "61234567"
     METer:NUMBer:PROPerty "00012345"
+    METer:SOFTware "UC50 8.06"              model, and version of its software
     METer:CLOCk "2026-02-28T23:59:00"       local standard time
     METer:LOG? "2026-02-28T23:00","2026-02-28T23:59",0
                                             what it has told the module while its clock showed these minutes: the first
@@ -54,6 +55,7 @@ _DECIMAL = re.compile(r"[+-]?\d{1,10}(?:\.\d{1,3})?", re.ASCII)
 _STEPS = {step.upper(): step for step in ENERGY_UNITS}
 TARIFFS = 5
 _LOGGED, _COUNTED, _AT_ONCE = 10_000, 100_000, 500
+_SOFTWARE = re.compile(r"(UH50|UC50) (\d{1,2}\.\d{2})", re.ASCII)
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
@@ -74,6 +76,7 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         self.meter = meter
         self._step = next(step for step, unit in ENERGY_UNITS.items() if unit == meter.energy_unit)
         self._numbers = (meter.fabrication_number, meter.property_number)
+        self._software = (meter.model, meter.software)
         self._held: dict[str, Decimal | int] = {}
         self._log: deque[str] = deque(maxlen=_LOGGED)
         self._lost: deque[str] = deque(maxlen=_COUNTED)    # their minutes
@@ -85,6 +88,7 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
         self.meter.energy_unit = ENERGY_UNITS[self._step]
         self.meter.tariffs = (None,) * TARIFFS
         self.meter.fabrication_number, self.meter.property_number = self._numbers
+        self.meter.model, self.meter.software = self._software
         self._connect()
         self._raise()
         self._draw()
@@ -124,6 +128,19 @@ class MeterSimulator(ScpiInstrument, source="the bench's own: no public instrume
     def _property(self, parameters: Parameters) -> str:
         parameters.expect(0)
         return f'"{self.meter.property_number}"'
+
+    @command("METer:SOFTware")
+    def _set_software(self, parameters: Parameters) -> None:
+        text = _text(parameters)
+        found = _SOFTWARE.fullmatch(text)
+        if found is None:
+            raise ScpiError(-224, text[:20])
+        self.meter.model, self.meter.software = found[1], found[2]
+
+    @command("METer:SOFTware?")
+    def _meter_software(self, parameters: Parameters) -> str:
+        parameters.expect(0)
+        return f'"{self.meter.model} {self.meter.software}"'
 
     @command("METer:CLOCk")
     def _set_clock(self, parameters: Parameters) -> None:

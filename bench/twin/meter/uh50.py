@@ -109,6 +109,8 @@ class UH50:
     """
 
     model = "UH50"
+    software = "5.20"
+    """Major and minor version, as the meter prints it."""
 
     def __init__(self, clock: Clock, *, seed: int = 0, energy_step: Step = "0.001 MWh", energy_kwh: float | None = None,
                  utc_offset_min: int = 60, drift_ppm: float = 0.0) -> None:

@@ -8,6 +8,7 @@ to a socket on this machine only. Every datagram of the unit crosses a real UDP 
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bench.clock import Clock
+from bench.twin.radio.burst import Allocation, Burst, Capability
 from bench.twin.radio.nas import (
     T3324_STEPS,
     T3412_EXTENDED_STEPS,
@@ -88,6 +90,27 @@ class Subscriber(Protocol):
     def lost_network(self) -> None: ...
 
     def released(self) -> None: ...
+
+    @property
+    def transmitter(self) -> _Transmitter: ...
+
+    @property
+    def receiver(self) -> _Receiver: ...
+
+    @property
+    def capabilities(self) -> _Capabilities: ...
+
+
+class _Transmitter(Protocol):
+    def burst(self, sent: Allocation) -> Burst: ...
+
+
+class _Receiver(Protocol):
+    def block_errors(self, epre_dbm: float, noise_dbm: float) -> float: ...
+
+
+class _Capabilities(Protocol):
+    def told(self) -> Capability: ...
 
 
 class Cell:
@@ -259,6 +282,23 @@ class Cell:
     @property
     def rrc_connected(self) -> bool:
         return self.state in ("attached", "connected")
+
+    # -- what a tester measures
+
+    def burst(self, sent: Allocation) -> Burst | None:
+        """What the unit sends when it is let, at its antenna connector; None: it is not connected."""
+        return self.subscriber.transmitter.burst(sent) if self.subscriber is not None and self.rrc_connected else None
+
+    def block_errors(self) -> float | None:
+        """The part of single blocks that the unit does not acknowledge; None: it is not connected."""
+        if self.subscriber is None or not self.rrc_connected:
+            return None
+        added_dbm = self.noise_dbm if self.noise_dbm > THERMAL_NOISE_DBM else -math.inf
+        return min(self.subscriber.receiver.block_errors(self.rsrp_dbm, added_dbm), 1.0)
+
+    def capability(self) -> Capability | None:
+        """What the attached unit has told of itself."""
+        return self.subscriber.capabilities.told() if self.subscriber is not None and self._serving else None
 
     # -- what the operator does
 

@@ -16,14 +16,15 @@ from typing import Protocol
 
 from bench.clock import Clock
 from bench.twin.radio.cell import THERMAL_NOISE_DBM
+from bench.twin.radio.cmw500_measurements import AREAS, BASE, Air, Measurements
 from bench.twin.radio.nas import Signal
 from bench.twin.scpi import (
     Boolean,
     Choice,
+    Command,
     Number,
     Parameters,
     ScpiError,
-    ScpiInstrument,
     Setting,
     command,
     read_choice,
@@ -66,7 +67,6 @@ _PATH = re.compile(r"SU[A-Z]?\d{1,2},RF\d[A-Z],RX\d{1,2},RF\d[A-Z],TX\d{1,2}")
 _EVENTS = {"RRC connection request": "RRC Connection Established", "RRC connection release": "RRC Connection Released"}
 
 
-BASE = "rscmw-base 4.0.250"
 DAU = "rscmwdau 3.7.51.26"
 _PING = "DATA:MEASurement<i>:PING"
 
@@ -75,7 +75,7 @@ def _page(name: str) -> str:
     return f"R&S CMW help, NB-IoT signaling, page {name}"
 
 
-class RadioModel(Protocol):
+class RadioModel(Air, Protocol):
     """What the instrument needs of the radio between cell and unit."""
 
     power: bool
@@ -114,9 +114,6 @@ class RadioModel(Protocol):
     @property
     def state(self) -> str:
         """off, on, attached, connected, idle, or psm."""
-
-    @property
-    def rrc_connected(self) -> bool: ...
 
     def release(self) -> None:
         """The network releases the RRC connection."""
@@ -172,12 +169,13 @@ class _Key(Setting):
         return f"#H{value}"
 
 
-class Cmw500(ScpiInstrument):
+class Cmw500(Measurements):
     """The instrument. ``switching_s`` is how long the cell takes to come on; ``has_data_unit``: a data application unit
     is in it."""
 
     error_format = '{code},"{text}"'
     number_format = ".6E"
+    instances = frozenset(range(1, AREAS + 1))
     boolean_words = ("OFF", "ON")
 
     band = Choice(f"{_CONFIGURE}:BAND", [f"OB{band}" for band in _BANDS], changed="_band_changed",
@@ -218,11 +216,10 @@ class Cmw500(ScpiInstrument):
     ping_interval_s = Number(f"CONFigure:{_PING}:INTerval", 1.0, low=0.2, high=10.0, unit="S", source=DAU)
 
     def __init__(self, clock: Clock, radio: RadioModel, *, switching_s: float = SWITCHING_S) -> None:
-        super().__init__()
+        super().__init__(clock, radio)
         self.identity = "Rohde&Schwarz,CMW,1201.0002k50/TWIN0001,V3.8.20"
         self.has_data_unit = True
         self.signal_path = f"SUA1,{WIRED_TO},RX1,{WIRED_TO},TX1"
-        self._clock = clock
         self._radio = radio
         self.switching_s = switching_s
         self._channel = _CHANNELS[1][0]
@@ -233,7 +230,14 @@ class Cmw500(ScpiInstrument):
         self._ping_ends: float | None = None
 
     def reset(self) -> None:
+        super().reset()
         self.switch(False)
+
+    def _call(self, found: tuple[Command, tuple[int, ...]], text: str) -> str | bytes | None:
+        """Each application is there once; only areas of a mask have other numbers."""
+        if found[1] and found[1][0] != 1:
+            raise ScpiError(-114)
+        return super()._call(found, text)
 
     # -- cell -------------------------------------------------------------------------------------------------------
 
@@ -282,7 +286,8 @@ class Cmw500(ScpiInstrument):
         if not self._wanted:
             return
         radio = self._radio
-        radio.level_dbm = self.level_dbm
+        lost_db = self.loss_db(int(self.band[2:]))[1]
+        radio.level_dbm = round(self.level_dbm + self.downlink_loss_db - lost_db, 6)
         with_noise, noise_dbm = self.noise
         radio.noise_dbm = max(noise_dbm, THERMAL_NOISE_DBM) if with_noise else THERMAL_NOISE_DBM
         radio.mcc, radio.mnc = self.mcc, self.mnc
