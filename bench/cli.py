@@ -8,7 +8,7 @@ import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from bench.commands.lock import StationLock
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
+
+if TYPE_CHECKING:
+    from bench.commands.shared.keeper import Wanted
 
 app = typer.Typer(
     name="mcm-bench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -49,6 +52,9 @@ Over = Annotated[Literal["nfc", "network"], typer.Option(
     help="How the twin's station commissions units; over the network it has no NFC reader.")]
 Meter = Annotated[Literal["simulator", "real"], typer.Option(
     help="Whether an instrument stands in for the meter at the twin's station.")]
+Coordinator = Annotated[str, typer.Option(
+    envvar="LG_COORDINATOR", metavar="HOST:PORT", help="Where labgrid-coordinator listens.")]
+DEFAULT_COORDINATOR = "127.0.0.1:20408"
 Cell = Literal["cmw500", "amarisoft", "attenuator", "live"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -100,6 +106,15 @@ def run(
     store: records.StoreUrl = None,
     job: Annotated[list[str] | None, typer.Option(
         metavar="NAME=VALUE", help="What is said of the run in its record, e.g. work_order=W17; repeatable.")] = None,
+    place: Annotated[str | None, typer.Option(
+        help="A shared bench, by its name at the coordinator; --station is the template of its station file then.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(
+        metavar="KEY=VALUE", help="Any shared bench with this tag; may be repeated.")] = None,
+    wait: Annotated[str, typer.Option(help="How long to wait for a shared bench that is in use, e.g. '30 min'.")] = "0 s",
+    spread: Annotated[bool, typer.Option(
+        "--spread", help="Over all shared benches with the tag that are free, into one record.")] = False,
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
@@ -112,7 +127,10 @@ def run(
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
                                  "--codec change and the line reads over NFC; without them and --station")
-    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
+    wanted = _wanted(place, tag or [], wait, coordinator, station)
+    if spread and not tag:
+        raise typer.BadParameter("--spread goes over all benches with a tag: say which with --tag")
+    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run and not wanted else None
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
     from bench.commands.terminal import terminal
@@ -130,7 +148,24 @@ def run(
         from bench.commands.catalogue import what_would_run
 
         raise typer.Exit(what_would_run(order, Console()))
-    raise typer.Exit(supervise(order, terminal(), lock))
+    if spread and wanted is not None:
+        from bench.commands.shared.spread import spread as over_all
+
+        raise typer.Exit(over_all(order, wanted, terminal()))
+    raise typer.Exit(supervise(order, terminal(), lock, wanted))
+
+
+@app.command()
+def benches(
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
+    free: Annotated[list[str] | None, typer.Option(
+        metavar="PLACE", help="Take the lock off this place, whoever has it: ask them first. May be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List shared benches: who has which since when, what each offers, and what the doctor said last."""
+    from bench.commands.shared.benches import benches as command
+
+    raise typer.Exit(command(coordinator, free or (), as_json, Console()))
 
 
 @app.command("list")
@@ -198,12 +233,14 @@ def twin(
         help="What supplies the unit and measures its current.")] = "n6705",
     log: Annotated[Path | None, typer.Option(help="Write each change of the unit's supply and button here.")] = None,
     codec: Codec = None,
+    rfc2217: Annotated[bool, typer.Option(
+        "--rfc2217", help="The meter's serial ports over TCP on loopback, as an exporter shares them.")] = False,
 ) -> None:
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
     command.twin(seed, defect or (), variant or (), station_out, Console(highlight=False), cell=cell, supply=supply,
-                 log=log, codec=codec, over=over, meter=meter)
+                 log=log, codec=codec, over=over, meter=meter, rfc2217=rfc2217)
 
 
 @app.command()
@@ -326,6 +363,23 @@ def _profile(name: str) -> str:
     if name not in _PROFILES:
         raise typer.BadParameter(str(unknown("profile", name, _PROFILES, "choose one of them")))
     return name
+
+
+def _wanted(place: str | None, tags: list[str], wait: str, coordinator: str, template: Path | None) -> Wanted | None:
+    """The shared bench that is asked for."""
+    if place is None and not tags:
+        return None
+    if place is not None and tags:
+        raise typer.BadParameter("--place is one bench, --tag any that has it; say one of them")
+    if template is None:
+        raise typer.BadParameter("a shared bench needs the template of its station file: --station FILE")
+    parts = [tag.partition("=") for tag in tags]
+    for tag, (key, _, value) in zip(tags, parts, strict=True):
+        if not key or not value:
+            raise typer.BadParameter(f"--tag {tag!r}: say it as KEY=VALUE, like those in mcm-bench benches")
+    from bench.commands.shared.keeper import Wanted
+
+    return Wanted(coordinator, place or "", {key: value for key, _, value in parts}, _duration(wait) or 0.0)
 
 
 def _job(said: list[str]) -> dict[str, str]:
