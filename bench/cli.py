@@ -111,7 +111,8 @@ def run(
     ] = None,
     tag: Annotated[list[str] | None, typer.Option(
         metavar="KEY=VALUE", help="Any shared bench with this tag; may be repeated.")] = None,
-    wait: Annotated[str, typer.Option(help="How long to wait for a shared bench that is in use, e.g. '30 min'.")] = "0 s",
+    wait: Annotated[str, typer.Option(
+        help="How long to wait for a shared bench that is in use, e.g. '30 min'.")] = "0 s",
     spread: Annotated[bool, typer.Option(
         "--spread", help="Over all shared benches with the tag that are free, into one record.")] = False,
     coordinator: Coordinator = DEFAULT_COORDINATOR,
@@ -128,8 +129,9 @@ def run(
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
                                  "--codec change and the line reads over NFC; without them and --station")
     wanted = _wanted(place, tag or [], wait, coordinator, station)
-    if spread and not tag:
-        raise typer.BadParameter("--spread goes over all benches with a tag: say which with --tag")
+    if spread and (not tag or profile == "line"):
+        raise typer.BadParameter("--spread goes over all benches with a tag, and the line has one unit with one life: "
+                                 "say --tag, and another profile")
     lock = StationLock(station, f"run {profile}") if station is not None and not dry_run and not wanted else None
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise

@@ -39,7 +39,7 @@ class Order:
     is the unit in it. ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real
     seconds) is a time limit for every test, whatever it says of itself; ``patience_s`` are real seconds, too.
     ``store``: where the record is kept, else where the station file says; ``job``: what is said of the run
-    (``bench.record.JOB``).
+    (``bench.record.JOB``). ``is_part``: of a run that is spread over several places, which keeps one record of all.
     """
 
     profile: str
@@ -70,6 +70,7 @@ class Order:
     patience_s: float = PATIENCE_S
     store: StoreAddress | None = None
     job: Mapping[str, str] = field(default_factory=dict)
+    is_part: bool = False
     run_id: str = field(default_factory=new_run_id)
 
     @property

@@ -95,28 +95,28 @@ def supervise(order: Order, console: Console, lock: StationLock | None = None, w
 
 
 def _at_a_place(order: Order, console: Console, wanted: Wanted) -> int:
-    """As ``supervise``: there is a record also of a run that got no place. The place is let go of once it is written."""
+    """As ``supervise``. A run that got no place has a record, too; the place is let go of once that is written."""
     from bench.commands.shared.place import TakenPlace, station_file
     from bench.commands.shared.template import station_text
 
     template = order.station
     assert template is not None
     with ExitStack() as stack:
-        order = replace(order, station=order.run_dir / STATION)
-        assert order.station is not None
+        station = order.run_dir / STATION
+        order = replace(order, station=station)
         prepare(order.run_dir)
         place, locks, refusal = None, [], ""
         try:
             place = stack.enter_context(TakenPlace(wanted, console))
             console.print(Text(f"place {place.held.place} is {place.held.owner.partition(':')[0]}'s", "dim"),
                           soft_wrap=True)
-            order = replace(order, file=station_file(order.station, station_text(template, place.held), template))
+            order = replace(order, file=station_file(station, station_text(template, place.held), template))
             assert order.file is not None
-            lock = stack.enter_context(StationLock(order.station, f"run {order.profile}"))
+            lock = stack.enter_context(StationLock(station, f"run {order.profile}"))
             lock.hold(order.file)
             locks = [*lock.descriptors, place.lifeline]
             place.uses(order.file)
-            order = replace(order, store=order.store or order.file.store_address())
+            order = replace(order, store=None if order.is_part else order.store or order.file.store_address())
             depot = _depot(order, console)
         except BenchError as error:
             refusal, depot = str(error), None

@@ -32,7 +32,8 @@ from fixtures.host_process import write_keys_of_twin
 
 def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out: Path | None, console: Console, *,
          cell: CellDriverName = "cmw500", supply: str = "n6705", log: Path | None = None,
-         codec: str | None = None, over: CommissioningWay = "nfc", meter: MeterKind = "simulator", rfc2217: bool = False) -> None:
+         codec: str | None = None, over: CommissioningWay = "nfc", meter: MeterKind = "simulator",
+         rfc2217: bool = False) -> None:
     """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
 
     With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody

@@ -37,7 +37,7 @@ def benches(address: str, free: Sequence[str], as_json: bool, console: Console) 
             row["name"], f"{row['owner']}{gone}" if row["owner"] else "free" if not row["reserved"] else "reserved",
             row["since"] if row["owner"] else "",
             " ".join(f"{key}={value}" for key, value in row["tags"].items()),
-            "\n".join(f"{name} {'' if one['available'] else '(lost)'}".strip() for name, one in row["resources"].items())
+            "\n".join(name if one["available"] else f"{name} (lost)" for name, one in row["resources"].items())
             or "none: no exporter offers any", row["doctor"] or "nobody looked")))
     console.print(table)
     return 0

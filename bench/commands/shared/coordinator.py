@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import TracebackType
@@ -132,7 +132,7 @@ class Coordinator:
             service = DescriptorPool(ProtoReflectionDescriptorDatabase(self._channel)).FindServiceByName(
                 "labgrid.Coordinator")
             self._methods = {one.name: one for one in service.methods}
-            self._message = GetMessageClass
+            self._message: Callable[[Any], Any] = GetMessageClass
             self._subscribe(owner)
         except BaseException as error:
             self.close()
@@ -183,7 +183,7 @@ class Coordinator:
                         self._answered = message.sync.id
                         self._synced.notify_all()
         except self._grpc.RpcError as error:
-            why = " ".join(str(error.details()).split())
+            why = _reason(error)
         with self._lock:
             self._known.gone = why
             self._synced.notify_all()
@@ -242,7 +242,8 @@ class Coordinator:
 
     def poll(self, token: str) -> Reservation:
         """What has become of a reservation. One that nobody asks after for a minute is no more."""
-        return _reservation(self._call("PollReservation", "reservation", self._ask("PollReservation", token=token)).reservation)
+        told = self._call("PollReservation", "reservation", self._ask("PollReservation", token=token))
+        return _reservation(told.reservation)
 
     def cancel(self, token: str) -> None:
         """Give a reservation back."""
@@ -259,8 +260,7 @@ class Coordinator:
         try:
             return call(ask, timeout=ANSWER_S)
         except self._grpc.RpcError as error:
-            said = " ".join(str(error.details()).split())
-            raise BenchError(subject, expected=f"the {self.subject} to do {name}", seen=said,
+            raise BenchError(subject, expected=f"the {self.subject} to do {name}", seen=_reason(error),
                              do="look at mcm-bench benches") from None
 
     def close(self) -> None:
@@ -287,6 +287,11 @@ def resources_of(place: Place, resources: Mapping[ResourcePath, Resource]) -> It
 def since(place: Place) -> str:
     """When ``place`` was taken or last changed, local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(place.changed))
+
+
+def _reason(error: Any) -> str:
+    """What a gRPC error says, in one line."""
+    return " ".join(str(error.details()).split())
 
 
 def _place(told: Any) -> Place:

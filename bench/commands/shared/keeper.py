@@ -7,6 +7,7 @@ word ``release``, means that all of them are gone. Then the keeper brings the st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -16,7 +17,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.commands.shared.coordinator import (
     Coordinator,
@@ -109,10 +109,8 @@ class Keeper:
         except BenchError as error:
             raise self._explained(error, candidates) from None
         finally:    # who holds the place needs no reservation, and one that is left would keep others out for a minute
-            try:
+            with contextlib.suppress(BenchError):
                 self._coordinator.cancel(waiting.token)
-            except BenchError:
-                pass
         return self._coordinator.places[allocated]
 
     def _candidates(self, name: str, tags: Mapping[str, str]) -> list[Place]:
@@ -174,7 +172,8 @@ class Keeper:
                     return BenchError(f"place {place.name}", expected="its resources to be free",
                                       seen=f"{'/'.join(min(mine & theirs))} in use at place {other.name}, which "
                                            f"{Owner.read(other.owner)} has",
-                                      do=f"make the shared instrument a place of its own, with the tag {SHARES} at both")
+                                      do="make the shared instrument a place of its own, and name it in a tag "
+                                         f"{SHARES} of both")
         return error
 
     def _who_has(self, places: list[Place]) -> str:
@@ -203,7 +202,7 @@ class Keeper:
     # -- hold
 
     def hold(self) -> None:
-        """Hold until the run says that it has ended. What happens to the place meanwhile is said. Raises ``RunGone``."""
+        """Hold until the run says that it has ended, and say what happens to the place. Raises ``RunGone``."""
         lost = False
         while not self._hear(LOOK_S):
             why = "" if lost else self._look()
@@ -256,7 +255,8 @@ class Keeper:
                     found.acquire(name)
                 except BenchError as error:
                     return str(error)
-        say(finding=f"the {found.subject} is back after {away_s:.0f} s; place {', '.join(self._held)} is still the run's")
+        held = ", ".join(self._held)
+        say(finding=f"the {found.subject} is back after {away_s:.0f} s; place {held} is still the run's")
         return ""
 
     # -- let go
@@ -267,12 +267,10 @@ class Keeper:
         told = False
         while self._held and time.monotonic() < until:
             if not self._coordinator.gone:
-                try:
-                    if doctor:
+                if doctor:
+                    with contextlib.suppress(BenchError):
                         self._coordinator.tag(self._held[0], {"doctor": doctor})
-                        doctor = ""
-                except BenchError:
-                    pass
+                    doctor = ""
                 self._let_go()
                 if not self._held:
                     break
@@ -340,14 +338,23 @@ def shared_instruments(place: Place) -> Iterator[str]:
 
 def say(**told: object) -> None:
     """Tell the run. It may not be there any more."""
-    try:
+    with contextlib.suppress(OSError):
         os.write(1, json.dumps(told).encode() + b"\n")
-    except OSError:
-        pass
 
 
 def _said(tags: Mapping[str, str]) -> str:
     return " and ".join(f"{key}={value}" for key, value in tags.items())
+
+
+def _first_line() -> bytes:
+    """No octet more: the rest is for ``Keeper``."""
+    line = b""
+    while not line.endswith(b"\n"):
+        octet = os.read(0, 1)
+        if not octet:
+            raise RunGone
+        line += octet
+    return line
 
 
 def main() -> None:
@@ -355,7 +362,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     keeper = None
     try:
-        keeper = Keeper(Wanted(**json.loads(sys.stdin.buffer.raw.readline())))  # type: ignore[attr-defined]
+        keeper = Keeper(Wanted(**json.loads(_first_line())))
         keeper.take()
         keeper.hold()
         keeper.let_go(keeper.doctor)

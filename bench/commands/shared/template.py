@@ -43,7 +43,9 @@ def station_text(template: Path, held: Held) -> str:
     for number, line in enumerate(text.splitlines(), start=1):
         subject = f"station template {template}, line {number}"
         code, hash_, comment = _comment(line)
-        lines.append(_NAMED.sub(lambda found: _escaped(_value(subject, found[1], held)), code) + hash_ + comment)
+        parts = _NAMED.split(code)    # text, name, text, name, ... text
+        parts[1::2] = [_escaped(_value(subject, name, held)) for name in parts[1::2]]
+        lines.append("".join(parts) + hash_ + comment)
     return "\n".join(lines) + "\n"
 
 
