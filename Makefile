@@ -18,7 +18,7 @@ VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift perf clean
+.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift benches perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -95,6 +95,9 @@ shift: setup         ## twenty units on the line in real time, the twin in anoth
 	trap "kill $$twin" EXIT; while [ ! -f $$folder/twin.toml ]; do sleep 0.2; done; \
 	for unit in $$(seq 20); do rm -rf runs/shift-$$unit; \
 	  $(BIN)/mcm-bench run line --station $$folder/twin.toml --run-dir runs/shift-$$unit | tail -n 4; done
+
+benches: setup       ## shared benches: 20 runs at two twins, nights over four benches, labgrid's own programs: half an hour
+	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/interop/test_shared_benches.py -q -s -n 0
 
 perf: setup          ## speeds, printed: the long forms of tests/perf
 	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/perf tests/store/test_store_speed.py -q -s -n 0

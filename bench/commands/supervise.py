@@ -155,6 +155,7 @@ class _Run:
         self._trace = os.memfd_create("trace")    # no disk can be too full for it
         stack.callback(os.close, self._trace)
         self._fault = ""    # what the parent itself has to say
+        self._lost = ""     # why the place is not the run's any more
         self._mark = Mark("MCM_BENCH_RUN")
 
     def refused(self, why: str) -> int:
@@ -233,7 +234,7 @@ class _Run:
                 time.sleep(0.2)
             now = time.monotonic()
             if not told_to_end and self._place_held is not None and self._place_held.look():
-                self._fault = self._place_held.lost
+                self._fault = self._lost = self._place_held.lost    # the child only knows that it was told to end
                 told_to_end = now
                 child.send_signal(signal.SIGTERM)
             elif told_to_end:
@@ -289,7 +290,7 @@ class _Run:
             return record
         story, run_dir = self._story, self._order.run_dir
         made = replace(story.record, tests=[*story.record.tests, *story.cut_off()],
-                       fault=story.record.fault or reason, wall_time_s=time.monotonic() - self._began,
+                       fault=self._lost or story.record.fault or reason, wall_time_s=time.monotonic() - self._began,
                        not_delivered=story.record.not_delivered or (NOBODY_KNOWS if story.record.tests or story.running
                                                                     else ()))
         try:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -36,7 +39,6 @@ from tests.interop.labgrid_programs import (
 )
 
 pytestmark = pytest.mark.timeout(1200)
-ONE = ("-k", "test_a_text_is_read_in_plain_text")
 
 
 @pytest.fixture(scope="session")
@@ -201,6 +203,148 @@ def test_a_run_whose_place_is_taken_by_force_ends_with_its_record(lab: Labgrid, 
     assert record["message"].startswith("place bench-1: expected to stay this run's, saw it was taken by force")
     assert any(test["verdict"] == "pass" for test in record["tests"])
     assert record["place"]["name"] == "bench-1"
+
+
+def verdicts(record: dict[str, Any]) -> dict[str, str]:
+    ids = [test["id"] for test in record["tests"]]
+    assert len(set(ids)) == len(ids), "every test once"
+    return {test["id"]: test["verdict"] for test in record["tests"]}
+
+
+def night(lab: Labgrid, run_dir: Path, failing: str, *words: str) -> dict[str, Any]:
+    """The record of a night over all benches, of which one is taken away by force while it tests."""
+    going = run(lab, run_dir, "--tag", "kind=example", "--spread", *words)
+    told = run_dir / "places" / failing / "001" / "results.ndjson"
+    wait_until(lambda: told.exists() and b'"finished"' in told.read_bytes(), f"no test ended at {failing}")
+    lab.client("-p", failing, "release", "--kick", user="bob")
+    lab.client("-p", failing, "acquire", user="bob")
+    going.wait(PATIENCE_S * 4)
+    lab.client("-p", failing, "release", user="bob")
+    assert {row["owner"] for row in lab.benches().values()} == {""}
+    return record_of(run_dir)
+
+
+def test_a_night_over_two_benches_has_every_test_once_though_one_is_taken_away(lab: Labgrid, tmp_path: Path) -> None:
+    chosen = ("-k", "test_composite")
+    alone = run(lab, tmp_path / "alone", "--place", "bench-1", *chosen)
+    alone.wait(PATIENCE_S)
+    record = night(lab, tmp_path / "night", "bench-2", *chosen)
+    assert verdicts(record) == verdicts(record_of(tmp_path / "alone"))
+    assert [test["number"] for test in record["tests"]] == list(range(1, len(record["tests"]) + 1))
+    assert (record["verdict"], record["message"], record["station"]) == ("incomplete", "", "bench-1, bench-2")
+    assert any(finding.startswith("place bench-2 was asked no more: place bench-2: expected to ")
+               for finding in record["manifest"]["findings"])
+    assert {path.name for path in (tmp_path / "night" / "evidence").iterdir()} == {
+        path.name for path in (tmp_path / "alone" / "evidence").iterdir()}
+    assert (tmp_path / "night" / "report.html").exists()
+
+
+LONG = pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="a long form: make benches")
+
+
+@LONG
+@pytest.mark.timeout(7200)
+def test_a_night_over_four_benches_equals_one_bench_whichever_fails(programs: Path, tmp_path: Path) -> None:
+    with labgrid(programs, tmp_path) as lab:
+        example_benches(lab, 4)
+        run(lab, tmp_path / "alone", "--place", "bench-1").wait(PATIENCE_S * 4)
+        alone = record_of(tmp_path / "alone")
+        assert alone["verdict"] == "pass"
+        for number in range(1, 5):
+            record = night(lab, tmp_path / f"night-{number}", f"bench-{number}")
+            print(f"bench-{number} failed: {record['verdict']}, {len(record['tests'])} tests, "
+                  f"{record['wall_time_s']:.0f} s (one bench alone {alone['wall_time_s']:.0f} s)")
+            assert (record["verdict"], record["message"]) == ("pass", "")
+            assert verdicts(record) == verdicts(alone)
+
+
+def twins(lab: Labgrid, folder: Path, stack: contextlib.ExitStack, count: int = 2) -> None:
+    """Twins in real time, each at a place with its wires: RFC 2217, TCP, and what is on this machine."""
+    for number in range(1, count + 1):
+        path = folder / f"twin-{number}.toml"
+        twin = subprocess.Popen([sys.executable, "-m", "bench.cli", "twin", "--seed", str(number), "--rfc2217",
+                                 "--station-out", str(path)], cwd=PROJECT, stdout=subprocess.DEVNULL)
+        stack.callback(twin.wait, PATIENCE_S)
+        stack.callback(twin.terminate)
+        wait_until(path.exists, "no twin")
+        station = tomllib.loads(path.read_text())
+        supply, simulator, cell = (re.findall(r"(\d+)(?=::)", table[key])[-1] for table, key in (
+            (station["supply"], "address"), (station["meter"], "simulator"), (station["cell"], "address")))
+        serial = {name: {"cls": "NetworkSerialPort", "host": "127.0.0.1", "speed": 2400, "protocol": "rfc2217",
+                         "port": int(station["meter"][name].rpartition(":")[2])} for name in ("optical", "mbus")}
+        services = {name: {"cls": "NetworkService", "address": "127.0.0.1", "username": "", "port": int(port)}
+                    for name, port in (("supply", supply), ("simulator", simulator), ("cell", cell))}
+        paths = {name: {"cls": "LocalPath", "path": station[name]["port"]} for name in ("panel", "nfc")}
+        servers = {"servers": {**services["cell"], "address": station["backend"]["listen"], "port": 5683}}
+        lab.export(f"pc{number}", {f"twin-{number}": {**serial, **services, **paths, **servers}})
+        lab.place(f"twin-{number}", f"pc{number}/twin-{number}/*", kind="twin")
+        text = path.read_text().replace(station["backend"]["listen"], "${servers.address}")
+        for value, name in ((station["meter"]["optical"], "optical"), (station["meter"]["mbus"], "mbus"),
+                            (station["panel"]["port"], "panel"), (station["nfc"]["port"], "nfc"),
+                            ('"twin"', '"place"')):
+            text = text.replace(f'"{value}"' if '"' not in value else value, f'"${{{name.strip(chr(34))}}}"')
+        for name, port in (("supply", supply), ("simulator", simulator), ("cell", cell)):
+            text = text.replace(f"127.0.0.1::{port}::", f"${{{name}.address}}::${{{name}.port}}::").replace(
+                f"127.0.0.1::hislip0,{port}::", f"${{{name}.address}}::hislip0,${{{name}.port}}::")
+        (folder / "twin-template.toml").write_text(text)
+    wait_until(lambda: all(len(row["resources"]) == 8 for row in lab.benches().values()), "no resources")
+
+
+@LONG
+@pytest.mark.timeout(7200)
+def test_twenty_runs_of_three_users_at_two_twins_are_never_mixed(programs: Path, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(labgrid(programs, tmp_path))
+        twins(lab, tmp_path, stack)
+        going = [run(lab, tmp_path / f"run-{number}", "--tag", "kind=twin", "--wait", "3 h", "--no-doctor", "-k",
+                     "all_46", user=("alice", "bob", "carol")[number % 3], template="twin-template.toml",
+                     profile="acceptance") for number in range(20)]
+        killed = 0
+        while any(one.poll() is None for one in going):
+            if not killed:
+                for number, one in enumerate(going):
+                    told = tmp_path / f"run-{number}" / "results.ndjson"
+                    if told.exists() and b'"began"' in told.read_bytes() and one.poll() is None:
+                        one.kill()
+                        killed = number + 1
+                        break
+            time.sleep(0.5)
+        wait_until(lambda: {row["owner"] for row in lab.benches().values()} == {""}, "a place stayed locked")
+        records = [record_of(tmp_path / f"run-{number}") for number in range(20)]
+        for number, record in enumerate(records):
+            if number + 1 == killed:
+                assert record["verdict"] == "error"
+                continue
+            assert [test["verdict"] for test in record["tests"]] == ["pass"], record["message"]
+            assert record["station"] == record["place"]["name"]
+            assert record["place"]["owner"].split("/")[1].startswith(("alice", "bob", "carol")[number % 3])
+        said = re.findall(r"^(twin-\d): place (acquired|released)", (tmp_path / "coordinator.log").read_text(), re.M)
+        for place in ("twin-1", "twin-2"):
+            turns = [what for name, what in said if name == place]
+            assert turns == ["acquired", "released"] * (len(turns) // 2), "two at one time"
+            print(f"{place}: {len(turns) // 2} runs, one after the other")
+        assert len(said) == 40
+
+
+@LONG
+@pytest.mark.timeout(3600)
+def test_a_run_at_a_twin_outlives_a_coordinator_that_is_killed_and_comes_back(programs: Path, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(labgrid(programs, tmp_path))
+        twins(lab, tmp_path, stack, count=1)
+        time.sleep(20)    # the coordinator's places are on the disk after 15 s
+        going = run(lab, tmp_path / "run", "--place", "twin-1", "--no-doctor", "-k", "all_46 or green_lights",
+                    template="twin-template.toml", profile="acceptance")
+        told = tmp_path / "run" / "results.ndjson"
+        wait_until(lambda: told.exists() and b'"began"' in told.read_bytes(), "no test began")
+        lab.kill()
+        time.sleep(5)
+        lab.start()
+        assert going.wait(PATIENCE_S * 4) == 3, going.stdout.read() if going.stdout else ""
+        record = record_of(tmp_path / "run")
+        assert {test["verdict"] for test in record["tests"]} == {"pass"}
+        assert any("is back after" in finding for finding in record["manifest"]["findings"]), record["manifest"]
+        assert lab.benches()["twin-1"]["owner"] == ""
 
 
 def test_the_guide_is_followed_word_by_word(programs: Path, tmp_path: Path) -> None:
