@@ -12,13 +12,14 @@ SAMPLE := 100
 DRAWN = $(BIN)/python -c "import random; from bench.twin.defects import DEFECTS; \
   print(*('--defect=' + name for name in random.Random($(SEED)).sample(sorted(DEFECTS), $(SAMPLE))))"
 SEED := 1
+SINCE := HEAD
 MUTANTS := 100
 UNITS := 200
 VARIANTS :=
 
 JOBS := $(shell n=$$(nproc); echo $$((n < 2 ? 2 : n)))
 
-.PHONY: help setup demo test lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift benches perf clean
+.PHONY: help setup demo test quick lint types walls tests suites prove proof variants units mutants fuzz lives station endings takt judged shift benches perf clean
 
 help:                ## what there is
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -33,6 +34,12 @@ demo: setup          ## a unit of the twin on the line, with a report to look at
 test: setup          ## everything that CI runs
 	@.ci/packages
 	$(MAKE) --no-print-directory lint types walls tests suites prove
+
+quick: setup         ## half a minute: lint, types, and the tests that touch what has changed since SINCE=HEAD
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@tests=$$($(BIN)/python tests/touched.py $(SINCE)); [ -z "$$tests" ] && echo "no test touches what has changed" || \
+	  $(BIN)/python -m pytest -q -x -n $(JOBS) $$tests
 
 lint: setup          ## ruff
 	$(BIN)/ruff check .

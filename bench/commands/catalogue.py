@@ -19,6 +19,7 @@ from rich.text import Text
 
 from bench import instruments
 from bench.abilities import ABILITIES
+from bench.commands.licences import licences
 from bench.commands.order import Order
 from bench.commands.run import would_run
 from bench.errors import unknown
@@ -158,4 +159,6 @@ _LISTS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "faults": lambda: ({"name": one.name, "instrument": one.instrument, "text": one.text} for one in FAULTS.values()),
     "words": _words,
     "instruments": _instruments,
+    "licences": lambda: ({"name": one.package, "version": one.version, "licence": one.licence or "not installed",
+                          "extras": list(one.extras)} for one in licences()),
     "abilities": lambda: ({"name": name, "text": text} for name, text in ABILITIES.items())}

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 from rich.text import Text
 
 from bench.commands.collect import Collector
 from bench.commands.order import EXIT_CODES
+from bench.commands.pytest_run import run_pytest
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Limits, Measurement, Verdict, worst
@@ -67,14 +66,11 @@ def judge(run_dir: Path, limits: Path | None = None) -> Judgement:
     if limits is not None:
         Limits.load(SUITES_LIMITS).replaced_by(Limits.load(limits))    # what is wrong with them is said before
     collector = Collector()
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest", "-p", "pytest_timeout",
-                 "-p", "fixtures.plugin", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler",
-                 "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT), str(PROJECT / "suites" / "line"),
+    arguments = ["--strict-markers", "-p", "allure_pytest", str(PROJECT / "suites" / "line"),
                  "--profile", "line", "--life", str(run_dir)]
     if limits is not None:
         arguments += ["--limits", str(limits)]
-    pytest.main(arguments, plugins=[collector])
+    run_pytest(arguments, [collector])
     if collector.fault or not collector.results:
         raise BenchError(f"judges of {run_dir}", expected="a verdict of each", seen=collector.fault or "none",
                          do="run pytest on suites/line by hand to see why")

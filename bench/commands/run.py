@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import tempfile
 import time
@@ -24,6 +23,7 @@ from bench.commands.collect import Collector, left_out
 from bench.commands.doctor import quick_look
 from bench.commands.order import Order, evidence_in, prepare
 from bench.commands.progress import Progress
+from bench.commands.pytest_run import run_pytest
 from bench.commands.time_limit import TimeLimit
 from bench.errors import BenchError, did_you_mean
 from bench.interruption import end_in_order, uninterrupted
@@ -86,7 +86,7 @@ def conduct(order: Order, console: Console, progress: Progress) -> Record:
         _check_expression(order.expression)
         record.fault = _doctor(order, record) if order.doctor else ""
         if not record.fault:
-            code = pytest.main(_arguments(order), plugins=[collector, TimeLimit(), *_read_before(order)])
+            code = run_pytest(_arguments(order), [collector, TimeLimit(), *_read_before(order)])
             record.labs, record.power_cycles = collector.labs, collector.power_cycles
             record.not_delivered, record.stages = collector.not_delivered, collector.stages
             record.fault = collector.fault or _fault_of(code, collector, order)
@@ -112,7 +112,7 @@ def would_run(order: Order) -> Collector:
     collector = Collector()
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         asked = replace(order, run_dir=Path(folder), jobs=1)
-        code = pytest.main([*_arguments(asked), "--collect-only"], plugins=[collector, *_read_before(order)])
+        code = run_pytest([*_arguments(asked), "--collect-only"], [collector, *_read_before(order)])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise _nothing_chosen(order, collector)
     if code != pytest.ExitCode.OK:
@@ -227,13 +227,8 @@ def _missing_evidence(order: Order, collector: Collector) -> list[LeftOut]:
 
 
 def _arguments(order: Order) -> list[str]:
-    # Exactly our plugins, whatever else is installed: an extra one may reorder or repeat tests.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    arguments = ["-o", "addopts=--strict-markers --strict-config", "-p", "allure_pytest",
-                 "-p", "pytest_timeout", "-p", "fixtures.plugin", "-p", "no:terminal",
-                 "-p", "no:cacheprovider", "-p", "no:faulthandler",
-                 "-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT),
-                 *(str(PROJECT / file) for file in order.files or [_suites(order)]), "--seed", str(order.seed),
+    arguments = ["--strict-markers", "-p", "allure_pytest", "--seed", str(order.seed),
+                 *(str(PROJECT / file) for file in order.files or [_suites(order)]),
                  "--run-dir", str(order.run_dir.resolve()), "--alluredir", str(order.run_dir / "allure-results")]
     if order.test_timeout_s is not None:
         arguments += ["--timeout", str(order.test_timeout_s)]

@@ -30,6 +30,7 @@ import pytest
 from bench.commands.prove.mutation import install
 from bench.commands.prove.tracer import Tracer
 from bench.commands.prove.trial import Outcome, Seen, SuiteTest, Trial
+from bench.commands.pytest_run import run_pytest
 from bench.errors import BenchError, HangError
 from bench.manifest import PROJECT
 
@@ -149,12 +150,8 @@ def _pytest(paths: Sequence[str], collection: _Session) -> int:
     """Load and collect; ``collection`` does the rest."""
     from bench.commands.time_limit import TimeLimit
 
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.chdir(PROJECT)
-    code = pytest.main(["-o", "addopts=", "-p", "pytest_timeout", "-p", "fixtures.plugin",
-                        "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-c", "pyproject.toml",
-                        "--rootdir", str(PROJECT), *paths], plugins=[TimeLimit(), collection])
-    return int(code)
+    return run_pytest(paths, [TimeLimit(), collection])
 
 
 class _Session:
