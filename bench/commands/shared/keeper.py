@@ -75,6 +75,7 @@ class Keeper:
         self._awaited: set[ResourcePath] = set()     # of exporters that a new coordinator has not heard of yet
         self._away_since = 0.0
         self._rest = b""
+        self._is_lost = False
         self._station = ""
         self.doctor = ""
         self._coordinator = Coordinator(wanted.coordinator, self._me.name)
@@ -203,11 +204,10 @@ class Keeper:
 
     def hold(self) -> None:
         """Hold until the run says that it has ended, and say what happens to the place. Raises ``RunGone``."""
-        lost = False
         while not self._hear(LOOK_S):
-            why = "" if lost else self._look()
+            why = "" if self._is_lost else self._look()
             if why:
-                lost = True
+                self._is_lost = True
                 say(lost=why)
 
     def _look(self) -> str:
@@ -299,8 +299,9 @@ class Keeper:
             self._held.remove(name)
 
     def make_safe(self) -> None:
-        """What the run's own processes do, where one of them is left to do it."""
-        if self._station:
+        """What the run's own processes do, where one of them is left to do it. A place that is somebody else's by now
+        is left alone."""
+        if self._station and not self._is_lost:
             subprocess.run([sys.executable, "-m", "bench.commands.safe_state", self._station], check=False,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
