@@ -40,13 +40,13 @@ def station_text(template: Path, held: Held) -> str:
                          seen=(getattr(error, "strerror", None) or str(error)).lower(),
                          do="give the path of a station file with --station") from None
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         subject = f"station template {template}, line {number}"
         code, hash_, comment = _comment(line)
         parts = _NAMED.split(code)    # text, name, text, name, ... text
         parts[1::2] = [_escaped(_value(subject, name, held)) for name in parts[1::2]]
         lines.append("".join(parts) + hash_ + comment)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _comment(line: str) -> tuple[str, str, str]:
@@ -109,4 +109,4 @@ def _in_url(host: object) -> str:
 
 def _escaped(value: str) -> str:
     """Inside a string of TOML, which an exporter must not be able to end."""
-    return json.dumps(value)[1:-1].replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")
