@@ -20,7 +20,7 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 GUIDE = PROJECT / "docs" / "how-to" / "share-benches.md"
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 
 
 def blocks() -> list[tuple[str, str]]:

@@ -87,7 +87,7 @@ class Night:
                  if test in self.results]
         whose = {test: part for test, (_, part) in self.results.items()}
         self._gather(run_dir, whose)
-        merged = replace(record, tests=tests, station=", ".join(dict.fromkeys(part.place for part in self.parts)))
+        merged = replace(record, tests=tests, station=", ".join(sorted({part.place for part in self.parts})))
         manifest.collected, manifest.chosen = len(self.numbers) + len(left_out), list(self.numbers)
         manifest.left_out = [*left_out, *(LeftOut(test, "did not run: no place was left for it")
                                           for test in self.numbers if test not in self.results)]

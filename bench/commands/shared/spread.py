@@ -31,6 +31,7 @@ from bench.commands.shared.part import PART
 from bench.commands.shared.place import station_file
 from bench.commands.shared.template import Held, station_text
 from bench.errors import BenchError
+from bench.evidence import number_of
 from bench.interruption import WAYS_OUT
 from bench.manifest import LeftOut, begin
 from bench.measure import Verdict
@@ -257,8 +258,10 @@ class _Spread:
         from reports.summary import summary
 
         run_dir = self._order.run_dir
+        whole = (run_dir / "places").glob("*/*/evidence/*")    # of no one test: captures of a part's whole life
         record.artifacts = [*sorted((run_dir / "evidence").glob("*")), run_dir / "timeline.jsonl",
-                            *sorted((run_dir / "places").glob("*/*/record.json"))]
+                            *sorted((run_dir / "places").glob("*/*/record.json")),
+                            *sorted(path for path in whole if number_of(path) is None)]
         try:
             record.write(run_dir)
             kept = Run.load(run_dir)
