@@ -374,7 +374,7 @@ def test_the_guide_is_followed_word_by_word(programs: Path, tmp_path: Path) -> N
         followed = []
         for language, text in blocks()[1:]:    # the first one made the environment
             if language != "sh":
-                name = text.partition("\n")[0].removeprefix("# ")
+                name = text.partition("\n")[0].lstrip("# ")
                 (tmp_path / name).write_text(text)
                 continue
             for command in text.strip().splitlines():
