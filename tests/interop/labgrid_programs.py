@@ -15,8 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+
+from bench.commands.shared.benches import benches
+from bench.commands.shared.coordinator import Coordinator
 
 PROJECT = Path(__file__).parents[2]
 GUIDE = PROJECT / "docs" / "how-to" / "share-benches.md"
@@ -108,16 +114,20 @@ class Labgrid:
         return done.stdout
 
     def place(self, name: str, match: str = "", **tags: str) -> None:
-        self.client("-p", name, "create")
-        if match:
-            self.client("-p", name, "add-match", match)
-        if tags:
-            self.client("-p", name, "set-tags", *(f"{key}={value}" for key, value in tags.items()))
+        """As labgrid's client makes one, which the guide uses; this takes a tenth of the time."""
+        with Coordinator(self.address, "test/test") as coordinator:
+            for call, values in (("AddPlace", {"name": name}),
+                                 ("AddPlaceMatch", {"placename": name, "pattern": match})):
+                if all(values.values()):
+                    coordinator._call(call, name, coordinator._ask(call, **values))
+            coordinator.tag(name, tags)
 
     def benches(self) -> dict[str, dict[str, Any]]:
-        done = subprocess.run([sys.executable, "-m", "bench.cli", "benches", "--json"], capture_output=True, text=True,
-                              timeout=PATIENCE_S, check=True, cwd=PROJECT, env=self.environment())
-        return {row["name"]: row for row in json.loads(done.stdout)["benches"]}
+        """What ``mcm-bench benches`` prints, by name."""
+        printed = StringIO()
+        with contextlib.redirect_stdout(printed):
+            benches(self.address, (), True, Console())
+        return {row["name"]: row for row in json.loads(printed.getvalue())["benches"]}
 
     def stop(self) -> None:
         for process in [*self.exporters.values(), *filter(None, [self.coordinator])]:

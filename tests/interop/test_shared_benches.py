@@ -361,7 +361,7 @@ def test_the_guide_is_followed_word_by_word(programs: Path, tmp_path: Path) -> N
         """The exit code of the last command of ``block``, and what all have printed."""
         assert shell.stdin is not None
         assert shell.stdout is not None
-        shell.stdin.write(f"{block.replace('20408', str(lab.port))}\necho; echo END $?\n")
+        shell.stdin.write(f"{block.replace('20408', str(lab.port))}\ncode=$?; echo; echo END $code\n")
         shell.stdin.flush()
         lines: list[str] = []
         for line in shell.stdout:

@@ -249,7 +249,7 @@ class Coordinator:
         """Give a reservation back."""
         self._call("CancelReservation", "reservation", self._ask("CancelReservation", token=token))
 
-    def _ask(self, name: str, **values: Any) -> Any:
+    def _ask(self, name: str, /, **values: Any) -> Any:
         return self._message(self._methods[name].input_type)(**values)
 
     def _call(self, name: str, subject: str, ask: Any) -> Any:

@@ -42,6 +42,9 @@ PARTS = 4
 """So many parts for each place: fewer, and who is done early has nothing to do; more, and starting takes the time."""
 
 
+LEAST = 4
+"""Tests in a part, but for the last: to start a run takes longer than most tests."""
+
 MOST_PLACES = 2
 """A test that is the bench's error at so many places is none of theirs."""
 
@@ -300,7 +303,7 @@ def _in_parts(numbers: dict[str, int], times: dict[str, float], count: int) -> I
     """The tests in order, those of one file together, in about ``count`` parts of equal device time; a long file is
     parted itself."""
     limit_s = sum(times[test] for test in numbers) / count
-    least = max(1, len(numbers) // count)
+    least = max(LEAST, len(numbers) // count)
     batch: list[str] = []
     for _, tests in groupby(numbers, key=lambda test: test.partition("::")[0]):
         for test in tests:
