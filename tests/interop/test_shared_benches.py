@@ -393,9 +393,9 @@ def test_the_guide_is_followed_word_by_word(programs: Path, tmp_path: Path) -> N
         assert len(followed) == 17
         records = sorted((tmp_path / "runs").glob("*/record.json"))
         assert len(records) == 4
-        spread = next(record for path in records if len((record := record_of(path.parent))["tests"]) > 1)
+        spread = record_of(records[-1].parent)
         assert spread["station"] == "bench-a, bench-b"
-        assert len({test["id"] for test in spread["tests"]}) == len(spread["tests"])
+        assert len(verdicts(spread)) == 7
     finally:
         shell.stdin.write("kill %2; kill %1; wait; exit\n")
         shell.stdin.close()
