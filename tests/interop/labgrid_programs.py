@@ -168,10 +168,10 @@ listen = "${{network.address}}"
 
 
 def example_benches(lab: Labgrid, count: int) -> None:
-    """Benches bench-1 ... of two exporters, all with the tag kind=example."""
+    """Benches bench-1 ... of two exporters, all with the tag kind=example, at addresses that other tests have not."""
     for exporter in range(min(2, count)):
         lab.export(f"pc{exporter}", {f"bench-{number}": {"network": {
-            "cls": "NetworkService", "address": f"127.0.0.{number + 1}", "username": "", "port": 5683}}
+            "cls": "NetworkService", "address": f"127.77.{lab.port >> 8}.{number}", "username": "", "port": 5683}}
             for number in range(1, count + 1) if number % 2 == exporter})
     for number in range(1, count + 1):
         lab.place(f"bench-{number}", f"*/bench-{number}/*", kind="example", endpoint=f"unit-{number}")
