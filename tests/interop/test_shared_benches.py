@@ -39,6 +39,7 @@ from tests.interop.labgrid_programs import (
 )
 
 pytestmark = pytest.mark.timeout(1200)
+LONG = pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="a long form: make benches")
 
 
 @pytest.fixture(scope="session")
@@ -224,6 +225,7 @@ def night(lab: Labgrid, run_dir: Path, failing: str, *words: str) -> dict[str, A
     return record_of(run_dir)
 
 
+@LONG    # half a minute of the processor
 def test_a_night_over_two_benches_has_every_test_once_though_one_is_taken_away(lab: Labgrid, tmp_path: Path) -> None:
     chosen = ("-k", "test_composite")
     alone = run(lab, tmp_path / "alone", "--place", "bench-1", *chosen)
@@ -236,9 +238,6 @@ def test_a_night_over_two_benches_has_every_test_once_though_one_is_taken_away(l
                for finding in record["manifest"]["findings"])
     assert sum(row["path"].endswith("/evidence/run.pcapng") for row in record["artifacts"]) > 1, "one of each part"
     assert (tmp_path / "night" / "report.html").exists()
-
-
-LONG = pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="a long form: make benches")
 
 
 @LONG
