@@ -25,6 +25,7 @@ from bench.interruption import WAYS_OUT
 
 if TYPE_CHECKING:
     from bench.commands.nights.order import NightOrder
+    from bench.commands.shared.keeper import Wanted
 
 app = typer.Typer(
     name="mcm-bench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -62,6 +63,9 @@ Over = Annotated[Literal["nfc", "network"], typer.Option(
     help="How the twin's station commissions units; over the network it has no NFC reader.")]
 Meter = Annotated[Literal["simulator", "real"], typer.Option(
     help="Whether an instrument stands in for the meter at the twin's station.")]
+Coordinator = Annotated[str, typer.Option(
+    envvar="LG_COORDINATOR", metavar="HOST:PORT", help="Where labgrid-coordinator listens.")]
+DEFAULT_COORDINATOR = "127.0.0.1:20408"
 Cell = Literal["cmw500", "amarisoft", "attenuator", "live"]
 Budget = Annotated[str | None, typer.Option(
     help="Device time that there is, e.g. '10 h': what proves most statements per hour runs, and the end is in time.")]
@@ -144,6 +148,16 @@ def run(
     ] = None,
     policy: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Exit codes that a CI wants in place of these: docs/how-to/ci.md.")] = None,
+    place: Annotated[str | None, typer.Option(
+        help="A shared bench, by its name at the coordinator; --station is the template of its station file then.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(
+        metavar="KEY=VALUE", help="Any shared bench with this tag; may be repeated.")] = None,
+    wait: Annotated[str, typer.Option(
+        help="How long to wait for a shared bench that is in use, e.g. '30 min'.")] = "0 s",
+    spread: Annotated[bool, typer.Option(
+        "--spread", help="Over all shared benches with the tag that are free, into one record.")] = False,
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and how long.")] = False,
 ) -> None:
     """Test a unit and give the verdict."""
@@ -165,7 +179,11 @@ def run(
     if then is not None:
         raise typer.Exit(_update_loop(profile, then, promises, firmware, station, unit, seed, expression, run_dir,
                                       defect, variant, policy, night))
-    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run else None
+    wanted = _wanted(place, tag or [], wait, coordinator, station)
+    if spread and (not tag or profile == "line"):
+        raise typer.BadParameter("--spread goes over all benches with a tag, and the line has one unit with one life: "
+                                 "say --tag, and another profile")
+    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run and not wanted else None
     from bench.commands.exit_policy import load_policy
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
@@ -188,7 +206,12 @@ def run(
         from bench.commands.catalogue import what_would_run
 
         raise typer.Exit(what_would_run(order, Console()))
-    code = supervise(order, terminal(), lock)
+    if spread and wanted is not None:
+        from bench.commands.shared.spread import spread as over_all
+
+        code = over_all(order, wanted, terminal())
+    else:
+        code = supervise(order, terminal(), lock, wanted)
     raise typer.Exit(codes[code] if codes is not None else code)
 
 
@@ -246,6 +269,19 @@ def bisect(
                                                         ["--lab", "run", "--no-doctor"])]
     task = Task([good, *(packages or ()), bad], run_dir or default_run_dir("bisect"), one_in, confidence, most_runs)
     raise typer.Exit(command(task, by_command(arguments, seed), as_json, Console(stderr=as_json)))
+
+
+@app.command()
+def benches(
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
+    free: Annotated[list[str] | None, typer.Option(
+        metavar="PLACE", help="Take the lock off this place, whoever has it: ask them first. May be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List shared benches: who has which since when, what each offers, and what the doctor said last."""
+    from bench.commands.shared.benches import benches as command
+
+    raise typer.Exit(command(coordinator, free or (), as_json, Console()))
 
 
 @app.command("list")
@@ -314,12 +350,14 @@ def twin(
         help="What supplies the unit and measures its current.")] = "n6705",
     log: Annotated[Path | None, typer.Option(help="Write each change of the unit's supply and button here.")] = None,
     codec: Codec = None,
+    rfc2217: Annotated[bool, typer.Option(
+        "--rfc2217", help="The meter's serial ports over TCP on loopback, as an exporter shares them.")] = False,
 ) -> None:
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
     command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell,
-                 supply=supply, log=log, codec=codec, over=over, meter=meter)
+                 supply=supply, log=log, codec=codec, over=over, meter=meter, rfc2217=rfc2217)
 
 
 @app.command()
@@ -573,6 +611,23 @@ def _profile(name: str) -> str:
     if name not in _PROFILES:
         raise typer.BadParameter(str(unknown("profile", name, _PROFILES, "choose one of them")))
     return name
+
+
+def _wanted(place: str | None, tags: list[str], wait: str, coordinator: str, template: Path | None) -> Wanted | None:
+    """The shared bench that is asked for."""
+    if place is None and not tags:
+        return None
+    if place is not None and tags:
+        raise typer.BadParameter("--place is one bench, --tag any that has it; say one of them")
+    if template is None:
+        raise typer.BadParameter("a shared bench needs the template of its station file: --station FILE")
+    parts = [tag.partition("=") for tag in tags]
+    for tag, (key, _, value) in zip(tags, parts, strict=True):
+        if not key or not value:
+            raise typer.BadParameter(f"--tag {tag!r}: say it as KEY=VALUE, like those in mcm-bench benches")
+    from bench.commands.shared.keeper import Wanted
+
+    return Wanted(coordinator, place or "", {key: value for key, _, value in parts}, _duration(wait) or 0.0)
 
 
 def _job(said: list[str]) -> dict[str, str]:

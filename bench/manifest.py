@@ -73,7 +73,8 @@ class Software:
 class Manifest:
     """``inputs``: SHA-256 of what the run was judged by, by name. ``chosen_by``: how the tests were chosen, in words.
     ``collected``: how many tests of the profile there are, ``chosen``: their ids that were to run. ``unit_firmware``:
-    the versions that tests have seen, in order. ``findings``: what is odd about the run itself."""
+    the versions that tests have seen, in order. ``findings``: what is odd about the run itself. ``doctor``: what the
+    look at the instruments said, "well" or what is not; empty where nobody looked."""
 
     software: Software = field(default_factory=Software)
     operator: str = ""
@@ -86,6 +87,7 @@ class Manifest:
     unit_firmware: list[str] = field(default_factory=list)
     instruments: list[Instrument] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    doctor: str = ""
 
     @property
     def is_complete(self) -> bool:

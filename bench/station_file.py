@@ -456,8 +456,9 @@ class StationFile(_Table):
     store: StoreTable | None = None
 
     @classmethod
-    def load(cls, path: Path) -> StationFile:
-        """Read and validate ``path``; the paths in it are relative to it. Raises ``BenchError`` that names the key."""
+    def load(cls, path: Path, beside: Path | None = None) -> StationFile:
+        """Read and validate ``path``; the paths in it are relative to it, or to ``beside``. Raises ``BenchError`` that
+        names the key."""
         subject = f"station file {path}"
         content = read_toml(path, subject, "give the path of a station file")
         try:
@@ -468,26 +469,27 @@ class StationFile(_Table):
             raise BenchError(subject, expected="values of a station", seen=type(error).__name__,
                              do="look for numbers and tables that are far too large") from None
         _refuse_public_addresses(subject, file)
+        beside = beside or path
         if file.store is not None:
-            outside = path.resolve().parent / file.store.outside if file.store.outside is not None else None
-            address = StoreAddress.of(file.store.url, outside, beside=path.resolve().parent,
+            outside = beside.resolve().parent / file.store.outside if file.store.outside is not None else None
+            address = StoreAddress.of(file.store.url, outside, beside=beside.resolve().parent,
                                       allow_public=file.backend.allow_public)
             file = file.model_copy(update={"store": file.store.model_copy(update={
                 "url": str(address), "outside": address.outside})})
         if file.firmware is not None:
-            tables = {name: {version: path.parent / package for version, package in packages.items()}
+            tables = {name: {version: beside.parent / package for version, package in packages.items()}
                       for name, packages in file.firmware}
             file = file.model_copy(update={"firmware": file.firmware.model_copy(update=tables)})
         sim = (file.cell.model_extra or {}).get("sim") if file.cell is not None else None
         if file.cell is not None and sim is not None:
-            file = file.model_copy(update={"cell": file.cell.model_copy(update={"sim": path.parent / sim})})
+            file = file.model_copy(update={"cell": file.cell.model_copy(update={"sim": beside.parent / sim})})
         if file.commissioning.delivery is not None:
-            delivery = path.parent / file.commissioning.delivery
+            delivery = beside.parent / file.commissioning.delivery
             file = file.model_copy(update={
                 "commissioning": file.commissioning.model_copy(update={"delivery": delivery})})
-        beside = {"keys": file.unit.keys, "profile": file.unit.profile}
+        of_unit = {"keys": file.unit.keys, "profile": file.unit.profile}
         return file.model_copy(update={"unit": file.unit.model_copy(update={
-            key: path.parent / found for key, found in beside.items() if found is not None})})
+            key: beside.parent / found for key, found in of_unit.items() if found is not None})})
 
     def table(self, kind: str) -> InstrumentTable:
         """The table of the instrument. Raises ``BenchError`` where the station has none."""

@@ -46,6 +46,7 @@ class Order:
     kept, else where the station file says; ``job``: what is said of the run (``bench.record.JOB``). ``night``: the
     budget of a run that is planned; ``junit``: where its results go as JUnit XML. ``firmware``: packages that the unit
     gets over the air before it is tested, one after the other; ``then``: the one that tests of updates go to.
+    ``is_part``: of a run that is spread over several places, which keeps one record of all.
     """
 
     profile: str
@@ -78,6 +79,7 @@ class Order:
     patience_s: float = PATIENCE_S
     store: StoreAddress | None = None
     job: Mapping[str, str] = field(default_factory=dict)
+    is_part: bool = False
     run_id: str = field(default_factory=new_run_id)
     night: NightOrder | None = None
     junit: Path | None = None

@@ -160,7 +160,9 @@ def _described(error: BaseException) -> str:
 def _doctor(order: Order, record: Record) -> str:
     """What a quick look at the instruments finds wrong; empty when all are well. Notes which they are."""
     findings = quick_look(order.file, order.seed, order.faults, on_instrument=record.manifest.instruments.append)
-    return "; ".join(str(finding) for finding in findings if not finding.well)
+    sick = "; ".join(str(finding) for finding in findings if not finding.well)
+    record.manifest.doctor = sick or "well"
+    return sick
 
 
 def _complete(record: Record, order: Order, collector: Collector) -> None:

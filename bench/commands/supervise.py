@@ -45,6 +45,8 @@ from bench.processes import Mark
 from bench.station_file import StationFile
 
 if TYPE_CHECKING:    # SQLAlchemy is loaded for who has a store
+    from bench.commands.shared.keeper import Wanted
+    from bench.commands.shared.place import TakenPlace
     from bench.store.deposit import Depot
     from bench.store.store import Stored
 
@@ -57,6 +59,9 @@ KILLED_S = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
 _PLACE = re.compile(r'\(most recent call first\):\n  File "(.*?)", line (\d+) in (\w+)')
 
+
+STATION = "station.toml"
+"""In the directory of a run at a place: the station file that was made of its template."""
 
 NOBODY_KNOWS = ("the run's process ended before it had said that the unit was restored",)
 """What is not as delivered, in the record of a run whose process did not live to write its own."""
@@ -73,12 +78,15 @@ class Outcome:
     not_stored: str = ""
 
 
-def supervise(order: Order, console: Console, lock: StationLock | None = None) -> int:
+def supervise(order: Order, console: Console, lock: StationLock | None = None, wanted: Wanted | None = None) -> int:
     """Run ``order`` in a child process; the exit code of what stands in the record. ``lock``: that of its station file.
+    With a ``wanted`` place its station file is a template for that place.
 
     Raises ``BenchError`` when there is nothing to have a record of: the station is in use, or the run directory is
     another run's.
     """
+    if wanted is not None:
+        return _at_a_place(order, console, wanted)
     with ExitStack() as stack:
         locks: Sequence[int] = ()
         refusal = ""
@@ -151,6 +159,36 @@ class Child:
         self.close()
 
 
+def _at_a_place(order: Order, console: Console, wanted: Wanted) -> int:
+    """As ``supervise``. A run that got no place has a record, too; the place is let go of once that is written."""
+    from bench.commands.shared.place import TakenPlace, station_file
+    from bench.commands.shared.template import station_text
+
+    template = order.station
+    assert template is not None
+    with ExitStack() as stack:
+        station = order.run_dir / STATION
+        order = replace(order, station=station)
+        prepare(order.run_dir)
+        place, locks, refusal = None, [], ""
+        try:
+            place = stack.enter_context(TakenPlace(wanted, console))
+            console.print(Text(f"place {place.held.place} is {place.held.owner.partition(':')[0]}'s", "dim"),
+                          soft_wrap=True)
+            order = replace(order, file=station_file(station, station_text(template, place.held), template))
+            assert order.file is not None
+            lock = stack.enter_context(StationLock(station, f"run {order.profile}"))
+            lock.hold(order.file)
+            locks = [*lock.descriptors, place.lifeline]
+            place.uses(order.file)
+            order = replace(order, store=None if order.is_part else order.store or order.file.store_address())
+            depot = _depot(order, console)
+        except BenchError as error:
+            refusal, depot = str(error), None
+        run = _Run(order, console, stack, depot, place)
+        return (run.refused(refusal) if refusal else run.to_its_end(lambda: Child(locks))).code
+
+
 @dataclass
 class _Asked:
     """Signals that this process was sent; each is handed on to the child, which knows what to do with the second."""
@@ -173,8 +211,10 @@ class _Asked:
 
 
 class _Run:
-    def __init__(self, order: Order, console: Console, stack: ExitStack, depot: Depot | None) -> None:
+    def __init__(self, order: Order, console: Console, stack: ExitStack, depot: Depot | None,
+                 place: TakenPlace | None = None) -> None:
         self._order = order
+        self._place_held = place
         self._depot = depot
         self._console = console
         self._stack = stack
@@ -185,6 +225,7 @@ class _Run:
         self._journal = stack.enter_context((order.run_dir / RESULTS).open("ab", buffering=0))
         self._child: Child | None = None
         self._fault = ""    # what the parent itself has to say
+        self._lost = ""     # why the place is not the run's any more
 
     def refused(self, why: str) -> Outcome:
         """The record of a run that could not begin."""
@@ -203,6 +244,8 @@ class _Run:
         record = self._record(code)
         if not self._is_same_directory():
             blame(record, "the run directory was removed or replaced while the run went on")
+        if self._place_held is not None:
+            self._place_held.tell_of(record)
         if state is not None:
             record["safe_state"] = state.to_json()
             if state.problems:
@@ -239,7 +282,11 @@ class _Run:
             else:
                 time.sleep(0.2)
             now = time.monotonic()
-            if told_to_end:
+            if not told_to_end and self._place_held is not None and self._place_held.look():
+                self._fault = self._lost = self._place_held.lost    # the child only knows that it was told to end
+                told_to_end = now
+                child.send_signal(signal.SIGTERM)
+            elif told_to_end:
                 if now - told_to_end > self._order.patience_s:
                     process.kill()
             elif self._is_overdue(now):
@@ -292,7 +339,7 @@ class _Run:
             return record
         story, run_dir = self._story, self._order.run_dir
         made = replace(story.record, tests=[*story.record.tests, *story.cut_off()],
-                       fault=story.record.fault or reason, wall_time_s=time.monotonic() - self._began,
+                       fault=self._lost or story.record.fault or reason, wall_time_s=time.monotonic() - self._began,
                        not_delivered=story.record.not_delivered or (NOBODY_KNOWS if story.record.tests or story.running
                                                                     else ()))
         try:

@@ -17,6 +17,8 @@ from bench.station_file import BackendTable
 from bench.twin.defects import DEFECTS
 from bench.twin.lab import Lab
 from bench.twin.variants import VARIANTS
+from bench.twin.wires.pty import PtyWire
+from bench.twin.wires.rfc2217 import Rfc2217Wire
 from fixtures.bench import (
     CellDriverName,
     CommissioningWay,
@@ -30,11 +32,13 @@ from fixtures.host_process import write_keys_of_twin
 
 def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out: Path | None, console: Console, *,
          cell: CellDriverName = "cmw500", supply: str = "n6705", log: Path | None = None,
-         codec: str | None = None, over: CommissioningWay = "nfc", meter: MeterKind = "simulator") -> None:
+         codec: str | None = None, over: CommissioningWay = "nfc", meter: MeterKind = "simulator",
+         rfc2217: bool = False) -> None:
     """Serve the lab until SIGINT or SIGTERM; print the station file with which the bench reaches it.
 
     With ``station_out`` the file is written there, and the twin's key file beside it; so the bench, or somebody
-    else's server, can be pointed at the twin from another process. ``log``: see ``_Log``.
+    else's server, can be pointed at the twin from another process. ``log``: see ``_Log``. ``rfc2217``: the meter's
+    ports are TCP ports of this machine.
     """
     for path in (station_out, log):
         if path is not None and path.exists() and not path.is_file():
@@ -45,7 +49,7 @@ def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out
         signal.signal(number, lambda *_: stop.set())
     changes = [*DEFECTS.find(defects), *VARIANTS.find(variants)]
     with WallClock() as clock:
-        lab = Lab.start(clock, seed, changes=changes, supply=supply)
+        lab = Lab.start(clock, seed, changes=changes, supply=supply, meter_wire=Rfc2217Wire if rfc2217 else PtyWire)
         try:
             if cell == "live":
                 lab.put_on_the_air()

@@ -14,6 +14,7 @@ from bench.twin.cmi6110.unit import CMi6110
 from bench.twin.meter.mbus_port import MBusPort
 from bench.twin.meter.meter_simulator import MeterSimulator
 from bench.twin.meter.optical_port import OpticalPort
+from bench.twin.meter.port import MakeWire
 from bench.twin.meter.uh50 import UH50
 from bench.twin.nfc.pn532 import Pn532
 from bench.twin.panel.edge_box import EdgeBox
@@ -26,6 +27,7 @@ from bench.twin.scpi import ScpiServer
 from bench.twin.supply.line import SupplyLine, Terminals
 from bench.twin.supply.supplies import SUPPLIES, Wire, wire_of
 from bench.twin.wires.hislip import HislipServer
+from bench.twin.wires.pty import PtyWire
 from bench.twin.wires.websocket import WebSocketServer
 
 DEVEUI = "94193A0401000001"
@@ -79,11 +81,11 @@ class Lab:
     """One twin of everything. ``seed`` decides all that is chance in it; it is built of ``parts``.
 
     Build it with ``Lab.start(clock, ...)`` from the main thread; ``stop()`` closes all wires. ``supply`` names what
-    supplies the unit and measures its current (``SUPPLIES``).
+    supplies the unit and measures its current (``SUPPLIES``), ``meter_wire`` makes the meter's two serial wires.
     """
 
     def __init__(self, clock: Clock, seed: int, *, deveui: str = DEVEUI, supply: str = "n6705",
-                 visa_ports: Sequence[int] = (), parts: Parts | None = None) -> None:
+                 visa_ports: Sequence[int] = (), parts: Parts | None = None, meter_wire: MakeWire = PtyWire) -> None:
         self.clock = clock
         self.parts = parts = parts or Parts()
         rng = random.Random(seed)
@@ -98,8 +100,8 @@ class Lab:
         servers.bootstrap_key, servers.dm_key, servers.mdm_key = BOOTSTRAP_PSK, DM_PSK, MDM_PSK
         self.unit.tree.update(build_objects(self.unit))
         self.panel = parts.of(EdgeBox)(clock, self.unit.front.green, self.unit.front.red, self.unit.front.button)
-        self.optical = parts.of(OpticalPort)(self.meter, clock)
-        self.mbus = parts.of(MBusPort)(self.meter, clock)
+        self.optical = parts.of(OpticalPort)(self.meter, clock, wire=meter_wire)
+        self.mbus = parts.of(MBusPort)(self.meter, clock, wire=meter_wire)
         self.reader = parts.of(Pn532)(clock, self.unit.tag)
         terminals = parts.of(Terminals)()
         self.line = parts.of(SupplyLine)(clock, terminals, self.panel.relay_closed, self.panel.load, self.unit.supply,
@@ -120,11 +122,12 @@ class Lab:
 
     @classmethod
     def start(cls, clock: Clock, seed: int, *, changes: Collection[Change] = (), deveui: str = DEVEUI,
-              supply: str = "n6705", visa_ports: Sequence[int] = ()) -> Lab:
+              supply: str = "n6705", visa_ports: Sequence[int] = (), meter_wire: MakeWire = PtyWire) -> Lab:
         """Build the lab with ``changes`` in the clock's loop, and open its wires."""
         random.seed(seed)    # aiocoap draws message ids, tokens and time-outs from the global generator
         parts = Parts(part for change in changes for part in change.parts)
-        lab = clock.call(lambda: cls(clock, seed, deveui=deveui, supply=supply, visa_ports=visa_ports, parts=parts))
+        lab = clock.call(lambda: cls(clock, seed, deveui=deveui, supply=supply, visa_ports=visa_ports, parts=parts,
+                                     meter_wire=meter_wire))
         clock.run(lab._open(changes))
         return lab
 

@@ -76,7 +76,7 @@ def test_the_file_has_this_form(tmp_path: Path) -> None:
             "chosen_by": ["profile acceptance"], "collected": 2, "chosen": ["suites/test_led.py::test_a"],
             "left_out": [{"what": "suites/test_x.py", "reason": "is missing", "requirements": ["LED-04"],
                           "excused": False}],
-            "unit_firmware": ["2.3.1"], "findings": ["odd"],
+            "unit_firmware": ["2.3.1"], "findings": ["odd"], "doctor": "",
             "instruments": [{"name": "supply", "identity": "Keysight,N6705C,MY1,E.02", "serial": "MY1",
                              "firmware": "E.02", "calibrated": "2026-01-01", "calibration_due": "2027-01-01"}]},
         "tests": [
