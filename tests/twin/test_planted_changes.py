@@ -3,9 +3,12 @@ runs on each side. ``make planted`` is the long form: twenty pairs."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from bench.manifest import PROJECT
 
@@ -25,6 +28,7 @@ joining = "meter data first but after a bootstrap"
 """
 
 
+@pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="a minute of processor: with MCM_BENCH_LONG")
 def test_all_ten_are_named_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "firmware.toml").write_text(FIRMWARE, encoding="utf-8")
     done = subprocess.run([sys.executable, "tests/firmware_runs.py", "planted", "1", "40", str(tmp_path)], cwd=PROJECT,
