@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import matplotlib
@@ -101,7 +102,7 @@ def _muted(text: object) -> str:
     return f'<font color="#5b6570" size="6.8">{escape(str(text))}</font>'
 
 
-def _table(rows: Sequence[Sequence[Flowable]], widths: Sequence[float], extra: Iterable[tuple[object, ...]] = (), *,
+def _table(rows: Sequence[Sequence[Flowable]], widths: Sequence[float], extra: Iterable[Any] = (), *,
            head: bool = True) -> Table:
     table = Table([list(row) for row in rows], colWidths=list(widths), repeatRows=1 if head else 0)
     table.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),

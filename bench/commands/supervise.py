@@ -285,7 +285,7 @@ class _Run:
             if not told_to_end and self._place_held is not None and self._place_held.look():
                 self._fault = self._lost = self._place_held.lost    # the child only knows that it was told to end
                 told_to_end = now
-                child.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGTERM)
             elif told_to_end:
                 if now - told_to_end > self._order.patience_s:
                     process.kill()
