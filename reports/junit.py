@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from bench.errors import BenchError
+from reports.text import limits
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no form for (2.2)."""
@@ -40,33 +41,40 @@ def write_junit(record: Mapping[str, Any], path: Path) -> None:
                          do="choose another place with --junit; the record is in the run directory") from error
 
 
-def junit(record: Mapping[str, Any]) -> ET.Element:
-    """The element ``testsuites``."""
+def junit(record: Mapping[str, Any], facts: Mapping[str, object] | None = None) -> ET.Element:
+    """The element ``testsuites``. ``facts``: what else is said of the run, as properties of it."""
     root = ET.Element("testsuites", name=_text(f"{RUN} {record['profile']}"))
     by_file: dict[str, list[ET.Element]] = {}
+    measured: dict[str, list[Mapping[str, Any]]] = {}
+    for row in record.get("measurements", ()):
+        measured.setdefault(row["test"], []).append(row)
     for test in record["tests"]:
-        by_file.setdefault(test["id"].partition("::")[0], []).append(_case(test))
+        by_file.setdefault(test["id"].partition("::")[0], []).append(_case(test, measured.get(test["id"], ())))
     suites = [_suite(record, name, cases) for name, cases in by_file.items()]
-    root.extend([_suite(record, RUN, list(_of_the_run(record))), *suites])
+    root.extend([_suite(record, RUN, list(_of_the_run(record)), facts or {}), *suites])
     _count(root, [case for suite in root for case in suite.findall("testcase")])
     return root
 
 
-def _suite(record: Mapping[str, Any], name: str, cases: list[ET.Element]) -> ET.Element:
+def _suite(record: Mapping[str, Any], name: str, cases: list[ET.Element],
+           facts: Mapping[str, object] | None = None) -> ET.Element:
     suite = ET.Element("testsuite", name=_text(name), hostname=_text(record["station"]),
                        timestamp=_text(record["started"])[:19])
-    _properties(suite, [(key, record[key]) for key in ("run_id", "unit", "seed", "verdict", "simulated")])
+    said = {key: record[key] for key in ("run_id", "unit", "seed", "verdict", "simulated")}
+    _properties(suite, (said | dict(facts or {})).items())
     suite.extend(cases)
     _count(suite, cases)
     return suite
 
 
-def _case(test: Mapping[str, Any]) -> ET.Element:
+def _case(test: Mapping[str, Any], measured: Iterable[Mapping[str, Any]]) -> ET.Element:
     file, _, name = test["id"].partition("::")
     case = ET.Element("testcase", classname=_text(file.removesuffix(".py").replace("/", ".")), name=_text(name),
                       file=_text(file), time=f"{test['wall_time_s']:.3f}")
     _properties(case, [("device_time_s", f"{test['device_time_s']:.3f}"),
-                       *(("requirement", one) for one in test["requirements"])])
+                       *(("requirement", one) for one in test["requirements"]),
+                       *((row["name"], f"{row['value']} {row['unit']} ({limits(row['low'], row['high'], row['unit'])}) "
+                                       f"{row['verdict']}") for row in measured)])
     outcome = _OUTCOMES.get(test["verdict"])
     if outcome is not None:
         _say(case, outcome, test["message"] or test.get("reason") or "")
@@ -99,7 +107,7 @@ def _say(case: ET.Element, outcome: str, text: str) -> None:
 def _properties(element: ET.Element, pairs: Iterable[tuple[str, object]]) -> None:
     box = ET.SubElement(element, "properties")
     for name, value in pairs:
-        ET.SubElement(box, "property", name=name, value=_text(value))
+        ET.SubElement(box, "property", name=_text(name), value=_text(value))
 
 
 def _count(element: ET.Element, cases: list[ET.Element]) -> None:
@@ -110,4 +118,4 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
 
 
 def _text(value: object) -> str:
-    return _NO_XML.sub("�", str(value))
+    return _NO_XML.sub("�", str(value).replace("\u00a0", " "))
