@@ -1,7 +1,8 @@
 """What the documentation tells a reader to type works, and the site has no broken link.
 
 A block of ``sh`` is run, in a folder of its page's own, in the page's order; ``# exit N`` after a command says that it
-ends so. One with a title needs a station, or is done once: it is not run, but its commands and options must be there.
+ends so. One with a title needs a station, or is done once, and is not run. Whatever command a block shows must be
+there with its options.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.core import TyperGroup
@@ -24,12 +26,13 @@ from bench.cli import app
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
 PAGES = sorted([*DOCS.glob("tutorial/*.md"), *DOCS.glob("how-to/*.md")])
-HAVE_TESTS_OF_THEIR_OWN = {"serve.md", "write-a-codec.md", "write-a-driver.md", "keep-records.md"}
+HAVE_TESTS_OF_THEIR_OWN = {"serve.md", "write-a-codec.md", "write-a-driver.md", "keep-records.md", "share-benches.md"}
 BLOCK = re.compile(r"^```sh(?: title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def blocks(page: Path, *, run: bool) -> list[str]:
-    return [found["text"] for found in BLOCK.finditer(page.read_text("utf-8")) if (found["title"] is None) == run]
+def blocks(page: Path) -> list[str]:
+    """Those that are run."""
+    return [found["text"] for found in BLOCK.finditer(page.read_text("utf-8")) if found["title"] is None]
 
 
 def commands(text: str) -> Iterator[tuple[str, int]]:
@@ -40,7 +43,7 @@ def commands(text: str) -> Iterator[tuple[str, int]]:
             yield line, int(code[1]) if code else 0
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in HAVE_TESTS_OF_THEIR_OWN],
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in HAVE_TESTS_OF_THEIR_OWN and blocks(page)],
                          ids=lambda page: page.stem)
 def test_a_page_is_played_from_its_top_to_its_end(page: Path, tmp_path: Path) -> None:
     if page.parent.name == "how-to":    # they work in the project, and may leave what they write in it
@@ -50,7 +53,7 @@ def test_a_page_is_played_from_its_top_to_its_end(page: Path, tmp_path: Path) ->
         write_files(page, tmp_path)
     script = tmp_path / "page.sh"
     lines = ["set -u"]
-    for text in blocks(page, run=True):
+    for text in blocks(page):
         for command, code in commands(text):
             lines += [command, f'code=$?; [ $code = {code} ] || {{ echo "$code of "{shlex.quote(command)}; exit 99; }}']
     script.write_text("\n".join(lines), "utf-8")
@@ -72,19 +75,22 @@ def write_files(page: Path, folder: Path) -> None:
                 listed.write_text(listed.read_text("utf-8").replace("FILES = (", f'FILES = ("{name}", ', 1), "utf-8")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, run=False)], ids=lambda page: page.stem)
-def test_the_commands_for_a_station_are_there_with_their_options(page: Path) -> None:
-    group = get_command(app)
-    assert isinstance(group, TyperGroup)
-    for text in blocks(page, run=False):
-        for line, _ in commands(text):
-            words = shlex.split(line, comments=True)
-            if words[0] != "mcm-bench":
-                continue
-            assert words[1] in group.commands, line
-            command = group.commands[words[1]]
-            known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
-            assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known, line
+@pytest.mark.parametrize("page", [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))],
+                         ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_each_command_that_a_page_shows_is_there_with_its_options(page: Path) -> None:
+    for block in re.findall(r"^```.*?\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        for line, _ in commands(block):
+            words = shlex.split(line.strip().removeprefix("$ ").replace("...", "X"), comments=True) \
+                if line.strip().removeprefix("$ ").startswith("mcm-bench ") else []
+            if words:
+                command: Any = get_command(app)
+                while isinstance(command, TyperGroup) and len(words) > 1:
+                    words = words[1:]
+                    assert words[0] in command.commands or words[0] == "--help", line
+                    command = command.commands.get(words[0])
+                known = {name for one in getattr(command, "params", ()) for name in (*one.opts, *one.secondary_opts)}
+                asked = {word.partition("=")[0] for word in words[1:] if re.match(r"--?[a-zA-Z]", word)}
+                assert asked <= known | {"--help"}, line
 
 
 def test_the_site_has_no_broken_link(tmp_path: Path) -> None:
