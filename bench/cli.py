@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from bench.commands import export, policy, records
 from bench.commands.allure import allure
@@ -166,8 +167,8 @@ def run(
     variant = _with(like, variant)
     if station is not None and (defect or variant or fault or codec):
         raise typer.BadParameter(
-            "--defect, --variant, --like, --fault and --codec are for the twin that the run starts itself; without "
-            "--station")
+            "these are for the twin that the run starts itself: --defect, --variant, --like, --fault, --codec; leave "
+            "them out with --station")
     profile = _profile(profile)
     if host_build is not None and (station is not None or defect or variant or codec or profile == "line"):
         raise typer.BadParameter("--host-build takes the place of the twin's unit, which --defect, --variant and "
@@ -718,7 +719,7 @@ def main() -> None:
     except Exception as error:
         said = str(error) if isinstance(error, BenchError) else (
             f"{type(error).__name__}: {error}; report this as a fault of the bench")
-    Console(stderr=True).print(f"mcm-bench: {said}", style="bold magenta", markup=False, soft_wrap=True)
+    Console(stderr=True).print(Text(f"mcm-bench: {said}", "bold magenta"), soft_wrap=True)
     raise SystemExit(2)
 
 

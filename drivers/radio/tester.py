@@ -14,6 +14,7 @@ MaskArea = tuple[float, float, float, float]
 
 Loss = Annotated[float, Field(ge=-50.0, le=90.0)]
 Vswr = Annotated[float, Field(ge=1.0, le=10.0)]
+Day = Annotated[date, Field(strict=False)]    # as text, too: an order goes to its process as JSON
 
 
 class RfPath(BaseModel):
@@ -37,14 +38,14 @@ class RfPath(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    measured: date
+    measured: Day
     uplink_db: dict[str, Loss]
     downlink_db: dict[str, Loss]
     uncertainty_db: float = Field(gt=0, le=5)
     analyser_db: float = Field(gt=0, le=5)
     generator_db: float = Field(gt=0, le=5)
     reference_ppm: float = Field(gt=0, le=10)
-    golden_measured: date
+    golden_measured: Day
     golden_off_db: float = Field(ge=-20, le=20)
     unit_vswr: Vswr = 1.5
     cable_vswr: Vswr = 1.2
