@@ -52,7 +52,7 @@ walls: setup         ## who may import whom
 	$(BIN)/lint-imports
 
 tests: setup         ## the tests of the bench itself
-	$(BIN)/python -m pytest tests -q -n $$((2 * $(JOBS))) --dist worksteal
+	$(BIN)/python -m pytest tests -q -n $$((2 * $(JOBS))) --dist worksteal --durations 20
 
 suites: setup        ## the regression profile against the twin
 	@rm -rf runs/ci && $(BIN)/mcm-bench run regression --run-dir runs/ci -n $(JOBS) | tail -n 12
