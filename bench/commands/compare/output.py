@@ -14,6 +14,7 @@ from rich.text import Text
 from bench.commands.compare.comparison import Change, Comparison, Difference
 from bench.commands.compare.sides import Side
 from bench.commands.compare.statistics import FALSE_ALARMS, FOUND, Judged
+from reports.exports.document import clean
 
 SCHEMA = 1
 
@@ -159,26 +160,26 @@ def write_junit(finding: Finding, path: Path) -> None:
     cases: list[Xml.Element] = []
 
     def case(group: str, name: str) -> Xml.Element:
-        element = Xml.Element("testcase", classname=f"compare.{group}", name=_clean(name), time="0")
+        element = Xml.Element("testcase", classname=f"compare.{group}", name=clean(name), time="0")
         cases.append(element)
         return element
 
     failures = skipped = errors = 0
     for change in said.changes:
         element = case(change.area.value, change.first.name)
-        text = "\n".join(_clean(str(one)) for one in change.differences)
+        text = "\n".join(clean(str(one)) for one in change.differences)
         if change.known:
-            Xml.SubElement(element, "skipped", message=_clean(change.known))
+            Xml.SubElement(element, "skipped", message=clean(change.known))
             skipped += 1
         elif any(str(one) in regressing for one in change.differences):
-            Xml.SubElement(element, "failure", message=_clean(str(change.first)), type="regression").text = text
+            Xml.SubElement(element, "failure", message=clean(str(change.first)), type="regression").text = text
             failures += 1
         else:
             Xml.SubElement(element, "system-out").text = text
     mentioned = {str(one) for change in said.changes for one in change.differences}
     for sentence in finding.regressions:
         if sentence not in mentioned:
-            Xml.SubElement(case("policy", sentence), "failure", message=_clean(sentence), type="regression")
+            Xml.SubElement(case("policy", sentence), "failure", message=clean(sentence), type="regression")
             failures += 1
     if not said.tests:
         Xml.SubElement(case("sides", "both have tests in common"), "error", message="nothing to compare", type="bench")
@@ -192,9 +193,3 @@ def write_junit(finding: Finding, path: Path) -> None:
     whole.append(suite)
     Xml.indent(whole)
     Xml.ElementTree(whole).write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _clean(text: str) -> str:
-    """XML 1.0 knows no control characters, however they come into a message."""
-    return "".join(letter if letter in "\n\t" or (letter.isprintable() and ord(letter) < 0xD800) or 0xE000 <= ord(
-        letter) <= 0xFFFD or ord(letter) > 0xFFFF else "\ufffd" for letter in text)
