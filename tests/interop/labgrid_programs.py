@@ -177,6 +177,7 @@ def example_benches(lab: Labgrid, count: int) -> None:
         lab.place(f"bench-{number}", f"*/bench-{number}/*", kind="example", endpoint=f"unit-{number}")
     wait_until(lambda: all(row["resources"] for row in lab.benches().values()), "no resources")
     (lab.folder / "template.toml").write_text(TEMPLATE)
+    (lab.folder / "slow.toml").write_text(TEMPLATE.replace("virtual_time = true", "virtual_time = false"))
 
 
 def run(lab: Labgrid, run_dir: Path, *words: str, user: str = "alice", template: str = "template.toml",

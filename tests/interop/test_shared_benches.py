@@ -5,6 +5,7 @@ The long forms are ``make benches``.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -178,7 +179,7 @@ def test_two_benches_share_an_instrument_one_after_the_other(lab: Labgrid) -> No
 
 
 def test_a_run_killed_with_9_frees_its_place_and_one_refused_has_its_record(lab: Labgrid, tmp_path: Path) -> None:
-    first = run(lab, tmp_path / "first", "--place", "bench-1")
+    first = run(lab, tmp_path / "first", "--place", "bench-1", template="slow.toml")    # it must not end before
     told = tmp_path / "first" / "results.ndjson"
     wait_until(lambda: told.exists() and b'"finished"' in told.read_bytes(), "no test ended")
     second = run(lab, tmp_path / "second", "--place", "bench-1", user="bob")
@@ -195,15 +196,16 @@ def test_a_run_killed_with_9_frees_its_place_and_one_refused_has_its_record(lab:
 
 
 def test_a_run_whose_place_is_taken_by_force_ends_with_its_record(lab: Labgrid, tmp_path: Path) -> None:
-    going = run(lab, tmp_path / "run", "--tag", "kind=example")
+    going = run(lab, tmp_path / "run", "--tag", "kind=example", template="slow.toml")    # it must not end before
     told = tmp_path / "run" / "results.ndjson"
     wait_until(lambda: told.exists() and b'"finished"' in told.read_bytes(), "no test ended")
-    lab.client("-p", "bench-1", "release", "--kick", user="bob")
+    place = json.loads(told.read_text("utf-8").splitlines()[0])["record"]["station"]    # either has the tag
+    lab.client("-p", place, "release", "--kick", user="bob")
     assert going.wait(PATIENCE_S) == 2
     record = record_of(tmp_path / "run")
-    assert record["message"].startswith("place bench-1: expected to stay this run's, saw it was taken by force")
+    assert record["message"].startswith(f"place {place}: expected to stay this run's, saw it was taken by force")
     assert any(test["verdict"] == "pass" for test in record["tests"])
-    assert record["place"]["name"] == "bench-1"
+    assert record["place"]["name"] == place
 
 
 def verdicts(record: dict[str, Any]) -> dict[str, str]:
