@@ -70,6 +70,7 @@ class Labgrid:
     port: int = field(default_factory=free_port)
     coordinator: subprocess.Popen[bytes] | None = None
     exporters: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    runs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -130,10 +131,11 @@ class Labgrid:
         return {row["name"]: row for row in json.loads(printed.getvalue())["benches"]}
 
     def stop(self) -> None:
-        for process in [*self.exporters.values(), *filter(None, [self.coordinator])]:
+        there = [*self.runs, *self.exporters.values(), *filter(None, [self.coordinator])]
+        for process in there:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in [*self.exporters.values(), *filter(None, [self.coordinator])]:
+        for process in there:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -182,9 +184,11 @@ def example_benches(lab: Labgrid, count: int) -> None:
 
 def run(lab: Labgrid, run_dir: Path, *words: str, user: str = "alice", template: str = "template.toml",
         profile: str = "client") -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "bench.cli", "run", profile, "--station", str(lab.folder / template),
-                             "--run-dir", str(run_dir), *words], cwd=PROJECT, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=lab.environment(user))
+    lab.runs.append(subprocess.Popen(
+        [sys.executable, "-m", "bench.cli", "run", profile, "--station", str(lab.folder / template), "--run-dir",
+         str(run_dir), *words], cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=lab.environment(user)))
+    return lab.runs[-1]
 
 
 def record_of(run_dir: Path) -> dict[str, Any]:
