@@ -23,11 +23,11 @@ import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from bench import installed
 from bench.clock import Clock
 from bench.errors import BenchError, unknown
 from bench.timeline import Timeline
@@ -91,34 +91,23 @@ def _is_of(kind: str, name: str) -> bool:
 
 
 @functools.cache
-def _offered() -> dict[str, tuple[EntryPoint, ...]]:
-    offered: dict[str, tuple[EntryPoint, ...]] = {}
-    for entry in entry_points(group=GROUP):
-        offered[entry.name] = (*offered.get(entry.name, ()), entry)
-    return offered
+def _offered() -> set[str]:
+    return installed.offered(GROUP)
 
 
 @functools.cache
 def _load(name: str) -> Driver:
-    first, *others = _offered()[name]
-    if any(other.value != first.value for other in others):
-        packages = ", ".join(entry.dist.name if entry.dist else entry.value for entry in (first, *others))
-        raise _bad(name, "to be offered by one package", packages, "uninstall the others")
-    try:
-        build = first.load()
-    except Exception as error:      # whatever an outside module does when it is imported
-        raise _bad(name, f"to import {first.value}", f"{type(error).__name__}: {error}",
-                   "install what the driver's package needs") from error
+    return installed.load(GROUP, name, then=functools.partial(_driver, name))
+
+
+def _driver(name: str, build: Any) -> Driver:
     kind, abilities = getattr(build, "kind", None), getattr(build, "abilities", None)
     if not isinstance(kind, str) or not isinstance(abilities, frozenset):
-        raise _bad(name, "a class with kind (str) and abilities (frozenset)", first.value, _GUIDE)
+        raise _bad(name, "a class with kind (str) and abilities (frozenset)", repr(build)[:80])
     assumptions = getattr(build, "assumptions", ())
     if not isinstance(assumptions, tuple) or not all(isinstance(one, Assumption) for one in assumptions):
-        raise _bad(name, "a tuple of Assumption as assumptions", repr(assumptions)[:80], _GUIDE)
+        raise _bad(name, "a tuple of Assumption as assumptions", repr(assumptions)[:80])
     return Driver(name, kind, abilities, _options(name, build), build, getattr(build, "ports", {}))
-
-
-_GUIDE = "read docs/how-to/write-a-driver.md"
 
 
 def _options(name: str, build: Any) -> type[BaseModel]:
@@ -130,12 +119,12 @@ def _options(name: str, build: Any) -> type[BaseModel]:
             key: (types[key], ... if parameter.default is parameter.empty else parameter.default)
             for key, parameter in parameters.items() if key not in _GIVEN}
     except (TypeError, NameError, KeyError, ValueError) as error:
-        raise _bad(name, "a constructor with a type for each parameter", str(error), _GUIDE) from error
+        raise _bad(name, "a constructor with a type for each parameter", str(error)) from error
     missing = sorted(_GIVEN - parameters.keys())
     if missing:
-        raise _bad(name, "a constructor that takes clock and timeline", f"none for {', '.join(missing)}", _GUIDE)
+        raise _bad(name, "a constructor that takes clock and timeline", f"none for {', '.join(missing)}")
     return create_model(f"Options of {name}", __config__=ConfigDict(extra="forbid", frozen=True, strict=True), **fields)
 
 
-def _bad(name: str, expected: str, seen: str, do: str) -> BenchError:
-    return BenchError(f"driver {name}", expected=expected, seen=seen, do=do)
+def _bad(name: str, expected: str, seen: str) -> BenchError:
+    return BenchError(f"driver {name}", expected=expected, seen=seen, do="read docs/how-to/write-a-driver.md")
