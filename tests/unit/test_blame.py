@@ -205,7 +205,7 @@ def test_does_not_raise():
         pass
 
 @EACH
-@pytest.mark.timeout(1)
+@pytest.mark.timeout(1, func_only=True)
 def test_hangs_in_a_word(bench):
     bench.clock.call(lambda: time.sleep(3))
 
