@@ -38,7 +38,8 @@ ENDED = "the run was ended before the unit was restored"
 class Ending:
     """``happens`` to the lab when the ``stage`` begins. ``verdict`` of the run; ``says``: a part of a sentence in the
     record; ``left``: a part of what the record says is not as delivered, empty where all must be. ``at_once``: what
-    happens to the lab when a unit is put in. ``order``: what else is ordered of the run."""
+    happens to the lab when a unit is put in. ``order``: what else is ordered of the run. ``dark_within_s``: so soon
+    after what happened the supply is off."""
 
     verdict: str
     says: str = ""
@@ -47,6 +48,7 @@ class Ending:
     left: str = ""
     order: Mapping[str, Any] = field(default_factory=dict)
     is_safe: bool = True
+    dark_within_s: float | None = None
 
 
 def taken_out(lab: Lab) -> None:
@@ -90,12 +92,13 @@ def refuses(lab: Lab) -> None:
 
 ENDINGS: dict[str, Ending] = {
     "all is well": Ending("pass"),
-    "taken out while it joins": Ending("error", "a unit that draws something", "join", taken_out, left="restored"),
+    "taken out while it joins": Ending(
+        "error", "a unit that draws something", "join", taken_out, left="restored", dark_within_s=4),
     "taken out while it sleeps": Ending("error", "a unit that draws something", "sleep", taken_out, left="restored"),
-    "taken out before it is read": Ending("error", "", "delivery", taken_out),
+    "taken out before it is read": Ending("error", "", "delivery", taken_out, dark_within_s=2),
     "a second unit on the reader": Ending("error", "saw no record of this codec", "delivery", second_unit),
     "a second unit on the reader at the end": Ending("error", "", "delivered again", second_unit, left="restored"),
-    "another unit than its label": Ending("error", f"saw {ANOTHER}", "dark", named),
+    "another unit than its label": Ending("error", f"saw {ANOTHER}", "dark", named, dark_within_s=2.1),
     "another unit than its label, over the network": Ending(
         "error", f"unknown identity b'{ANOTHER}'", "dark", named,
         order={"over": "network"}),
@@ -128,8 +131,8 @@ KILLED = "SIGKILL while it sleeps"
 
 
 @contextmanager
-def happening(ending: Ending, labs: list[Lab]) -> Iterator[None]:
-    """While this lasts, the stage begins with what happens; ``labs`` gets the lab."""
+def happening(ending: Ending, labs: list[Lab], moments: list[float]) -> Iterator[None]:
+    """While this lasts, the stage begins with what happens; ``labs`` gets the lab, ``moments`` the bench's time."""
     before = dict(STAGES)
 
     def look(line: Line) -> None:
@@ -145,6 +148,7 @@ def happening(ending: Ending, labs: list[Lab]) -> Iterator[None]:
         lab = line.bench._lab
         assert lab is not None
         labs.append(lab)
+        moments.append(line.bench.clock.time())
         line.bench.clock.call(lambda: ending.happens(lab))
         now.drive(line)
 
@@ -157,11 +161,11 @@ def happening(ending: Ending, labs: list[Lab]) -> Iterator[None]:
 
 def end(ending: Ending, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """End a life that way: the record, and what is not as it must be."""
-    labs: list[Lab] = []
-    with happening(ending, labs):
+    labs, moments = list[Lab](), list[float]()
+    with happening(ending, labs, moments):
         run(Order("line", folder, report=False, doctor=False, **ending.order), Console(quiet=True))
     record: dict[str, Any] = json.loads((folder / "record.json").read_text("utf-8"))
-    return record, [*_wrong_with(record, ending), *_unsafe(labs, ending)]
+    return record, [*_wrong_with(record, ending), *_unsafe(labs, ending), *_late(folder, moments, ending)]
 
 
 def kill(folder: Path, stage: str = "sleep") -> tuple[dict[str, Any], list[str]]:
@@ -200,6 +204,14 @@ def _unsafe(labs: list[Lab], ending: Ending) -> list[str]:
     lab = labs[-1]
     return [what for what, is_so in (("the supply is on", lab.line.terminals.given > 0),
                                      ("the button is held", lab.unit.front.button.value)) if is_so]
+
+
+def _late(folder: Path, moments: list[float], ending: Ending) -> list[str]:
+    if ending.dark_within_s is None:
+        return []
+    events = map(json.loads, (folder / "events.ndjson").read_text("utf-8").splitlines())
+    dark_s = next(event["at_s"] for event in events if (event["event"], event.get("name")) == ("stage", "dark again"))
+    return [f"dark only after {dark_s - moments[-1]:.1f} s"] if dark_s - moments[-1] > ending.dark_within_s else []
 
 
 def main() -> int:
