@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.manual.paths import ConnectivityMonitoring, Device
 from fixtures.judging import first_of, last_of
 from fixtures.outcomes import BootstrapOutcome, CellState, NetworkEvent
 from fixtures.restarts import OF_A_PASSIVE_UNIT
@@ -175,7 +176,7 @@ def test_meter_data_arrive_on_the_configured_topic(unit, gateway):
 @everywhere
 def test_a_reboot_over_dm_starts_up_and_registers_anew(joined_unit, dm, bench):
     before = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     joined_unit.wait_until_joined(after=before)
     dm.wait_for_registration(timeout=10 * minutes, after=before)
 
@@ -199,7 +200,7 @@ def test_passive_over_nfc_silences_a_joined_unit(joined_unit, bench, cell, watch
 @everywhere
 def test_in_automatic_mode_the_network_names_the_apn(joined_unit, dm):
     assert joined_unit.read_settings().values["apn_mode"] == "Auto", "the APN mode is not Auto"
-    apn = first_of(dm.read_all("/4/0/7").values(), "an APN in 4/0/7")
+    apn = first_of(dm.read_all(ConnectivityMonitoring.APN).values(), "an APN in 4/0/7")
     assert apn, "the APN in 4/0/7 is empty"
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bench.manual import settings
+from bench.manual.paths import McmConfig
 from bench.manual.settings import Setting
 from fixtures.outcomes import Status
 from fixtures.restarts import HOW, OF_A_PASSIVE_UNIT
@@ -96,7 +97,7 @@ def test_the_lock_of_an_active_unit_outlives_each_restart(joined_unit, dm, resta
     expect_guarded(joined_unit, "it was locked")
     restarts.and_back(how)
     expect_guarded(joined_unit, f"a restart ({how})")
-    assert dm.read("/33906/0/5") is True, f"33906/0/5 after a restart ({how})"
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, True, f"33906/0/5 after a restart ({how})")
     joined_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 

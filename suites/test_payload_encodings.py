@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bench.manual.paths import Device
 from bench.payload.readout import canonical
 from fixtures.meter_states import STEPS, UTC_OFFSETS, all_states
 from fixtures.uploads import ENCODINGS
@@ -38,7 +39,7 @@ def test_the_encoding_changes_the_form_and_not_the_content(uploads, meter_simula
         for encoding in ENCODINGS:
             uploads.set(encoding=encoding)
             contents[encoding] = content(uploads.arrival().telegram.newest)
-        for field, value in contents["SenML"].items():
+        for field, value in contents["SenML/CBOR"].items():
             if any(contents[encoding][field] != value for encoding in ENCODINGS):
                 with subtests.test(field, step=state.step, utc_offset=offset, error_flags=hex(state.error_flags),
                                    reversed=state.reversed_flow, tariffs=state.tariffs):
@@ -160,7 +161,7 @@ def test_a_utc_offset_beyond_12_h_is_refused(joined_unit, offset):
 def test_nfc_and_dm_show_the_same_utc_offset(joined_unit, dm):
     for minutes_east, text in ((90, "+01:30"), (-300, "-05:00"), (0, "+00:00")):
         joined_unit.write_settings({"utc_offset": minutes_east})
-        assert dm.read("/3/0/14").removeprefix("UTC") in {text, "Z" if minutes_east == 0 else text}
+        assert dm.read(Device.UTC_OFFSET).removeprefix("UTC") in {text, "Z" if minutes_east == 0 else text}
     for minutes_east, text in ((345, "+05:45"), (-720, "-12:00")):
-        dm.write("/3/0/14", text)
+        dm.write(Device.UTC_OFFSET, text)
         assert joined_unit.read_settings().values["utc_offset"] == minutes_east

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from bench.manual.paths import McmConfig, MeterInfo
 from bench.payload.mbus import field_of
 from bench.payload.readout import Quantity, canonical
 from fixtures.meter_states import STEPS, MeterState, some_states
@@ -185,7 +186,7 @@ UNITS = {"forward_temperature": "C", "return_temperature": "C", "flow": "m3/h", 
     pytest.param("M-Bus", marks=req("PAY-MBUS-03", "PAY-MBUS-04", "PAY-MBUS-05", "PAY-MBUS-06", "PAY-MBUS-13")),
     pytest.param("JSON", marks=req("PAY-JSON-04", "PAY-JSON-05", "PAY-JSON-06", "PAY-JSON-07", "PAY-JSON-09",
                                    "PAY-JSON-14", "PAY-JSON-19")),
-    pytest.param("SenML", marks=req("PAY-SENML-08"))])
+    pytest.param("SenML/CBOR", marks=req("PAY-SENML-08"))])
 def test_negative_and_extreme_values_keep_sign_and_size(uploads, meter, meter_simulator, subtests, encoding):
     uploads.set(encoding=encoding, message_format="extended")
     for register, value, expected in EXTREMES:
@@ -234,12 +235,12 @@ def test_a_removed_meter_gives_no_stale_values(unit, gateway, dm, meter, meter_s
     """Notes G03: what is not read is missing or flagged, never an old value with a new time."""
     unit.make_joined({"message_encoding": "M-Bus", "utc_offset": 0, "readout_interval": 5, "report_interval": 5,
                       "transmit_interval": 5, "transmit_offset": 1, "transmit_delay": 1})
-    dm.execute("/33906/0/10")
-    assert dm.read("/33908/0/2") == 0
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0)
     meter_simulator.disconnect()
     removed, arrived = meter.read().meter_time, gateway.count
-    dm.execute("/33906/0/10")
-    assert dm.read("/33908/0/2") != 0, "the meter is gone, and its status is well"
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    assert dm.read(MeterInfo.COMMUNICATION_STATUS) != 0, "the meter is gone, and its status is well"
     bench.clock.sleep(16 * minutes)
     meter_simulator.connect()
     back = meter.read().meter_time.replace(second=0)    # stamps are whole minutes

@@ -215,7 +215,7 @@ def test_the_pack_is_as_long_as_its_parts(three):
 @in_regression
 @pytest.mark.parametrize("offset", [0, 60, -300, 345, -720, 720])
 def test_the_base_time_is_unix_time(uploads, offset):
-    uploads.set(encoding="SenML", utc_offset=offset)
+    uploads.set(encoding="SenML/CBOR", utc_offset=offset)
     upload = uploads.ask()
     sent = Pack.of(upload.payload).times[0]
     at_the_meter = sent.replace(tzinfo=None) + timedelta(minutes=offset)
@@ -228,7 +228,7 @@ def test_the_base_time_is_unix_time(uploads, offset):
 @needs("meter.optical")
 @in_regression
 def test_the_base_name_is_the_number_of_the_meter_as_text(uploads):
-    uploads.set(encoding="SenML")
+    uploads.set(encoding="SenML/CBOR")
     upload = uploads.ask()
     assert Pack.of(upload.payload).records[0][BASE_NAME] == upload.before.fabrication_number
 
@@ -238,7 +238,7 @@ def test_the_base_name_is_the_number_of_the_meter_as_text(uploads):
 @needs("meter.optical", "meter.simulator")
 @in_regression
 def test_the_base_name_is_the_number_that_was_chosen(uploads, meter_simulator):
-    uploads.set(encoding="SenML")
+    uploads.set(encoding="SenML/CBOR")
     for fabrication, customer in (("61234567", "40012345"), ("00000042", "99999999")):
         meter_simulator.set_numbers(fabrication=fabrication, customer=customer)
         for source, number in (("fabrication", fabrication), ("property", customer)):
@@ -257,7 +257,7 @@ def test_the_data_value_holds_the_registers_of_the_meter(uploads, meter, meter_s
     fields = (STANDARD_FIELDS if message_format == "standard" else EXTENDED_FIELDS)[2:]
     for state, offset in states():
         state.show(meter_simulator)
-        uploads.set(encoding="SenML", message_format=message_format, utc_offset=offset)
+        uploads.set(encoding="SenML/CBOR", message_format=message_format, utc_offset=offset)
         upload = uploads.ask(still=meter.read())
         data = Pack.of(upload.payload).records[0][DATA]
         assert isinstance(data, bytes)
@@ -273,7 +273,7 @@ def test_the_data_value_holds_the_registers_of_the_meter(uploads, meter, meter_s
 @needs("meter.simulator")
 @in_regression
 def test_data_bytes_stay_least_significant_first(uploads, meter_simulator):
-    uploads.set(encoding="SenML", message_format="standard")
+    uploads.set(encoding="SenML/CBOR", message_format="standard")
     meter_simulator.set_energy_step("kWh")
     meter_simulator.hold(energy=12345678)
     energy, *_ = decode_records(Pack.of(uploads.arrival().payload).records[0][DATA])
@@ -285,7 +285,7 @@ def test_data_bytes_stay_least_significant_first(uploads, meter_simulator):
 @needs("meter.simulator")
 @in_regression
 def test_an_extended_record_has_dib_3_to_13(uploads, meter_simulator):
-    uploads.set(encoding="SenML", message_format="extended")
+    uploads.set(encoding="SenML/CBOR", message_format="extended")
     for step, length in (("0.001 MWh", 60), ("0.1 GJ", 64)):    # 61 and a byte more for each tariff (notes C05)
         MeterState(step).show(meter_simulator)
         record = Pack.of(uploads.arrival().payload).records[0]

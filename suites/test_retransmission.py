@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bench.analysis.observed import Tolerances
+from bench.manual.paths import Device, McmConfig
 from fixtures.judging import first_of
 from fixtures.ways import OFFSETS, WAYS
 from fixtures.words import days, device_time, hours, in_regression, in_short, minutes, needs, req, s
@@ -67,7 +68,7 @@ def test_example_1_catches_up_in_a_day_oldest_first(history, way, dm, telegrams,
     assert all(len(one.telegrams) == 1 for one in judged.transmissions[-3:]), "not one telegram an hour at the end"
 
     arrived, offset = telegrams.count, timedelta(minutes=way.utc_offset)
-    dm.execute("/33906/0/13")
+    dm.execute(McmConfig.HISTORIC_RESEND_TRIGGER)
     # The history is sent whole, and the memory holds 8000 readouts of the unit's life.
     telegrams.wait_for_readouts([stamp - offset for stamp in judged.never_sent], 24 * hours, since=arrived)
 
@@ -236,7 +237,7 @@ def test_a_restart_in_an_outage_loses_and_repeats_nothing(history, unit, dm, sup
         if how == "button":
             unit.press_button(6 * s)
         elif how == "DM":
-            dm.execute("/3/0/4")
+            dm.execute(Device.REBOOT)
         else:
             supply.output_off()
             bench.clock.sleep(10 * s)
