@@ -53,7 +53,9 @@ def test_the_trigger_brings_a_bootstrap_and_a_registration(joined_unit, bench, d
 def test_an_activated_unit_asks_for_its_servers_by_its_name(passive_unit, panel, dm, bootstrap):
     _, released = passive_unit.hold_button(until=panel.green.on)
     sequence = bootstrap.wait_for(FINISHED, 10 * minutes, after=released)
-    assert sequence.endpoint.upper().endswith(passive_unit.deveui)
+    name = sequence.endpoint
+    assert name.upper().endswith(passive_unit.deveui), \
+        f"the unit {passive_unit.deveui} asks for its servers as {name!r}"
     registered = [one for one in dm.history(released) if one.event is Event.REGISTERED]
     assert all(one.time_s > sequence.started_at for one in registered), "a registration before the bootstrap"
     dm.wait_for_registration(5 * minutes, after=released)
@@ -121,7 +123,7 @@ def test_sequences_of_attempts_are_as_far_apart_as_set(unit, bench, dm, bootstra
     gaps = [later - earlier for earlier, later in pairwise(asked)]
     sequences = next((number for number, gap in enumerate(gaps, 1) if gap > 30 * minutes), None)
     assert sequences, f"no back-off between the attempts, which came after {gaps} s"
-    assert sequences in (2, 3)
+    assert sequences in (2, 3), f"two or three sequences are due before the back-off, and {sequences} came"
     assert all(abs(gap - 600) <= 60 for gap in gaps[:sequences - 1]), gaps
     assert 40 * minutes - 60 <= gaps[sequences - 1] <= 50 * minutes + 60, gaps
 
@@ -222,7 +224,7 @@ def test_a_bootstrap_can_move_the_meter_data_elsewhere(joined_unit, bench, dm, g
     arrived = gateway.count
     dm.wait_for_registration(5 * minutes, after=before)
     arrival = gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert arrival.topic == "moved/by/bootstrap"
+    assert arrival.topic == "moved/by/bootstrap", f"the topic given was moved/by/bootstrap, used is {arrival.topic!r}"
     dm.expect(MdmServer.URI, bench.backend.uris.mdm)
 
 
@@ -432,7 +434,8 @@ def test_a_bootstrap_without_an_end_changes_nothing_and_is_asked_for_again(unit,
     bootstrap.wait_for(UNFINISHED, 10 * minutes, after=before)
     bootstrap.give_usual()
     sequence = bootstrap.wait_for(FINISHED, 2 * hours, after=before)
-    assert dm.wait_for_registration(10 * minutes, after=sequence.started_at).lifetime_s == lifetime
+    seen = dm.wait_for_registration(10 * minutes, after=sequence.started_at).lifetime_s
+    assert seen == lifetime, f"an account that came without an end changed the lifetime from {lifetime} s to {seen} s"
 
 
 @req("ACT-13")
@@ -449,5 +452,6 @@ def test_a_bootstrap_cut_off_by_a_power_cut_leaves_the_old_account(unit, bench, 
     bootstrap.give_usual()
     unit.power_up()
     registration = dm.wait_for_registration(30 * minutes, after=bench.clock.time())
-    assert registration.lifetime_s == lifetime
+    seen = registration.lifetime_s
+    assert seen == lifetime, f"an account that came without an end changed the lifetime from {lifetime} s to {seen} s"
     dm.expect(Server1.LIFETIME, lifetime)

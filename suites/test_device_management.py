@@ -16,7 +16,8 @@ from fixtures.words import device_time, everywhere, needs, of_any_client, profil
 def test_object_3_says_what_the_unit_is(joined_unit, dm):
     dm.expect(Device.MANUFACTURER, "Elvaco")
     dm.expect(Device.MODEL_NUMBER, "CMi6110")
-    assert dm.read(Device.SERIAL_NUMBER).upper() == joined_unit.deveui
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == joined_unit.deveui, f"the unit {joined_unit.deveui} gives the serial number {serial!r}"
     firmware = tuple(map(int, re.findall(r"\d+", dm.read(Device.FIRMWARE_VERSION))[:3]))
     assert firmware >= (2, 0, 0), "released units have firmware 2.0.0 or later"
     assert dm.read(Device.HARDWARE_VERSION), "no hardware version"
@@ -28,10 +29,10 @@ def test_object_3_says_what_the_unit_is(joined_unit, dm):
 def test_object_4_says_how_the_unit_is_connected(joined_unit, dm):
     values = dm.read_all(ConnectivityMonitoring.INSTANCE)
     assert values[ConnectivityMonitoring.NETWORK_BEARER] == 7, "the bearer is not NB-IoT"
-    assert values[ConnectivityMonitoring.AVAILABLE_NETWORK_BEARER / 0] == 7
+    assert values[ConnectivityMonitoring.AVAILABLE_NETWORK_BEARER / 0] == 7, "NB-IoT is not among the bearers"
     assert -140 <= values[ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH] <= -44, "no possible RSRP"
-    assert 0 <= values[ConnectivityMonitoring.SMNC] <= 999
-    assert 0 <= values[ConnectivityMonitoring.SMCC] <= 999
+    for path in (ConnectivityMonitoring.SMNC, ConnectivityMonitoring.SMCC):
+        assert 0 <= values[path] <= 999, f"codes of networks go from 0 to 999, and {path} reads {values[path]}"
     assert values[ConnectivityMonitoring.CELL_ID] > 0, "no cell id"
 
 

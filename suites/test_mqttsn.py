@@ -141,7 +141,8 @@ def test_a_message_whose_answer_is_lost_is_repeated_after_92_s(joined_unit, benc
     assert changed == ({"dup"} if name == "PUBLISH" else set()), f"the repetition differs in {sorted(changed)}"
     bench.clock.sleep(5 * minutes)
     assert gateway.count == count + 1, "the telegram came more than once"
-    assert gateway.repeated == (1 if lost is Puback else 0)
+    due = 1 if lost is Puback else 0
+    assert gateway.repeated == due, f"{due} PUBLISH with DUP is due, and {gateway.repeated} came"
 
 
 @req("NET-32", "RETX-01", "RETX-19", "OTC-T12-02", "LWM2M-33906.0.25", "LWM2M-33907.0.10", "NET-31")
@@ -229,11 +230,13 @@ def test_a_late_puback_is_taken(joined_unit, bench, dm, gateway, delay):
     transmissions = len(gateway.heard("PUBLISH", since=mark))
     bench.step(f"PUBACK after {delay} s: {transmissions} transmission(s)")
     assert gateway.count == count + 1, "the telegram was sent anew"
-    assert gateway.repeated - repeated == transmissions - 1
+    with_dup = gateway.repeated - repeated
+    assert with_dup == transmissions - 1, f"{transmissions} transmissions of a telegram, and {with_dup} have DUP"
     if delay <= 20:
         assert transmissions == 1, "repeated though the PUBACK came"
     elif delay > TIMEOUT:
-        assert transmissions == 2
+        assert transmissions == 2, \
+            f"one repetition is due after {TIMEOUT:g} s, and {transmissions} transmission(s) came"
 
 
 @req("CMP-07")

@@ -82,7 +82,8 @@ def test_a_dib_is_right_in_every_state_of_the_meter(uploads, meter, meter_simula
             else:
                 upload.check(field, error_flags=state.error_flags)
             if field == "energy":
-                assert record.header == HEADER_OF_STEP[state.step]
+                due = HEADER_OF_STEP[state.step]
+                assert record.header == due, f"a meter in {state.step} has the energy under {due}, not {record.header}"
 
 
 @req("PAY-MBUS-14")
@@ -92,7 +93,8 @@ def test_a_dib_is_right_in_every_state_of_the_meter(uploads, meter, meter_simula
 def test_the_dibs_come_in_the_order_of_table_6(uploads, message_format):
     uploads.set(encoding="M-Bus", message_format=message_format)
     fields = [field_of(record) for record in uploads.arrival().telegram.newest.records]
-    assert fields == (STANDARD if message_format == "standard" else list(HEADERS))
+    due = STANDARD if message_format == "standard" else list(HEADERS)
+    assert fields == due, f"by Table 6 the order is {due}, and sent is {fields}"
 
 
 @device_time("3 min")
@@ -119,7 +121,7 @@ def test_data_bytes_are_sent_least_significant_first(uploads, meter_simulator):
     meter_simulator.set_energy_step("kWh")
     meter_simulator.hold(energy=12345678)
     energy = [record.data for record in uploads.arrival().telegram.newest.records if record.quantity == "energy"]
-    assert energy == [bytes.fromhex("4E61BC00")]
+    assert energy == [bytes.fromhex("4E61BC00")], f"12345678 is 4e61bc00, sent is {[one.hex() for one in energy]}"
 
 
 @req("PAY-MBUS-18")
@@ -134,7 +136,9 @@ def test_each_m_bus_telegram_carries_one_readout(unit, gateway, bench):
     assert len(arrivals) >= 6, "two transmissions with three readouts each were due, and one of what came before"
     for arrival in arrivals:
         times = [record for record in arrival.telegram.newest.records if record.header == "046D"]
-        assert len(arrival.telegram.readouts) == len(times) == 1
+        readouts = len(arrival.telegram.readouts)
+        assert readouts == len(times) == 1, \
+            f"one readout a telegram is due: {len(times)} times, {readouts} readouts came"
 
 
 @req("PAY-MBUS-20")
@@ -149,7 +153,8 @@ def test_vif_and_value_follow_the_energy_unit_of_the_meter(uploads, meter, meter
             upload = uploads.ask(still=meter.read())
             headers = [record.header for record in upload.readout.records if record.quantity == "energy"]
             expected = HEADER_OF_STEP[step]
-            assert headers == [expected, *(f"84{number}0{expected[2:]}" for number in (1, 2, 3))]
+            due = [expected, *(f"84{number}0{expected[2:]}" for number in (1, 2, 3))]
+            assert headers == due, f"a meter in {step} has energy and tariffs under {due}, not {headers}"
 
 
 EXTREMES = [
@@ -224,7 +229,8 @@ def test_the_year_is_right_far_from_today(uploads, meter_simulator, meter, bench
     for year in (2018, 2031, 2063, 2080):
         meter_simulator.set_clock(meter.read().meter_time.replace(year=year, month=6, day=15))
         bench.clock.sleep(2 * minutes)    # a unit that notices reports by itself (7.3.2)
-        assert uploads.ask().readout.stamp.year == year
+        sent = uploads.ask().readout.stamp
+        assert sent.year == year, f"the meter's clock is in {year}, sent is {sent}"
 
 
 @req("SCH-28")

@@ -167,7 +167,9 @@ def test_a_unit_without_power_is_gone_when_its_lifetime_is_over(joined_unit, ben
     cut = bench.clock.time()
     supply.output_off()
     bench.expect(lambda: dm.registration is None or None, LIFETIME + 1 * s, "the end of the registration")
-    assert events(dm, cut) == [(Event.EXPIRED, registration.location)]
+    seen = events(dm, cut)
+    assert seen == [(Event.EXPIRED, registration.location)], \
+        f"without power the registration expires, and seen is {seen}"
     joined_unit.power_up()
     dm.wait_for_registration(30 * minutes, after=cut)
 
@@ -180,7 +182,8 @@ def test_a_unit_made_passive_does_not_keep_its_registration(joined_unit, bench, 
     before = bench.clock.time()
     joined_unit.switch_off()
     bench.expect(lambda: dm.registration is None or None, LIFETIME + 1 * minutes, "the end of the registration")
-    assert {event for event, _ in events(dm, before)} <= {Event.EXPIRED, Event.DEREGISTERED, Event.UPDATED}
+    seen = {event for event, _ in events(dm, before)}
+    assert seen <= {Event.EXPIRED, Event.DEREGISTERED, Event.UPDATED}, f"a passive unit registers no more: {seen}"
 
 
 @req("DM-09", "ACT-14")
@@ -194,7 +197,7 @@ def test_after_an_outage_the_unit_is_in_reach_again(joined_unit, bench, dm, cell
     before = bench.clock.time()
     bench.expect(lambda: [event for event, _ in events(dm, before)
                           if event in (Event.REGISTERED, Event.UPDATED)] or None, 30 * minutes, "a sign of life")
-    assert dm.answers(60 * s)
+    assert dm.answers(60 * s), "it has given a sign of life, and does not answer"
 
 
 @req("DM-09")
@@ -338,10 +341,11 @@ def test_a_threshold_is_notified_when_it_is_crossed(joined_unit, bench, dm, supp
     observation = dm.observe(Device.POWER_SOURCE_VOLTAGE, bound)
     supply.set_voltage(3.55)
     bench.clock.sleep(20 * s)
-    assert not observation.notifications
+    assert not observation.notifications, f"told before {bound} was crossed: {observation.notifications}"
     supply.set_voltage(crossed)
     bench.clock.sleep(20 * s)
-    assert len(observation.notifications) == 1
+    count = len(observation.notifications)
+    assert count == 1, f"one notification is due when {bound} is crossed, and {count} came"
     observation.cancel()
     supply.set_voltage(3.6)
 
@@ -501,6 +505,7 @@ def test_the_signal_can_be_observed(joined_unit, bench, dm):
     observation = dm.observe(ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH, {"pmin": 1, "pmax": 20})
     bench.clock.sleep(50 * s)
     observation.cancel()
-    assert len(observation.notifications) >= 2
-    assert all(-140 <= value <= -44 for notification in observation.notifications
-               for value in notification.values.values())
+    count = len(observation.notifications)
+    assert count >= 2, f"one notification each 20 s is due at least, and {count} came in 50 s"
+    values = [value for notification in observation.notifications for value in notification.values.values()]
+    assert all(-140 <= value <= -44 for value in values), f"RSRP is between -140 and -44 dBm, and told is {values}"

@@ -228,9 +228,11 @@ def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(joined_unit, dm
     begun = bench.clock.time()
     dm.execute(Device.REBOOT)
     dm.wait_for_registration(10 * minutes, begun)
-    assert dm.read(NbIotStatus.UPTIME) < min(uptime, bench.clock.time() - begun + 5)
+    since_s, now = bench.clock.time() - begun, dm.read(NbIotStatus.UPTIME)
+    assert now < min(uptime, since_s + 5), f"{since_s:.0f} s after the reboot the uptime is {now} s, before {uptime} s"
     dm.expect(NbIotInfo.REGISTRATIONS, registrations + 1)
-    assert dm.read(NbIotInfo.REGISTRATION_UPTIME) <= bench.clock.time() - begun
+    registered_s, since_s = dm.read(NbIotInfo.REGISTRATION_UPTIME), bench.clock.time() - begun
+    assert registered_s <= since_s, f"{since_s:.0f} s after the reboot it is registered for {registered_s} s"
 
 
 # -- what the unit tells of itself
@@ -240,11 +242,13 @@ def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(joined_unit, dm
 @device_time("30 s")
 @in_regression
 def test_identities_have_the_form_that_they_must_have(joined_unit, dm):
-    assert dm.read(Device.SERIAL_NUMBER).upper() == joined_unit.deveui
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == joined_unit.deveui, f"the unit {joined_unit.deveui} gives the serial number {serial!r}"
     assert 10**9 <= dm.read(NbIotInfo.IMSI) < 10**15, "no IMSI of 15 digits, zeros in front left out"
     iccid = dm.read(NbIotInfo.ICCID)
     assert iccid.isdigit() and 18 <= len(iccid) <= 20 and iccid.startswith("89"), f"no ICCID: {iccid}"
-    assert dm.read(NbIotInfo.MODEM_MODEL) and dm.read(NbIotInfo.MODEM_FIRMWARE)
+    for path in (NbIotInfo.MODEM_MODEL, NbIotInfo.MODEM_FIRMWARE):
+        assert dm.read(path), f"{path} is empty"
 
 
 @req("LWM2M-3.0.6.0", "LWM2M-33906.0.52", "PWR-08")
@@ -254,7 +258,8 @@ def test_the_power_source_is_the_configured_one_where_the_hardware_can_not_tell(
     before = dm.read(McmConfig.POWER_SOURCE)
     try:
         dm.write(McmConfig.POWER_SOURCE, 0)
-        assert dm.read(Device.AVAILABLE_POWER_SOURCES / 0) in (1, 2)
+        source = dm.read(Device.AVAILABLE_POWER_SOURCES / 0)
+        assert source in (1, 2), f"a battery is 1 or 2, and read is {source}"
         dm.write(McmConfig.POWER_SOURCE, 1)
         dm.expect(Device.AVAILABLE_POWER_SOURCES / 0, 6)
         # What they are with a supply is not printed.
@@ -378,8 +383,9 @@ def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
         above = dm.read(NbIotStatus.RSSI) / 10 - strengths[-1]    # an NRSRQ of -3 to -25 dB (TS 36.133, 9.1.22)
         assert 3 <= above <= 25, f"RSSI is {above:.1f} dB above RSRP"
         assert -200 <= dm.read(NbIotStatus.SNR) <= 400, "no possible SNR in tenths of dB"
-        assert dm.read(NbIotStatus.ECL) in (0, 1, 2)
-    assert strengths == sorted(strengths, reverse=True)
+        ecl = dm.read(NbIotStatus.ECL)
+        assert ecl in (0, 1, 2), f"coverage levels are 0 to 2, and read is {ecl}"
+    assert strengths == sorted(strengths, reverse=True), f"the cell sank step by step, and read were {strengths} dBm"
     assert classes == sorted(classes), f"the classification gets better as the signal gets worse: {classes}"
 
 
@@ -393,7 +399,8 @@ def test_the_reported_mean_current_is_of_the_ammeters_order(joined_unit, dm, pow
     measured_ua = power.capture(1 * minutes).mean_a.mean() * 1e6
     reported_ua = dm.read(NbIotStatus.AVERAGE_CURRENT_CONSUMPTION)
     bench.step(f"measured {measured_ua:.0f} uA in a minute, reported {reported_ua} uA")
-    assert measured_ua / 5 <= reported_ua <= measured_ua * 5
+    assert measured_ua / 5 <= reported_ua <= measured_ua * 5, \
+        f"measured {measured_ua:.0f} uA, reported {reported_ua} uA"
 
 
 @req("LWM2M-33908.0.0", "LWM2M-33908.0.2", "LWM2M-33908.0.3")
@@ -574,4 +581,5 @@ def test_the_topic_written_over_dm_is_used(joined_unit, dm, gateway):
     dm.write(MdmServer.TOPIC, "bench/other")
     arrived = gateway.count
     dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
-    assert gateway.wait_for_telegram(5 * minutes, after=arrived).topic == "bench/other"
+    topic = gateway.wait_for_telegram(5 * minutes, after=arrived).topic
+    assert topic == "bench/other", f"the topic written is bench/other, used is {topic!r}"

@@ -153,7 +153,7 @@ def test_48_transmissions_are_spread_at_random_over_their_window(history, way, m
     history.pass_time(48 * interval * minutes)
     history.check()
     places = history.places()
-    assert len(places) >= 47
+    assert len(places) >= 47, f"48 transmissions are due, and {len(places)} came"
     if interval == 60:
         measure("schedule.window.first", min(places) * delay + offset)
         measure("schedule.window.last", max(places) * delay + offset)
@@ -212,14 +212,15 @@ def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how
         change = {"transmit_offset": offset, "transmit_delay": 2}
         if how == "NFC" or offset == first:
             history.begin(settings | change, way)
-            assert (dm.read(McmConfig.METER_TRANSMIT_OFFSET), dm.read(McmConfig.METER_TRANSMIT_DELAY)) == (offset, 2)
+            dm.expect(McmConfig.METER_TRANSMIT_OFFSET, offset)
+            dm.expect(McmConfig.METER_TRANSMIT_DELAY, 2)
         else:
             dm.write(McmConfig.INSTANCE, {19: offset, 20: 2})
-            now = unit.read_settings().values
-            assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
+            unit.expect_settings({"transmit_offset": offset, "transmit_delay": 2}, "written over DM")
             history.begin_anew(way.settings | settings | change)
         history.pass_time(6 * interval * minutes)
-        assert len(history.check().transmissions) >= 5
+        count = len(history.check().transmissions)
+        assert count >= 5, f"six transmissions are due, and {count} came"
 
 
 @pytest.mark.parametrize(("key", "path"), [("readout_interval", McmConfig.METER_READOUT_INTERVAL),

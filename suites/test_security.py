@@ -92,12 +92,14 @@ def test_all_three_connections_shake_hands_in_dtls_1_2_by_the_units_own_name(sec
     """With the keys that the unit was delivered with: the bootstrap writes addresses only."""
     security.refuse_plain(*CONNECTIONS)
     security.join(*CONNECTIONS)
-    assert dm.read(Device.SERIAL_NUMBER).upper() == unit.deveui
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == unit.deveui, f"the unit {unit.deveui} gives the serial number {serial!r}"
     for connection in CONNECTIONS:
         session = first_of(security.sessions(connection), f"a DTLS session with the {connection} server")
-        assert session.version == "DTLS 1.2"
+        assert session.version == "DTLS 1.2", f"with the {connection} server it speaks {session.version}"
         assert session.identity.upper() == unit.deveui, f"identity {session.identity!r} at the {connection} server"
-        assert not security.plain_messages(connection)
+        in_clear = security.plain_messages(connection)
+        assert not in_clear, f"in clear to the {connection} server: {in_clear}"
         sent = [text for text, _ in security.wire(connection)]
         finished = first_of((number for number, text in enumerate(sent) if "ChangeCipherSpec" in text),
                             "a ChangeCipherSpec")
@@ -113,7 +115,7 @@ def test_a_whole_cycle_passes_in_dtls(secured_unit, security, bench, dm, gateway
     dm.write(McmConfig.METER_REPORT_INTERVAL, 30)
     dm.expect(McmConfig.METER_REPORT_INTERVAL, 30)
     dm.write(McmConfig.METER_REPORT_INTERVAL, 60)
-    assert send_readout(dm, gateway).telegram.newest
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
     while dm.read(FirmwareUpdate.STATE) != 2:
@@ -123,9 +125,10 @@ def test_a_whole_cycle_passes_in_dtls(secured_unit, security, bench, dm, gateway
     dm.execute(FirmwareUpdate.UPDATE)
     dm.wait_for_registration(15 * minutes, after=updated)
     dm.expect(Device.FIRMWARE_VERSION, image.version)
-    assert send_readout(dm, gateway).telegram.newest
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
     for connection in CONNECTIONS:
-        assert not security.plain_messages(connection)
+        in_clear = security.plain_messages(connection)
+        assert not in_clear, f"in clear to the {connection} server: {in_clear}"
 
 
 @req("SEC-02", "LWM2M-0.1.2", "LWM2M-33905.0.2", "OTC-T9-03", "LWM2M-0.0.2")
@@ -134,13 +137,15 @@ def test_a_whole_cycle_passes_in_dtls(secured_unit, security, bench, dm, gateway
 @pytest.mark.parametrize("clear", [pytest.param("bootstrap", marks=needs("settings.nfc.write")), "dm", "mdm"])
 def test_each_connection_works_without_dtls_while_the_others_have_it(security, dm, gateway, clear):
     security.join(*(connection for connection in CONNECTIONS if connection != clear))
-    assert send_readout(dm, gateway).telegram.newest
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
     for connection in CONNECTIONS:
         if connection == clear:
-            assert security.plain_messages(connection)
-            assert not security.sessions(connection)
+            assert security.plain_messages(connection), \
+                f"the {connection} server is told of in clear, and heard nothing so"
+            sessions = security.sessions(connection)
+            assert not sessions, f"the {connection} server is told of in clear, and got {len(sessions)} DTLS session(s)"
         else:
-            assert security.secure_messages(connection)
+            assert security.secure_messages(connection), f"the {connection} server heard nothing in DTLS"
             assert not security.plain_messages(connection), f"{connection} in clear"
 
 
@@ -155,7 +160,7 @@ def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, dm, gatew
                "the meter's number": str(readout.fabrication_number).encode(),
                "the meter's number in octets": int(readout.fabrication_number).to_bytes(4, "big")}
     air = [datagram for connection in CONNECTIONS for _, datagram in security.wire(connection)]
-    assert air
+    assert air, "no datagram of the unit was seen on the air"
     for name, secret in secrets.items():
         assert not any(secret in datagram for datagram in air), f"{name} is readable on the air"
 
@@ -165,11 +170,13 @@ def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, dm, gatew
 @in_regression
 def test_nothing_but_coap_mqtt_sn_and_dtls_is_spoken(secured_unit, bench, dm):
     """No OSCORE option (9), and no name that would need DNS."""
-    assert dm.read(Device.SERIAL_NUMBER).upper() == secured_unit.deveui
-    assert not bench.seen(kind="malformed")
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == secured_unit.deveui, f"the unit {secured_unit.deveui} gives the serial number {serial!r}"
+    malformed = bench.seen(kind="malformed")
+    assert not malformed, f"datagrams that are none of the three: {[seen.data for seen in malformed]}"
     oscore = [seen for seen in bench.seen(kind="message", direction="in")
               if any(number == 9 for number, _ in seen.data.get("options", []))]
-    assert not oscore
+    assert not oscore, f"messages with the OSCORE option: {[seen.data for seen in oscore]}"
     bench.step(f"the URI of the meter data server is {dm.read(MdmServer.URI)}")
 
 
@@ -261,9 +268,9 @@ def test_a_server_that_does_not_know_the_unit_is_asked_by_the_units_own_name_onl
     dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     unknown = [text for text in security.failures("dm", asked) if "unknown identity" in text]
-    assert unknown
+    assert unknown, "no handshake with a server that does not know the unit has failed for that reason"
     assert all(unit.deveui in text.upper() or repr(bytes.fromhex(unit.deveui)) in text for text in unknown), unknown
-    assert not security.sessions("dm", asked)
+    assert not security.sessions("dm", asked), "there is a session with a server that does not know the unit"
 
 
 # -- downgrade
@@ -282,11 +289,11 @@ def test_dtls_1_0_is_not_accepted(security, bench, dm, gateway, connection):
     dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     assert security.client_hellos(connection, asked), "no handshake was tried"
-    assert not security.sessions(connection, asked)
+    assert not security.sessions(connection, asked), "there is a session with a server that offers DTLS 1.0 only"
     if connection == "dm":
         assert not dm.history(asked), "the unit has registered"
     else:
-        assert gateway.count == arrived
+        assert gateway.count == arrived, f"{gateway.count - arrived} telegram(s) came without a session"
 
 
 @req("SEC-01", "LWM2M-0.1.2")
@@ -300,7 +307,8 @@ def test_a_server_without_dtls_hears_no_word_in_clear(security, bench, dm, boots
     dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     assert bench.seen("dm", "malformed", after=asked, direction="in"), "no handshake was tried"
-    assert not security.plain_messages("dm", asked)
+    in_clear = security.plain_messages("dm", asked)
+    assert not in_clear, f"told to use DTLS, the unit sends in clear: {in_clear}"
     assert not dm.history(asked), "the unit has registered"
 
 
@@ -489,7 +497,7 @@ def test_a_handshake_survives_a_bad_flight(security, dm, panel, action, flight, 
     security.spoil_flight("dm", action, flight, times=times, delay=delay)
     begun = restart(panel)
     dm.wait_for_registration(10 * minutes, after=begun)
-    assert security.sessions("dm", begun)
+    assert security.sessions("dm", begun), f"no session after flight {flight} was met with: {action}"
     dm.expect(Device.MANUFACTURER, "Elvaco")
 
 
@@ -517,7 +525,7 @@ def test_a_gateway_that_has_lost_the_session_gets_the_data_after_all(security, b
     dm.stay_in_touch(5 * minutes)
     dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(timeout=20 * minutes, after=arrived)
-    assert security.sessions("mdm", lost)
+    assert security.sessions("mdm", lost), "the telegram came, and there is no new session with the gateway"
 
 
 @req("SEC-05", "NET-31", "RETX-01")
@@ -531,7 +539,8 @@ def test_a_lost_acknowledgement_is_asked_for_again_in_the_same_session(security,
     bench.clock.sleep(5 * minutes)
     sent = [text for text in security.secure_messages("mdm", begun) if "PUBLISH" in text]
     assert len(sent) == 2 and "DUP" in sent[1].upper(), sent
-    assert not security.client_hellos("mdm", begun)
+    hellos = security.client_hellos("mdm", begun)
+    assert not hellos, f"one lost acknowledgement led to {len(hellos)} new handshake(s)"
 
 
 @req("SEC-05", "NET-02")
@@ -548,7 +557,8 @@ def test_data_arrive_in_dtls_through_an_address_translation_that_forgets(securit
     hours_sent = {sent.time.replace(minute=0) for one in gateway.arrivals() for sent in one.telegram.readouts}
     assert len(hours_sent) >= 6, f"readouts of {len(hours_sent)} hours in 8 hours"
     bench.step(f"{len(security.sessions('mdm', begun))} new handshakes in 8 hours")
-    assert not security.plain_messages("mdm", begun)
+    in_clear = security.plain_messages("mdm", begun)
+    assert not in_clear, f"in clear to the gateway: {in_clear}"
 
 
 CONNECTION_ID = 54

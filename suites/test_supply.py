@@ -68,7 +68,7 @@ def test_a_unit_starts_on_a_meter_that_runs_already(unit, supply, meter, gateway
     supply.output_off()
     assert meter.read().energy is not None, "the meter is to run before the unit"
     unit.make_joined()
-    assert gateway.count >= 1
+    assert gateway.count >= 1, "it has joined, and no telegram came"
 
 
 KEPT = {"readout_interval": 30, "message_format": "Extended", "utc_offset": 345, "mdm_communication_timeout": 33,
@@ -92,10 +92,9 @@ def test_a_power_cut_loses_neither_settings_nor_the_active_state(unit, supply, d
         bench.clock.sleep(20 * s)
     dm.wait_for_registration(timeout=5 * minutes, after=before)
     dm.expect(McmConfig.UPLOAD_PROTOCOL, 1, "meter data go by MQTT-SN after the power cut")
-    settings = unit.read_settings().values
-    assert {key: settings[key] for key in KEPT} == KEPT
+    unit.expect_settings(KEPT, "after the power cut")
     telegrams.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert unit.power_mode == "Active"
+    assert unit.power_mode == "Active", f"an active unit is {unit.power_mode} after the power cut"
 
 
 @req("PWR-19")
@@ -109,5 +108,5 @@ def test_a_unit_comes_back_after_its_battery_has_sunk_to_2_v(unit, supply, gatew
     supply.ramp(3.0, 15 * minutes)
     dm.wait_for_registration(timeout=10 * minutes, after=before)
     gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert unit.power_mode == "Active"
-    assert unit.read_settings().values["readout_interval"] == 30
+    assert unit.power_mode == "Active", f"an active unit is {unit.power_mode} after its battery had sunk"
+    unit.expect_settings({"readout_interval": 30}, "after its battery had sunk")

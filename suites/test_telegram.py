@@ -45,7 +45,8 @@ def test_a_standard_telegram_says_what_the_meter_says(uploads, subtests, setting
 @pytest.mark.parametrize(("setting", "encoding"), ENCODINGS.items())
 def test_the_encoding_set_over_nfc_is_used(uploads, setting, encoding):
     uploads.set_over_nfc({"message_encoding": setting})
-    assert detect(uploads.arrival().payload) == encoding
+    seen = detect(uploads.arrival().payload)
+    assert seen == encoding, f"asked for {setting}, sent {seen}"
 
 
 @req("PAY-MBUS-19", "OTC-T11-01")
@@ -57,7 +58,8 @@ def test_the_message_format_chooses_the_registers(uploads, setting, tariffs):
     uploads.set_over_nfc({"message_encoding": "M-Bus", "message_format": setting})
     readout = uploads.arrival().telegram.newest
     sent = {field for field in EXTENDED_FIELDS if getattr(readout, field) not in (None, (None, None, None))}
-    assert sent == set(EXTENDED_FIELDS if tariffs else STANDARD_FIELDS)
+    due = set(EXTENDED_FIELDS if tariffs else STANDARD_FIELDS)
+    assert sent == due, f"of {setting} are missing {sorted(due - sent)}, too many {sorted(sent - due)}"
 
 
 @req("TIME-03", "TIME-05", "OTC-T8-05")
@@ -74,7 +76,9 @@ def test_the_utc_offset_is_subtracted_from_the_meters_time(uploads, offset):
 @device_time("2 min")
 @everywhere
 def test_a_unit_as_delivered_sends_senml_and_there_are_three_encodings(joined_unit, uploads, dm):
-    assert joined_unit.delivered.values["message_encoding"] == "SenML/CBOR"
-    assert detect(uploads.arrival().payload) == "senml-cbor"
-    assert [dm.refusal(McmConfig.REPORT_DATA_ENCODING, number) for number in (0, 1, 2)] == ["", "", ""]
-    assert dm.refusal(McmConfig.REPORT_DATA_ENCODING, 3)
+    delivered, seen = joined_unit.delivered.values["message_encoding"], detect(uploads.arrival().payload)
+    assert delivered == "SenML/CBOR", f"the encoding as delivered is SenML/CBOR, and read is {delivered!r}"
+    assert seen == "senml-cbor", f"a unit as delivered sends {seen}"
+    refused = [number for number in (0, 1, 2) if dm.refusal(McmConfig.REPORT_DATA_ENCODING, number)]
+    assert not refused, f"encodings that are printed and refused: {refused}"
+    assert dm.refusal(McmConfig.REPORT_DATA_ENCODING, 3), "encoding 3 is taken, and there is none"
