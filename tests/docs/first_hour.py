@@ -1,6 +1,6 @@
 """The first hour as a newcomer has it: a fresh clone, and what docs/tutorial/first-hour.md says to type, from its top.
 
-``python tests/docs/first_hour.py`` (``make hour``) prints how long each command takes, set-up included, and all of them.
+``python tests/docs/first_hour.py`` (``make hour``) prints how long each command takes, set-up included, and all.
 Ends with 1 at the first command that does not end as the page says.
 """
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from test_docs import BLOCK, DOCS, PROJECT, commands
 
