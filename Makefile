@@ -120,6 +120,9 @@ slowshift: setup     ## twenty units on the line in real time, the twin in anoth
 docs: setup          ## the documentation as a site, in runs/docs
 	$(BIN)/mkdocs build --quiet
 
+hour: setup          ## the first hour of docs/tutorial in a fresh clone, every command played and timed
+	$(BIN)/python tests/docs/first_hour.py
+
 night: setup         ## a night of BUDGET="10 h" on the twin in virtual time, planned by what LEARN=RUN told
 	@rm -rf runs/night && $(BIN)/mcm-bench run certification --budget "$(or $(BUDGET),10 h)" --run-dir runs/night \
 	  $(if $(LEARN),--learn-from $(LEARN)) | grep -a '…'

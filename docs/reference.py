@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typer.main import get_command
 
 from bench import instruments
 from bench.cli import app
+from bench.commands import schemas
 from bench.commands.catalogue import rows
 from bench.station_file import InstrumentTable, StationFile
 
@@ -26,6 +28,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in pages().items():
         files.append(File.generated(config, path, content=content))
+    for path, content in schemas.texts().items():
+        files.append(File.generated(config, f"reference/{path.name}", content=content))
     return files
 
 
@@ -41,6 +45,8 @@ def pages() -> dict[str, str]:
         "reference/station-file.md": "\n".join(["# Station file", "", *_station_file()]),
         **{f"reference/{what}.md": "\n".join([f"# {title}", "", text, "", *_table(rows(what))])
            for what, (title, text) in LISTS.items()},
+        "reference/record.md": "\n".join(["# record.json", "", *_record()]),
+        "reference/events.md": "\n".join(["# events.ndjson", "", *_events()]),
         "reference/instruments.md": "\n".join(["# Instruments", "", *_instruments()]),
     }
 
@@ -127,6 +133,40 @@ def _station_file() -> Iterator[str]:
                 yield from (f"### {name}: {driver}", "", _doc(options), "")
                 yield from _keys(options)
                 yield ""
+
+
+def _record() -> Iterator[str]:
+    schema = schemas.record()
+    yield "What a run leaves behind, as a [JSON Schema](record.schema.json) to hold it against. Keys are only added."
+    yield from ("", schema["description"], "", *_schema_keys(schema))
+    for key, value in schema["properties"].items():
+        inner = value.get("items", value)
+        if "properties" in inner:
+            yield from ("", f"## {key}", "", inner.get("description", ""), "", *_schema_keys(inner))
+
+
+def _events() -> Iterator[str]:
+    yield "A line of JSON for each event, as a [JSON Schema](events.schema.json). Keys and events are only ever added."
+    for one in schemas.events()["oneOf"]:
+        yield from ("", f"## {one['properties']['event']['const']}", "", one["description"], "", *_schema_keys(one))
+
+
+def _schema_keys(schema: dict[str, Any]) -> Iterator[str]:
+    yield from ("| key | value | |", "|---|---|---|")
+    for key, value in schema["properties"].items():
+        yield f"| `{key}` | {_cell('', _schema_value(value))} | {_cell('', value.get('description', ''))} |"
+
+
+def _schema_value(value: dict[str, Any]) -> str:
+    if "const" in value:
+        return f"`{json.dumps(value['const'])}`"
+    if "enum" in value:
+        return ", ".join(f"`{one}`" for one in value["enum"])
+    if "anyOf" in value:
+        return " or ".join(map(_schema_value, value["anyOf"]))
+    kinds = value.get("type", "anything")
+    items = f" of {_schema_value(value['items'])}" if kinds == "array" else ""
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds) + items
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:

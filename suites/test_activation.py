@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.manual.paths import ConnectivityMonitoring, Device
 from fixtures.judging import first_of, last_of
 from fixtures.outcomes import BootstrapOutcome, CellState, NetworkEvent
 from fixtures.restarts import OF_A_PASSIVE_UNIT
@@ -83,7 +84,7 @@ def test_activation_leads_to_bootstrap_then_dm_then_gateway(passive_unit, panel,
     gateway.wait_for_telegram(timeout=15 * minutes, after=count)
 
     sequence = last_of(bootstrap.sequences(released), "a bootstrap")
-    assert sequence.outcome is BootstrapOutcome.FINISHED
+    assert sequence.outcome is BootstrapOutcome.FINISHED, f"the bootstrap of the activation is {sequence.outcome.value}"
     first = {seen.source: seen for seen in reversed(bench.seen(kind="datagram", direction="in", after=released))}
     assert first["bootstrap"].time < first["dm"].time < first["mdm"].time, "not in the order bootstrap, DM, gateway"
     measure("activation.register", registration.registered_at - sequence.finished_at)
@@ -95,7 +96,8 @@ def test_activation_leads_to_bootstrap_then_dm_then_gateway(passive_unit, panel,
 @everywhere
 def test_the_registration_names_the_unit_and_its_objects(joined_unit, dm):
     registration = dm.registration
-    assert registration.endpoint.upper().endswith(joined_unit.deveui)
+    name = registration.endpoint
+    assert name.upper().endswith(joined_unit.deveui), f"the unit {joined_unit.deveui} registers as {name!r}"
     objects = {link.path[0] for link in registration.objects if link.target != "/"}
     missing = {1, 3, 4, 5, 10, 11, *range(33905, 33912)} - objects
     assert not missing, f"objects that are not registered: {sorted(missing)}"
@@ -175,7 +177,7 @@ def test_meter_data_arrive_on_the_configured_topic(unit, gateway):
 @everywhere
 def test_a_reboot_over_dm_starts_up_and_registers_anew(joined_unit, dm, bench):
     before = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     joined_unit.wait_until_joined(after=before)
     dm.wait_for_registration(timeout=10 * minutes, after=before)
 
@@ -199,7 +201,7 @@ def test_passive_over_nfc_silences_a_joined_unit(joined_unit, bench, cell, watch
 @everywhere
 def test_in_automatic_mode_the_network_names_the_apn(joined_unit, dm):
     assert joined_unit.read_settings().values["apn_mode"] == "Auto", "the APN mode is not Auto"
-    apn = first_of(dm.read_all("/4/0/7").values(), "an APN in 4/0/7")
+    apn = first_of(dm.read_all(ConnectivityMonitoring.APN).values(), "an APN in 4/0/7")
     assert apn, "the APN in 4/0/7 is empty"
 
 
@@ -210,5 +212,7 @@ def test_in_automatic_mode_the_network_names_the_apn(joined_unit, dm):
 def test_the_bootstrap_server_is_the_one_written_over_nfc(joined_unit, bench, bootstrap):
     uri = urlsplit(bench.backend.uris.bootstrap)
     values = joined_unit.read_settings().values
-    assert (values["bootstrap_ip"], values["bootstrap_port"]) == (uri.hostname, uri.port)
-    assert bootstrap.last_sequence().endpoint.upper().endswith(joined_unit.deveui)
+    read = values["bootstrap_ip"], values["bootstrap_port"]
+    assert read == (uri.hostname, uri.port), f"written was the server {uri.hostname}, {uri.port}, and read is {read}"
+    name = bootstrap.last_sequence().endpoint
+    assert name.upper().endswith(joined_unit.deveui), f"the unit {joined_unit.deveui} asks for its servers as {name!r}"

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import pytest
 
+from bench.manual.paths import ApnConnectionProfile1, CellularConnectivity, ConnectivityMonitoring, Device, McmConfig
 from fixtures.judging import first_of
 from fixtures.outcomes import BootstrapOutcome, NetworkEvent
 from fixtures.radio import UNKNOWN_APN
 from fixtures.words import days, device_time, ets, in_regression, minutes, needs, profile, req, s
 
-APPLY = "/33906/0/15"
-STAGES = {"/11/1": "object 11", "/10/1": "object 10"}
+STAGES = {ApnConnectionProfile1.INSTANCE: "object 11", "/10/1": "object 10"}
 """Where an APN may be staged, by the readings of C03."""
 ROLLBACK_TIMEOUT = 3 * days
 in_certification = profile("certification")
@@ -23,9 +23,9 @@ in_certification = profile("certification")
 
 def in_use(dm):
     """The profile in use: its APN, whether the network chooses, and what the connection has."""
-    profile = "/11/" + str(dm.read("/10/0/11")).removeprefix("11:")
+    profile = "/11/" + str(dm.read(CellularConnectivity.ACTIVATED_PROFILE_NAMES)).removeprefix("11:")
     return dm.read(f"{profile}/1"), dm.read(f"{profile}/2"), first_of(
-        dm.read_all("/4/0/7").values(), "an APN in 4/0/7")
+        dm.read_all(ConnectivityMonitoring.APN).values(), "an APN in 4/0/7")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def stage(dm, readings):
     """``stage(apn)`` writes the staging profile, ``stage(None)`` one in which the network chooses."""
     def write(apn):
         paths = [path for path in STAGES if not dm.refusal(f"{path}/2", apn is None)]
-        assert paths, f"no staging profile can be written: neither of {', '.join(STAGES)}"
+        assert paths, f"no staging profile can be written: neither of {', '.join(map(str, STAGES))}"
         readings.takes("C03", "both objects" if len(paths) == 2 else STAGES[paths[0]])
         if apn is not None:
             dm.write(f"{paths[0]}/1", apn)
@@ -44,7 +44,7 @@ def stage(dm, readings):
 def apply(bench, dm):
     """Execute; when that was, in bench time."""
     before = bench.clock.time()
-    dm.execute(APPLY)
+    dm.execute(McmConfig.APPLY_APN_STAGING_PROFILE)
     return before
 
 
@@ -86,7 +86,7 @@ def test_staging_alone_changes_nothing(joined_unit, bench, dm, stage, second):
     assert read in ((second, "False"), (second, "0")), f"staged is {second}, manual, and what reads back is {read}"
     assert in_use(dm) == before, "staging has changed the profile in use"
     restarted = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     dm.wait_for_registration(15 * minutes, after=restarted)
     assert in_use(dm) == before, "a staged APN was used at the next attach"
 
@@ -106,7 +106,7 @@ def test_an_applied_apn_is_tried_and_kept_after_a_bootstrap(joined_unit, bench, 
     measure("apn.attach", sequence.started_at - applied)
     dm.wait_for_registration(5 * minutes, after=applied)
     assert in_use(dm) == (second, False, second), f"the profile in use is {in_use(dm)}"
-    assert str(dm.read("/10/0/11")) in ("11:0", "11:1"), "10/0/11 links to no profile"
+    assert str(dm.read(CellularConnectivity.ACTIVATED_PROFILE_NAMES)) in ("11:0", "11:1"), "10/0/11 links to no profile"
 
 
 @req("APN-04")
@@ -168,7 +168,7 @@ def test_an_apn_that_fails_is_rolled_back(joined_unit, bench, dm, panel, radio, 
         assert resets[-1] < first.started_at, "a bootstrap over the new APN, before the reset that goes back"
         assert in_use(dm) == before, f"after the roll-back the profile in use is {in_use(dm)}, it was {before}"
     restarted = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     dm.wait_for_registration(15 * minutes, after=restarted)
     assert in_use(dm) == before, "an APN that was rolled back is tried again at the next start"
 
@@ -241,7 +241,7 @@ def test_a_power_cut_in_the_trial_of_a_good_apn_leaves_a_unit_in_reach(joined_un
 def test_a_senseless_apn_does_not_cut_the_unit_off(joined_unit, bench, dm, stage, apn):
     usual = in_use(dm)[2]
     path = stage(UNKNOWN_APN)
-    if dm.refusal(f"{path}/1", apn) or dm.execute_refusal(APPLY):
+    if dm.refusal(f"{path}/1", apn) or dm.execute_refusal(McmConfig.APPLY_APN_STAGING_PROFILE):
         assert in_use(dm)[2] == usual, "what was refused has changed the APN in use"
         return
     dm.wait_for_registration(ROLLBACK_TIMEOUT, after=bench.clock.time())

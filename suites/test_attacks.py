@@ -7,12 +7,12 @@ up as before, and reporting.
 
 import pytest
 
+from bench.manual.paths import Device, FirmwareUpdate, McmConfig, Server0
 from fixtures.attacks import PORTS
 from fixtures.judging import first_of, last_of
 from fixtures.outcomes import CellState, Pak, Status, TagFormatError
 from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
-INTERVAL, TRIGGER_READOUT = "/33906/0/17", "/33906/0/10"
 QUICK = {"sequence_retry_delay": 60, "communication_retry_delay": 60, "coap_ack_timeout": 5,
          "lwm2m_dtls_min_timeout": 10, "lwm2m_dtls_max_timeout": 20, "mdm_dtls_min_timeout": 10,
          "mdm_dtls_max_timeout": 20}
@@ -28,8 +28,7 @@ SLOW = 1000
 def another_pak(bench, number):
     """One that is not the unit's, and the same at each run."""
     octets = bytes((number * 37 + place * 11 + 5) % 256 for place in range(Pak.SIZE))
-    assert octets != bench.keys.pak.octets
-    return Pak(octets)
+    return Pak(octets if octets != bench.keys.pak.octets else octets[::-1])
 
 
 def wait_until_judged(unit, bench):
@@ -104,16 +103,16 @@ def test_recorded_datagrams_have_no_effect_the_second_time(security, bench, dm, 
     security.join("dm")
     begun = bench.clock.time()
     bench.clock.sleep(1 * s)
-    dm.write(INTERVAL, 120)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 120)
     recorded = attacks.sent("dm", begun)
-    dm.write(INTERVAL, 45)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 45)
     assert recorded, "no datagram to send again"
     said = bench.clock.time()
     for datagram in recorded:
         attacks.send("dm", datagram, secure=True)
         bench.clock.sleep(5 * s)
     answers = security.secure_messages("dm", said)
-    assert dm.read(INTERVAL) == 45, "a recorded write has been taken a second time"
+    dm.expect(McmConfig.METER_REPORT_INTERVAL, 45, "a recorded write has been taken a second time")
     assert not answers, f"recorded datagrams are answered: {answers}"
 
 
@@ -127,7 +126,7 @@ def test_no_record_is_numbered_like_another_of_its_session(security, bench, dm, 
     begun = bench.scope.began_s
     for _ in range(3):
         arrived = gateway.count
-        dm.execute(TRIGGER_READOUT)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
     for connection in ("dm", "mdm"):
         sessions = [seen.time for seen in security.sessions(connection, begun)]
@@ -162,7 +161,7 @@ BITS = {"content type": 0, "version": 1, "epoch": 4, "number": 10, "length": 12,
 def test_a_record_with_a_bit_turned_has_no_effect(security, bench, dm, attacks, place):
     """Of a write, each time that it is sent: it must not be carried out, and the session must live."""
     security.join("dm", settings={"coap_ack_timeout": 5})
-    dm.write(INTERVAL, 45)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 45)
     asked = bench.clock.time()
     left = [2]
 
@@ -174,11 +173,11 @@ def test_a_record_with_a_bit_turned_has_no_effect(security, bench, dm, attacks, 
         return datagram[:position] + bytes((datagram[position] ^ 0x01,)) + datagram[position + 1:]
 
     with attacks.bending("dm", bend):
-        dm.write(INTERVAL, 120)    # the third time it gets through
+        dm.write(McmConfig.METER_REPORT_INTERVAL, 120)    # the third time it gets through
     assert left[0] == 0, "no record was bent"
-    assert dm.read(INTERVAL) == 120
-    dm.write(INTERVAL, 45)
-    assert dm.read(INTERVAL) == 45
+    dm.expect(McmConfig.METER_REPORT_INTERVAL, 120)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 45)
+    dm.expect(McmConfig.METER_REPORT_INTERVAL, 45)
     assert not security.sessions("dm", asked), "a bent record has ended the session"
 
 
@@ -188,7 +187,7 @@ def test_a_record_with_a_bit_turned_has_no_effect(security, bench, dm, attacks, 
 @in_regression
 def test_what_comes_without_dtls_to_a_unit_in_dtls_has_no_effect(security, bench, dm, attacks):
     security.join("dm")
-    dm.write(INTERVAL, 45)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 45)
     said = bench.clock.time()
     write_120 = bytes.fromhex("40030666") + b"\xb533906\x010\x0217\x10\xff120"    # PUT, text
     ping = bytes.fromhex("40000777")
@@ -196,7 +195,7 @@ def test_what_comes_without_dtls_to_a_unit_in_dtls_has_no_effect(security, bench
         attacks.send("dm", datagram, secure=True)
         bench.clock.sleep(5 * s)
     assert not security.plain_messages("dm", said), "the unit answers in clear"
-    assert dm.read(INTERVAL) == 45, "a write in clear was taken"
+    dm.expect(McmConfig.METER_REPORT_INTERVAL, 45, "a write in clear was taken")
 
 
 # -- suites
@@ -235,7 +234,7 @@ def test_a_suite_that_was_not_offered_is_refused(security, bench, dm, attacks, s
     attacks.choose("dm", NOT_OFFERED[suite])
     security.give("dm")
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(5 * minutes)
     hellos = security.hellos("dm", asked)
     assert hellos, "no handshake was tried"
@@ -254,7 +253,7 @@ def test_a_suite_that_was_not_offered_is_refused(security, bench, dm, attacks, s
 @in_regression
 @pytest.mark.parametrize("when", ["connected", "active"])
 def test_no_port_of_the_unit_answers(joined_unit, bench, dm, radio, attacks, when, declaration):
-    assert dm.read("/3/0/2")
+    dm.read(Device.SERIAL_NUMBER)    # it is connected now
     if when == "active":
         radio.wait_for(CellState.IDLE, timeout=10 * minutes)
     answering = attacks.answering_ports()
@@ -361,12 +360,14 @@ def test_bent_values_are_refused_or_taken_and_do_no_harm(joined_unit, bench, dm,
     """Whatever a text takes, it gives back, and nothing else changes."""
     before = attacks.health()
     for value in BENT_VALUES:
-        for path in (INTERVAL, "/33906/0/0", "/3/0/0", "/33906/0/1", "/9999/0/0", "/5/0/1"):
+        for path in (McmConfig.METER_REPORT_INTERVAL, McmConfig.METER_READOUT_INTERVAL, Device.MANUFACTURER,
+                     McmConfig.REPORT_DATA_ENCODING, "/9999/0/0", FirmwareUpdate.PACKAGE_URI):
             code = dm.refusal(path, value)
-            is_right = code.startswith("4.") or (path == "/5/0/1" and not code)
+            is_right = code.startswith("4.") or (path == FirmwareUpdate.PACKAGE_URI and not code)
             assert is_right, f"{path} = {value[:20]!r}: {code or 'taken'}"
-        assert dm.read(INTERVAL) == before.settings[INTERVAL], f"{INTERVAL} has changed with {value[:20]!r}"
-    dm.write("/5/0/1", "")
+        interval, usual = dm.read(McmConfig.METER_REPORT_INTERVAL), before.settings[McmConfig.METER_REPORT_INTERVAL]
+        assert interval == usual, f"with {value[:20]!r} the report interval has changed from {usual} to {interval}"
+    dm.write(FirmwareUpdate.PACKAGE_URI, "")
     attacks.check_health(before, "bent values")
 
 
@@ -445,7 +446,7 @@ def test_handshakes_that_never_end_cost_little_and_lose_no_meter_data(security, 
     usual = charge_over(power, bench, 30 * minutes)
     security.give("dm")
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     with security.silence("dm"):
         cost = charge_over(power, bench, 30 * minutes)
         assert security.client_hellos("dm", asked), "no handshake was tried"

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import Device, McmConfig, MdmServer, Security0, Server1
 from fixtures.bootstrap import codes
 from fixtures.judging import last_of
 from fixtures.outcomes import BootstrapOutcome, Delete, Discover, Event, Finish, Path, Read, Write, WriteRaw
@@ -52,7 +53,9 @@ def test_the_trigger_brings_a_bootstrap_and_a_registration(joined_unit, bench, d
 def test_an_activated_unit_asks_for_its_servers_by_its_name(passive_unit, panel, dm, bootstrap):
     _, released = passive_unit.hold_button(until=panel.green.on)
     sequence = bootstrap.wait_for(FINISHED, 10 * minutes, after=released)
-    assert sequence.endpoint.upper().endswith(passive_unit.deveui)
+    name = sequence.endpoint
+    assert name.upper().endswith(passive_unit.deveui), \
+        f"the unit {passive_unit.deveui} asks for its servers as {name!r}"
     registered = [one for one in dm.history(released) if one.event is Event.REGISTERED]
     assert all(one.time_s > sequence.started_at for one in registered), "a registration before the bootstrap"
     dm.wait_for_registration(5 * minutes, after=released)
@@ -84,7 +87,7 @@ def test_a_unit_that_knows_its_servers_asks_again_when_it_is_activated(joined_un
 def test_a_provisioned_unit_registers_again_and_may_bootstrap_first(joined_unit, bench, dm, bootstrap):
     """OMA has it keep its account; the manual says only that a unit bootstraps when it is activated."""
     before = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     registration = dm.wait_for_registration(10 * minutes, after=before)
     sequences = bootstrap.sequences(before)
     bench.step(f"{len(sequences)} bootstrap(s) after a reboot")
@@ -120,7 +123,7 @@ def test_sequences_of_attempts_are_as_far_apart_as_set(unit, bench, dm, bootstra
     gaps = [later - earlier for earlier, later in pairwise(asked)]
     sequences = next((number for number, gap in enumerate(gaps, 1) if gap > 30 * minutes), None)
     assert sequences, f"no back-off between the attempts, which came after {gaps} s"
-    assert sequences in (2, 3)
+    assert sequences in (2, 3), f"two or three sequences are due before the back-off, and {sequences} came"
     assert all(abs(gap - 600) <= 60 for gap in gaps[:sequences - 1]), gaps
     assert 40 * minutes - 60 <= gaps[sequences - 1] <= 50 * minutes + 60, gaps
 
@@ -175,10 +178,10 @@ def test_the_account_that_was_written_is_the_one_in_use(joined_unit, bench, dm, 
 @pytest.mark.parametrize("connection", [1, 0], ids=["Compliant", "Optimized"])
 def test_the_connection_and_topic_of_a_bootstrap_are_those_in_use(joined_unit, bench, dm, bootstrap, connection):
     """The last writer wins (U23): what was written over DM before is gone."""
-    dm.write("/33905/0", {10: 1 - connection, 11: "written/over/dm"})
+    dm.write(MdmServer.INSTANCE, {10: 1 - connection, 11: "written/over/dm"})
     bootstrap.give(mdm_connection_config=connection, mdm_topic="given/by/bootstrap")
     dm.wait_for_registration(5 * minutes, after=bootstrap_again(bench, dm, bootstrap))
-    in_use = dm.read("/33905/0/10"), dm.read("/33905/0/11")
+    in_use = dm.read(MdmServer.CONNECTION_CONFIG), dm.read(MdmServer.TOPIC)
     assert in_use == (connection, "given/by/bootstrap"), f"connection and topic: {in_use}"
 
 
@@ -186,15 +189,17 @@ def test_the_connection_and_topic_of_a_bootstrap_are_those_in_use(joined_unit, b
 @device_time("10 min")
 @in_regression
 @pytest.mark.parametrize("step", [
-    Write(Path(0, 0), {Path(0, 0, 0): "coap://192.0.2.1:5683", Path(0, 0, 1): True, Path(0, 0, 2): 3}),
-    Write(Path(3, 0), {Path(3, 0, 0): "Somebody"}), Write(Path(33906, 0), {Path(33906, 0, 0): 5}),
-    Delete(Path(0, 0)), Delete(Path(3, 0)), Delete(Path(3)), Delete(Path(33906, 0))],
+    Write(Security0.INSTANCE, {Security0.LWM2M_SERVER_URI: "coap://192.0.2.1:5683", Security0.BOOTSTRAP_SERVER: True,
+                               Security0.SECURITY_MODE: 3}),
+    Write(Device.INSTANCE, {Device.MANUFACTURER: "Somebody"}),
+    Write(McmConfig.INSTANCE, {McmConfig.METER_READOUT_INTERVAL: 5}),
+    Delete(Security0.INSTANCE), Delete(Device.INSTANCE), Delete(Path(3)), Delete(McmConfig.INSTANCE)],
     ids=["its own account", "the device", "a setting", "delete its own account", "delete the device",
          "delete the device's object", "delete the settings"])
 def test_a_bootstrap_server_changes_what_is_its_to_change_only(unit, bench, dm, bootstrap, step):
     """Table 1 has the DM account writable by the bootstrap server, and nothing else but 33905."""
     unit.make_impatient()
-    interval = dm.read("/33906/0/0")
+    interval = dm.read(McmConfig.METER_READOUT_INTERVAL)
     bootstrap.run_script(step, *bootstrap.steps())
     before = bootstrap_again(bench, dm, bootstrap)
     sequence = bootstrap.wait_for_request(5 * minutes, after=before)
@@ -204,8 +209,8 @@ def test_a_bootstrap_server_changes_what_is_its_to_change_only(unit, bench, dm, 
     bootstrap.give_usual()
     sound = bootstrap.wait_for(FINISHED, 2 * hours, after=before)
     dm.wait_for_registration(10 * minutes, after=sound.started_at)
-    assert dm.read("/3/0/0") == "Elvaco", "the manufacturer has changed"
-    assert dm.read("/33906/0/0") == interval, "a setting has changed"
+    dm.expect(Device.MANUFACTURER, "Elvaco")
+    dm.expect(McmConfig.METER_READOUT_INTERVAL, interval, "a setting has changed")
     again = bootstrap.wait_for(FINISHED, 10 * minutes, after=bootstrap_again(bench, dm, bootstrap))
     assert again.outcome is FINISHED, "the bootstrap account is another"
 
@@ -219,8 +224,8 @@ def test_a_bootstrap_can_move_the_meter_data_elsewhere(joined_unit, bench, dm, g
     arrived = gateway.count
     dm.wait_for_registration(5 * minutes, after=before)
     arrival = gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert arrival.topic == "moved/by/bootstrap"
-    assert dm.read("/33905/0/0") == bench.backend.uris.mdm
+    assert arrival.topic == "moved/by/bootstrap", f"the topic given was moved/by/bootstrap, used is {arrival.topic!r}"
+    dm.expect(MdmServer.URI, bench.backend.uris.mdm)
 
 
 @req("LWM2M-0.1.0", "LWM2M-0.1.2", "LWM2M-0.1.4", "DM-05")
@@ -231,11 +236,11 @@ def test_the_dm_server_can_not_touch_the_accounts(joined_unit, dm, bootstrap, re
     """The manual marks most of object 0 as readable, for whom it does not say (U07); OMA closes it with 4.01."""
     own = f"/0/{bootstrap.account.instance_id}"
     for path, value in ((f"{own}/0", "coap://192.0.2.1:5683"), (f"{own}/2", 3), (f"{own}/4", b"0123456789abcdef"),
-                        (f"{own}/5", b"0123456789abcdef"), ("/0/0/0", "coap://192.0.2.1:5683")):
+                        (f"{own}/5", b"0123456789abcdef"), (Security0.LWM2M_SERVER_URI, "coap://192.0.2.1:5683")):
         dm.expect_refusal(dm.refusal(path, value), ("4.01", "4.04", "4.05"), f"writing {path}")
-    for path in ("/0/0/4", "/0/0/5", f"{own}/4", f"{own}/5"):
+    for path in (Security0.SECRET_KEY, "/0/0/5", f"{own}/4", f"{own}/5"):
         dm.expect_refusal(dm.read_refusal(path), ("4.01", "4.04", "4.05"), f"reading the key {path}")
-    for path in ("/0", "/0/0", own, f"{own}/0"):
+    for path in ("/0", Security0.INSTANCE, own, f"{own}/0"):
         code = dm.read_refusal(path)
         readings.takes("U07", "refused" if code else "readable but for the keys")
         if code:
@@ -254,7 +259,7 @@ def test_a_delete_of_everything_spares_the_bootstrap_account_and_deletes_the_oth
     assert {security, server} <= before, f"before the Delete there are {sorted(before)}"
     left = {security, server} & after
     assert not left, f"{sorted(left)} outlived the Delete of everything"
-    assert "/0/0" in after, "the bootstrap account is gone"
+    assert str(Security0.INSTANCE) in after, "the bootstrap account is gone"
     dm.wait_for_registration(5 * minutes, after=sequence.started_at)
     bootstrap.give_usual()
     again = bootstrap_again(bench, dm, bootstrap)
@@ -286,7 +291,7 @@ def test_a_discover_shows_the_accounts_that_have_just_been_written(joined_unit, 
         path for path in server if not path.startswith("/1/")]
     assert not strangers, f"a Discover of one object shows {strangers}"
     dm.wait_for_registration(5 * minutes, after=sequence.started_at)
-    assert dm.read(f"{of_server}/0") == short_server_id, "another short server id than was shown"
+    dm.expect(f"{of_server}/0", short_server_id, "another short server id than was shown")
 
 
 @req("LWM2M-1.1.0", "LWM2M-1.1.1", "SEC-12", "LWM2M-0.1.4")
@@ -407,7 +412,7 @@ RAW = {
 def test_garbage_in_a_bootstrap_is_refused_and_the_unit_asks_again(unit, bench, dm, bootstrap, fault):
     unit.make_impatient()
     number, octets, content_format = RAW[fault]
-    instance = Path(3, 0) if number == 3 else Path(number, bootstrap.account.instance_id)
+    instance = Device.INSTANCE if number == 3 else Path(number, bootstrap.account.instance_id)
     bootstrap.run_script(WriteRaw(instance, octets, content_format), Finish())
     before = bootstrap_again(bench, dm, bootstrap)
     sequence = bootstrap.wait_for_request(5 * minutes, after=before)
@@ -429,7 +434,8 @@ def test_a_bootstrap_without_an_end_changes_nothing_and_is_asked_for_again(unit,
     bootstrap.wait_for(UNFINISHED, 10 * minutes, after=before)
     bootstrap.give_usual()
     sequence = bootstrap.wait_for(FINISHED, 2 * hours, after=before)
-    assert dm.wait_for_registration(10 * minutes, after=sequence.started_at).lifetime_s == lifetime
+    seen = dm.wait_for_registration(10 * minutes, after=sequence.started_at).lifetime_s
+    assert seen == lifetime, f"an account that came without an end changed the lifetime from {lifetime} s to {seen} s"
 
 
 @req("ACT-13")
@@ -446,5 +452,6 @@ def test_a_bootstrap_cut_off_by_a_power_cut_leaves_the_old_account(unit, bench, 
     bootstrap.give_usual()
     unit.power_up()
     registration = dm.wait_for_registration(30 * minutes, after=bench.clock.time())
-    assert registration.lifetime_s == lifetime
-    assert dm.read("/1/1/1") == lifetime
+    seen = registration.lifetime_s
+    assert seen == lifetime, f"an account that came without an end changed the lifetime from {lifetime} s to {seen} s"
+    dm.expect(Server1.LIFETIME, lifetime)

@@ -6,6 +6,7 @@ refuses them as a method which it has not got, is left alone with the reason; on
 
 import pytest
 
+from bench.manual.paths import Device
 from fixtures.outcomes import ContentFormat, DmRefused, Path
 from fixtures.words import device_time, each_of, ets, of_any_client, req, s
 
@@ -20,7 +21,7 @@ def composite(joined_unit, dm):
     if version < "1.1":
         pytest.skip(f"the unit registers with LwM2M {version}")
     try:
-        dm.read_composite("/3/0/0")
+        dm.read_composite(Device.MANUFACTURER)
     except DmRefused as refusal:
         if refusal.code.startswith("4.") or refusal.code == "5.01":
             pytest.skip(f"the unit has no Read-Composite: {refusal.code}")
@@ -35,8 +36,8 @@ def composite(joined_unit, dm):
 @pytest.mark.parametrize("content_format", FORMATS)
 def test_resources_of_several_objects_are_read_at_once(composite, device, content_format):
     setting = device.settings[0]
-    values = composite.read_composite("/3/0/0", setting, content_format=content_format)
-    alone = {Path(3, 0, 0): device.manufacturer, Path.parse(setting): composite.read(setting)}
+    values = composite.read_composite(Device.MANUFACTURER, setting, content_format=content_format)
+    alone = {Device.MANUFACTURER: device.manufacturer, Path.parse(setting): composite.read(setting)}
     assert values == alone, f"together they are {values}, one by one {alone}"
 
 
@@ -46,8 +47,8 @@ def test_resources_of_several_objects_are_read_at_once(composite, device, conten
 @of_any_client
 def test_an_instance_is_read_with_a_resource_of_another(composite, device, bootstrap):
     account = str(bootstrap.account)
-    values = composite.read_composite(account, "/3/0/0")
-    alone = {**composite.read_all(account), Path(3, 0, 0): device.manufacturer}
+    values = composite.read_composite(account, Device.MANUFACTURER)
+    alone = {**composite.read_all(account), Device.MANUFACTURER: device.manufacturer}
     assert values == alone, f"together they are {values}, one by one {alone}"
 
 
@@ -71,8 +72,8 @@ def test_the_root_is_read_without_the_keys(composite, device):
 @device_time("30 s")
 @of_any_client
 def test_what_is_not_there_is_left_out(composite, device):
-    values = composite.read_composite("/3/0/0", "/3/0/99", "/9999/0/0")
-    assert values == {Path(3, 0, 0): device.manufacturer}, f"read were {values}"
+    values = composite.read_composite(Device.MANUFACTURER, "/3/0/99", "/9999/0/0")
+    assert values == {Device.MANUFACTURER: device.manufacturer}, f"read were {values}"
 
 
 @req("DM-01", "DM-04")
@@ -82,11 +83,11 @@ def test_what_is_not_there_is_left_out(composite, device):
 def test_a_request_that_does_not_say_its_format_is_refused_or_understood(composite, device, content_format):
     """RFC 7252 leaves it to the unit to guess; a guess that is wrong may not be an answer."""
     try:
-        values = composite.read_composite("/3/0/0", content_format=content_format, unsaid=True)
+        values = composite.read_composite(Device.MANUFACTURER, content_format=content_format, unsaid=True)
     except DmRefused as refusal:
         composite.expect_refusal(refusal.code, ("4.00", "4.15"), "a Read-Composite without a format")
     else:
-        assert values == {Path(3, 0, 0): device.manufacturer}, f"what was read without a format is {values}"
+        assert values == {Device.MANUFACTURER: device.manufacturer}, f"what was read without a format is {values}"
     assert composite.answers(60 * s), "the unit does not answer any more"
 
 

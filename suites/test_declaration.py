@@ -1,6 +1,7 @@
 """What the unit shows of what its maker declares of it (PICS): put down here, and held against the declaration where a
 certification pack is made."""
 
+from bench.manual.paths import Device
 from fixtures.outcomes import ContentFormat, DmMalformed, DmRefused
 from fixtures.security import CONNECTIONS
 from fixtures.words import device_time, in_regression, minutes, needs, of_any_client, req, s
@@ -15,8 +16,9 @@ FORMATS = {ContentFormat.TEXT: "text", ContentFormat.TLV: "tlv", ContentFormat.J
 @device_time("1 min")
 @of_any_client
 def test_what_the_unit_says_that_it_is(joined_unit, dm, device, declaration):
-    assert dm.read("/3/0/0") == device.manufacturer, "the manufacturer is another"
-    for name, path in {"manufacturer": "/3/0/0", "model": "/3/0/1", "firmware": "/3/0/3"}.items():
+    dm.expect(Device.MANUFACTURER, device.manufacturer)
+    told = {"manufacturer": Device.MANUFACTURER, "model": Device.MODEL_NUMBER, "firmware": Device.FIRMWARE_VERSION}
+    for name, path in told.items():
         value = dm.read(path)
         assert value, f"{path} is empty"
         declaration.shows(name, str(value))
@@ -31,7 +33,7 @@ def test_what_the_unit_says_that_it_is(joined_unit, dm, device, declaration):
 def test_in_which_formats_the_unit_answers(joined_unit, dm, declaration):
     taken = []
     for content_format, name in FORMATS.items():
-        path = "/3/0/0" if content_format in (ContentFormat.TEXT, ContentFormat.CBOR) else "/3/0"
+        path = Device.MANUFACTURER if content_format in (ContentFormat.TEXT, ContentFormat.CBOR) else Device.INSTANCE
         try:
             dm.read_all(path, content_format)
         except (DmRefused, DmMalformed):    # not offered, or not understood

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from bench.analysis.clocks import difference_s
 from bench.manual import resources
+from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, MeterInfo
 from fixtures.judging import first_of
-from fixtures.outcomes import Path
 from fixtures.words import device_time, everywhere, needs, of_any_client, profile, req, s
 
 
@@ -14,32 +14,33 @@ from fixtures.words import device_time, everywhere, needs, of_any_client, profil
 @device_time("30 s")
 @everywhere
 def test_object_3_says_what_the_unit_is(joined_unit, dm):
-    assert dm.read("/3/0/0") == "Elvaco"
-    assert dm.read("/3/0/1") == "CMi6110"
-    assert dm.read("/3/0/2").upper() == joined_unit.deveui
-    firmware = tuple(map(int, re.findall(r"\d+", dm.read("/3/0/3"))[:3]))
+    dm.expect(Device.MANUFACTURER, "Elvaco")
+    dm.expect(Device.MODEL_NUMBER, "CMi6110")
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == joined_unit.deveui, f"the unit {joined_unit.deveui} gives the serial number {serial!r}"
+    firmware = tuple(map(int, re.findall(r"\d+", dm.read(Device.FIRMWARE_VERSION))[:3]))
     assert firmware >= (2, 0, 0), "released units have firmware 2.0.0 or later"
-    assert dm.read("/3/0/18"), "no hardware version"
+    assert dm.read(Device.HARDWARE_VERSION), "no hardware version"
 
 
 @req("LWM2M-4.0.0", "LWM2M-4.0.1.0", "LWM2M-4.0.2", "LWM2M-4.0.8", "LWM2M-4.0.9", "LWM2M-4.0.10")
 @device_time("30 s")
 @everywhere
 def test_object_4_says_how_the_unit_is_connected(joined_unit, dm):
-    values = dm.read_all("/4/0")
-    assert values[Path(4, 0, 0)] == 7, "the bearer is not NB-IoT"
-    assert values[Path(4, 0, 1, 0)] == 7
-    assert -140 <= values[Path(4, 0, 2)] <= -44, "no possible RSRP"
-    assert 0 <= values[Path(4, 0, 9)] <= 999
-    assert 0 <= values[Path(4, 0, 10)] <= 999
-    assert values[Path(4, 0, 8)] > 0, "no cell id"
+    values = dm.read_all(ConnectivityMonitoring.INSTANCE)
+    assert values[ConnectivityMonitoring.NETWORK_BEARER] == 7, "the bearer is not NB-IoT"
+    assert values[ConnectivityMonitoring.AVAILABLE_NETWORK_BEARER / 0] == 7, "NB-IoT is not among the bearers"
+    assert -140 <= values[ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH] <= -44, "no possible RSRP"
+    for path in (ConnectivityMonitoring.SMNC, ConnectivityMonitoring.SMCC):
+        assert 0 <= values[path] <= 999, f"codes of networks go from 0 to 999, and {path} reads {values[path]}"
+    assert values[ConnectivityMonitoring.CELL_ID] > 0, "no cell id"
 
 
 @req("LWM2M-3.0.6.0", "LWM2M-3.0.9", "LWM2M-3.0.11.0", "DM-02")
 @device_time("30 s")
 @everywhere
 def test_all_of_object_3_reads_with_the_manuals_types_and_ranges(joined_unit, dm):
-    wrong = [f"{path}: {problem}" for path, value in dm.read_all("/3/0").items()
+    wrong = [f"{path}: {problem}" for path, value in dm.read_all(Device.INSTANCE).items()
              if (known := resources.find(path)) and (problem := known.check(value))]
     assert not wrong, "; ".join(wrong)
 
@@ -50,10 +51,10 @@ def test_all_of_object_3_reads_with_the_manuals_types_and_ranges(joined_unit, dm
 def test_settings_written_over_nfc_are_seen_over_dm(joined_unit, dm):
     joined_unit.write_settings({"readout_interval": 30, "transmit_interval": 360, "message_encoding": "JSON",
                                 "message_format": "Extended"})
-    assert dm.read("/33906/0/0") == 30
-    assert dm.read("/33906/0/18") == 360
-    assert dm.read("/33906/0/1") == 1
-    assert dm.read("/33906/0/2") == 43
+    dm.expect(McmConfig.METER_READOUT_INTERVAL, 30)
+    dm.expect(McmConfig.METER_TRANSMIT_INTERVAL, 360)
+    dm.expect(McmConfig.REPORT_DATA_ENCODING, 1)
+    dm.expect(McmConfig.REPORT_FRAME_TYPE, 43)
 
 
 @req("LWM2M-33906.0.5", "OTC-T8-03")
@@ -61,29 +62,31 @@ def test_settings_written_over_nfc_are_seen_over_dm(joined_unit, dm):
 @needs("settings.nfc.write")
 @everywhere
 def test_the_lock_set_over_nfc_is_seen_over_dm(joined_unit, dm, bench):
-    assert dm.read("/33906/0/5") is False
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, False)
     joined_unit.write_settings({"configuration_lock": "Locked"})
-    assert dm.read("/33906/0/5") is True
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, True)
     joined_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
-    assert dm.read("/33906/0/5") is False
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, False)
 
 
 @req("LWM2M-33906.0.18", "DM-04")
 @device_time("1 min")
 @everywhere
 def test_a_value_out_of_range_is_refused_and_changes_nothing(joined_unit, dm):
-    before = dm.read("/33906/0/18")
+    before = dm.read(McmConfig.METER_TRANSMIT_INTERVAL)
     for value in (1441, 4):
-        dm.expect_refusal(dm.refusal("/33906/0/18", value), ("4.00",), f"a transmit interval of {value} min")
-        assert dm.read("/33906/0/18") == before, f"a refused transmit interval of {value} min left something behind"
+        code = dm.refusal(McmConfig.METER_TRANSMIT_INTERVAL, value)
+        dm.expect_refusal(code, ("4.00",), f"a transmit interval of {value} min")
+        dm.expect(McmConfig.METER_TRANSMIT_INTERVAL, before,
+                  f"a refused transmit interval of {value} min left something behind")
 
 
 @req("DM-05")
 @device_time("30 s")
 @profile("acceptance", "regression", "certification", "client")
 def test_what_is_read_only_can_not_be_written(joined_unit, dm, device):
-    dm.expect_refusal(dm.refusal("/3/0/0", "Somebody"), ("4.05",), "writing the manufacturer")
-    assert dm.read("/3/0/0") == device.manufacturer, "the manufacturer has changed"
+    dm.expect_refusal(dm.refusal(Device.MANUFACTURER, "Somebody"), ("4.05",), "writing the manufacturer")
+    dm.expect(Device.MANUFACTURER, device.manufacturer)
 
 
 @req("TIME-10", "TIME-12", "LWM2M-3.0.13")
@@ -98,7 +101,7 @@ def test_the_meters_clock_follows_the_network(joined_unit, dm, meter, bench, mea
     shown = meter.read().meter_time
     measure("time.meter_difference", difference_s(shown, before, network()))
     offset = timedelta(minutes=int(joined_unit.read_settings().values["utc_offset"]))
-    current = dm.read("/3/0/13").replace(tzinfo=None) + offset
+    current = dm.read(Device.CURRENT_TIME).replace(tzinfo=None) + offset
     measure("time.dm_difference", difference_s(current, shown, meter.read().meter_time))
 
 
@@ -120,7 +123,7 @@ def test_the_reported_voltage_follows_the_supply(joined_unit, supply, dm, bench,
     for volts in (3.6, 3.3):
         supply.set_voltage(volts)
         bench.clock.sleep(2 * s)
-        reported = first_of(dm.read_all("/3/0/7").values(), "a voltage in 3/0/7")
+        reported = first_of(dm.read_all(Device.POWER_SOURCE_VOLTAGE).values(), "a voltage in 3/0/7")
         measure("power.voltage.reported_error", reported - supply.voltage() * 1000)
 
 
@@ -129,5 +132,5 @@ def test_the_reported_voltage_follows_the_supply(joined_unit, supply, dm, bench,
 @needs("meter.optical")
 @everywhere
 def test_the_unit_knows_the_meter_that_it_sits_in(joined_unit, dm, meter):
-    assert dm.read("/33908/0/2") == 0, "no meter, or an error"
-    assert dm.read("/33908/0/1") == int(meter.read().fabrication_number)
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0)
+    dm.expect(MeterInfo.METER_ID, int(meter.read().fabrication_number))

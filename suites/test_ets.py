@@ -7,6 +7,7 @@ topics. A check before certification; the verdict that counts is OMA's.
 
 import pytest
 
+from bench.manual.paths import CellularConnectivity, ConnectivityMonitoring, Device
 from fixtures.outcomes import ContentFormat, DmRefused, Event, Path
 from fixtures.words import device_time, each_of, ets, in_regression, minutes, of_any_client, profile, req
 
@@ -40,7 +41,7 @@ def is_offered(dm, content_format):
 @of_any_client
 @each_of("path, expected", "texts")
 def test_a_text_is_read_in_plain_text(joined_unit, dm, path, expected):
-    text, serial = dm.read(path, ContentFormat.TEXT), dm.read("/3/0/2", ContentFormat.TEXT)
+    text, serial = dm.read(path, ContentFormat.TEXT), dm.read(Device.SERIAL_NUMBER, ContentFormat.TEXT)
     assert text == expected, f"{path} is {text!r}"
     assert serial.upper() == joined_unit.serial.upper(), f"the serial number is {serial!r}"
 
@@ -50,13 +51,13 @@ def test_a_text_is_read_in_plain_text(joined_unit, dm, path, expected):
 @device_time("30 s")
 @of_any_client
 def test_the_device_is_read_in_tlv(joined_unit, dm, device):
-    values = dm.read_all("/3/0", ContentFormat.TLV)
+    values = dm.read_all(Device.INSTANCE, ContentFormat.TLV)
     missing = set(device.device) - {path.resource_id for path in values}
     assert not missing, f"resources that the device lacks: {sorted(missing)}"
-    assert values[Path(3, 0, 0)] == device.manufacturer, f"the manufacturer is {values[Path(3, 0, 0)]!r}"
-    serial = values[Path(3, 0, 2)]
+    assert values[Device.MANUFACTURER] == device.manufacturer, f"the manufacturer is {values[Device.MANUFACTURER]!r}"
+    serial = values[Device.SERIAL_NUMBER]
     assert serial.upper() == joined_unit.serial.upper(), f"the serial number is {serial!r}"
-    assert values[Path(3, 0, 3)] == dm.read("/3/0/3"), "the firmware's version is another when it is read alone"
+    dm.expect(Device.FIRMWARE_VERSION, values[Device.FIRMWARE_VERSION], "read alone, not with its object")
 
 
 @req("LWM2M-3.0.0", "DM-01")
@@ -64,12 +65,12 @@ def test_the_device_is_read_in_tlv(joined_unit, dm, device):
 @of_any_client
 @pytest.mark.parametrize("content_format", JSON_FORMATS)
 def test_the_device_reads_alike_in_each_format_that_is_offered(joined_unit, dm, device, content_format):
-    if not is_offered(dm, content_format) and (code := refused(dm.read_all, "/3/0", content_format)):
+    if not is_offered(dm, content_format) and (code := refused(dm.read_all, Device.INSTANCE, content_format)):
         dm.expect_refusal(code, NOT_OFFERED, content_format.name)
         pytest.skip(f"the unit does not offer {content_format.name}")
     steady = {Path(3, 0, number) for number in device.steady}
-    wanted = {path: value for path, value in dm.read_all("/3/0", ContentFormat.TLV).items() if path in steady}
-    given = {path: value for path, value in dm.read_all("/3/0", content_format).items() if path in steady}
+    wanted = {path: value for path, value in dm.read_all(Device.INSTANCE, ContentFormat.TLV).items() if path in steady}
+    given = {path: value for path, value in dm.read_all(Device.INSTANCE, content_format).items() if path in steady}
     assert given == wanted, f"in {content_format.name} it is {given}, in TLV {wanted}"
 
 
@@ -78,8 +79,9 @@ def test_the_device_reads_alike_in_each_format_that_is_offered(joined_unit, dm, 
 @device_time("30 s")
 @profile("acceptance", "regression", "certification", "client")
 def test_the_unit_picks_a_format_when_none_is_asked_for(joined_unit, dm, device):
-    assert dm.read("/3/0/0") == device.manufacturer, "the manufacturer is another"
-    assert dm.read_all("/3/0")[Path(3, 0, 0)] == device.manufacturer, "in the device it is another manufacturer"
+    dm.expect(Device.MANUFACTURER, device.manufacturer)
+    among_others = dm.read_all(Device.INSTANCE)[Device.MANUFACTURER]
+    assert among_others == device.manufacturer, f"with its object the manufacturer reads {among_others!r}"
 
 
 @req("LWM2M-1.1.0", "LWM2M-1.1.1")
@@ -113,8 +115,9 @@ def test_an_instance_of_a_resource_is_read(joined_unit, dm, path):
 @in_regression
 def test_connectivity_monitoring_has_what_the_manual_lists(joined_unit, bench, dm):
     """OMA has 4/0/4 (IP addresses) mandatory; the manual does not list it."""
-    seen = {path.resource_id for path in dm.read_all("/4/0")}
-    assert seen >= {0, 1, 2, 7, 8, 9, 10}
+    seen = {path.resource_id for path in dm.read_all(ConnectivityMonitoring.INSTANCE)}
+    missing = {0, 1, 2, 7, 8, 9, 10} - seen
+    assert not missing, f"resources of object 4 that are listed and not there: {sorted(missing)}"
     bench.step(f"4/0/4, mandatory by OMA, is {'there' if 4 in seen else 'missing'}")
 
 
@@ -124,11 +127,12 @@ def test_connectivity_monitoring_has_what_the_manual_lists(joined_unit, bench, d
 @in_regression
 def test_the_cellular_object_is_read_only(joined_unit, dm):
     """OMA has the PSM timers writable; by the manual object 10 is read-only."""
-    assert {path.resource_id for path in dm.read_all("/10/0")} >= {4, 5, 9, 11}
-    timer = dm.read("/10/0/4")
-    dm.expect_refusal(dm.refusal("/10/0/4", timer + 3600), ("4.05",), "writing 10/0/4")
-    dm.expect_refusal(dm.refusal("/10/0/5", 60), ("4.05",), "writing 10/0/5")
-    assert dm.read("/10/0/4") == timer, "the PSM timer has changed"
+    missing = {4, 5, 9, 11} - {path.resource_id for path in dm.read_all(CellularConnectivity.INSTANCE)}
+    assert not missing, f"resources of object 10 that are listed and not there: {sorted(missing)}"
+    timer = dm.read(CellularConnectivity.PSM_TIMER)
+    dm.expect_refusal(dm.refusal(CellularConnectivity.PSM_TIMER, timer + 3600), ("4.05",), "writing 10/0/4")
+    dm.expect_refusal(dm.refusal(CellularConnectivity.ACTIVE_TIMER, 60), ("4.05",), "writing 10/0/5")
+    dm.expect(CellularConnectivity.PSM_TIMER, timer)
 
 
 # -- writing; OMA's cases write object 1, which is read-only by the manual, so settings take its place
@@ -186,7 +190,7 @@ def test_an_instance_of_a_read_only_resource_is_not_written(joined_unit, dm, pat
     """The manual has no multiple resource that can be written."""
     before = dm.read(path)
     dm.expect_refusal(dm.refusal(path, value), ("4.05",), f"writing {path}")
-    assert dm.read(path) == before, f"{path} has changed"
+    dm.expect(path, before)
 
 
 @req("DM-04", "LWM2M-33906.0.0")
@@ -198,7 +202,7 @@ def test_a_failed_write_is_told_and_changes_nothing(joined_unit, dm, device, val
     setting = device.settings[0]
     before = dm.read(setting)
     dm.expect_refusal(dm.refusal(setting, value, ContentFormat.TEXT), ("4.00",), f"{value!r} for {setting}")
-    assert dm.read(setting) == before, "a refused write left something behind"
+    dm.expect(setting, before, "a refused write left something behind")
 
 
 # -- creating, deleting, executing, discovering
@@ -210,8 +214,8 @@ def test_a_failed_write_is_told_and_changes_nothing(joined_unit, dm, device, val
 @of_any_client
 def test_the_device_can_neither_be_created_nor_deleted(joined_unit, dm, device):
     dm.expect_refusal(refused(dm.create, "/3", {0: "Somebody"}, 1), ("4.05",), "creating a device")
-    dm.expect_refusal(refused(dm.delete, "/3/0"), ("4.05",), "deleting the device")
-    assert dm.read("/3/0/0") == device.manufacturer, "the device has changed"
+    dm.expect_refusal(refused(dm.delete, Device.INSTANCE), ("4.05",), "deleting the device")
+    dm.expect(Device.MANUFACTURER, device.manufacturer, "the device has changed")
 
 
 @req("LWM2M-3.0.4")
@@ -220,8 +224,8 @@ def test_the_device_can_neither_be_created_nor_deleted(joined_unit, dm, device):
 @of_any_client
 def test_the_reboot_can_neither_be_read_nor_written(joined_unit, bench, dm):
     before = bench.clock.time()
-    dm.expect_refusal(dm.read_refusal("/3/0/4"), ("4.05",), "reading 3/0/4")
-    dm.expect_refusal(dm.refusal("/3/0/4", 1), ("4.05",), "writing 3/0/4")
+    dm.expect_refusal(dm.read_refusal(Device.REBOOT), ("4.05",), "reading 3/0/4")
+    dm.expect_refusal(dm.refusal(Device.REBOOT, 1), ("4.05",), "writing 3/0/4")
     bench.clock.sleep(1 * minutes)
     again = [one for one in dm.history(before) if one.event is Event.REGISTERED]
     assert not again, "it registered anew, as after a reboot"
@@ -232,12 +236,13 @@ def test_the_reboot_can_neither_be_read_nor_written(joined_unit, bench, dm):
 @device_time("1 min")
 @of_any_client
 def test_discover_names_what_is_there(joined_unit, dm, device):
-    of_object, of_instance, of_resource = dm.discover("/3"), dm.discover("/3/0"), dm.discover("/3/0/0")
-    assert {"/3", "/3/0"} <= set(of_object), f"object 3 is shown as {of_object}"
+    of_object, of_instance = dm.discover("/3"), dm.discover(Device.INSTANCE)
+    of_resource = dm.discover(Device.MANUFACTURER)
+    assert {"/3", str(Device.INSTANCE)} <= set(of_object), f"object 3 is shown as {of_object}"
     missing = {f"/3/0/{number}" for number in (*device.device, 4)} - set(of_instance)
     assert not missing, f"not shown: {sorted(missing)}"
-    assert of_resource[:1] == ["/3/0/0"], f"3/0/0 is shown as {of_resource}"
-    strangers = [target for target in of_instance if not target.startswith("/3/0")]
+    assert of_resource[:1] == [str(Device.MANUFACTURER)], f"3/0/0 is shown as {of_resource}"
+    strangers = [target for target in of_instance if not target.startswith(str(Device.INSTANCE))]
     assert not strangers, f"a Discover of 3/0 shows {strangers}"
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from bench.manual.paths import Device, FirmwareUpdate, McmConfig, NbIotInfo
 from fixtures.outcomes import DmRefused, ServedFile
 from fixtures.words import device_time, ets, hours, in_regression, minutes, needs, profile, req, s
 
@@ -20,32 +21,32 @@ in_certification = profile("certification")
 
 
 def status(dm):
-    return dm.read("/5/0/3"), dm.read("/5/0/5")
+    return dm.read(FirmwareUpdate.STATE), dm.read(FirmwareUpdate.UPDATE_RESULT)
 
 
 def wait_for_state(bench, dm, *states, timeout=DOWNLOAD_TIMEOUT):
     """Read the state every 10 s until it is one of ``states``."""
     began = bench.clock.time()
-    while (seen := dm.read("/5/0/3")) not in states:
+    while (seen := dm.read(FirmwareUpdate.STATE)) not in states:
         assert bench.clock.time() - began < timeout, f"state {seen} after {timeout:g} s, {states} was expected"
         bench.clock.sleep(10 * s)
 
 
 def download(bench, dm, uri):
-    dm.write("/5/0/1", uri)
+    dm.write(FirmwareUpdate.PACKAGE_URI, uri)
     wait_for_state(bench, dm, DOWNLOADED)
 
 
 def fails(bench, dm, timeout=DOWNLOAD_TIMEOUT):
     """A download that must fail: no other state is left for it than the first one, no update comes of it, and the unit
     is what it was."""
-    version = dm.read("/3/0/3")
+    version = dm.read(Device.FIRMWARE_VERSION)
     wait_for_state(bench, dm, IDLE, timeout=timeout)
-    result = dm.read("/5/0/5")
+    result = dm.read(FirmwareUpdate.UPDATE_RESULT)
     bench.step(f"the result is {result}")
     assert result != SUCCESS, "a download that has failed has the result of success"
-    assert is_refused(dm.execute_refusal("/5/0/2")), "an update without a package is taken"
-    assert dm.read("/3/0/3") == version, "the version is another one after a download that has failed"
+    assert is_refused(dm.execute_refusal(FirmwareUpdate.UPDATE)), "an update without a package is taken"
+    dm.expect(Device.FIRMWARE_VERSION, version, "the version is another one after a download that has failed")
 
 
 def is_refused(code):
@@ -55,14 +56,14 @@ def is_refused(code):
 def update(bench, dm):
     """Execute, and wait for the registration of the restarted unit."""
     before = bench.clock.time()
-    dm.execute("/5/0/2")
+    dm.execute(FirmwareUpdate.UPDATE)
     dm.wait_for_registration(UPDATE_TIMEOUT, after=before)
 
 
 def succeeded(dm, image):
     """The update to ``image`` is done, and told."""
     assert status(dm) == (IDLE, SUCCESS), f"state and result after the update are {status(dm)}"
-    assert dm.read("/3/0/3") == image.version, f"the version after the update is {dm.read('/3/0/3')}"
+    dm.expect(Device.FIRMWARE_VERSION, image.version)
 
 
 @req("FOTA-01", "LWM2M-5.0.2", "LWM2M-5.0.3", "LWM2M-5.0.5", "LWM2M-3.0.3")
@@ -73,15 +74,15 @@ def succeeded(dm, image):
 def test_a_firmware_update_goes_through_all_states_to_the_new_version(joined_unit, bench, dm, firmware):
     """And so does the next one, if it is not one back (G15)."""
     for again in (False, True):
-        image = firmware.other_than(dm.read("/3/0/3"))
-        back = numbers(image.version) < numbers(dm.read("/3/0/3"))
-        states = dm.observe("/5/0/3")
-        dm.write("/5/0/1", firmware.serve(image.served))
+        image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+        back = numbers(image.version) < numbers(dm.read(Device.FIRMWARE_VERSION))
+        states = dm.observe(FirmwareUpdate.STATE)
+        dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
         wait_for_state(bench, dm, DOWNLOADED)
-        assert dm.read("/5/0/5") == INITIAL, f"the result of a package that waits for its update is {dm.read('/5/0/5')}"
+        dm.expect(FirmwareUpdate.UPDATE_RESULT, INITIAL)
         update(bench, dm)
         if again and back and status(dm) != (IDLE, SUCCESS):
-            bench.step(f"an older version is not taken, the result is {dm.read('/5/0/5')}")
+            bench.step(f"an older version is not taken, the result is {dm.read(FirmwareUpdate.UPDATE_RESULT)}")
             return
         succeeded(dm, image)
         seen = [value for notification in states.notifications for value in notification.values.values()]
@@ -98,11 +99,11 @@ def numbers(version):
 @needs("firmware")
 @in_regression
 def test_each_state_is_notified(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    states = dm.observe("/5/0/3")
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    states = dm.observe(FirmwareUpdate.STATE)
     assert list(states.first.values()) == [IDLE], f"the first state is {states.first}"
     download(bench, dm, firmware.serve(image.served))
-    dm.execute("/5/0/2")
+    dm.execute(FirmwareUpdate.UPDATE)
     bench.clock.sleep(2 * s)
     seen = [value for notification in states.notifications for value in notification.values.values()]
     assert seen in ([DOWNLOADING, DOWNLOADED, UPDATING], [DOWNLOADING, DOWNLOADED]), f"the states notified were {seen}"
@@ -113,9 +114,10 @@ def test_each_state_is_notified(joined_unit, bench, dm, firmware):
 @needs("firmware")
 @in_regression
 def test_the_package_is_fetched_by_coap_block_by_block_from_the_uri_given(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    assert dm.read("/5/0/9") == 0, "packages are not pulled only"
-    assert set(dm.read_all("/5/0/8").values()) == {0}, "packages are not fetched by CoAP only"
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.expect(FirmwareUpdate.FIRMWARE_UPDATE_DELIVERY_METHOD, 0, "packages are not pulled only")
+    protocols = set(dm.read_all(FirmwareUpdate.FIRMWARE_UPDATE_PROTOCOL_SUPPORT).values())
+    assert protocols == {0}, f"packages are fetched by CoAP (0) only, and the unit names {protocols}"
     before = bench.clock.time()
     download(bench, dm, firmware.serve(image.served, "images/n"))
     asked = firmware.requests(before)
@@ -135,17 +137,17 @@ def test_the_package_is_fetched_by_coap_block_by_block_from_the_uri_given(joined
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is downloaded"])
 def test_an_empty_uri_puts_state_and_result_back(joined_unit, bench, dm, firmware, when):
     """And nothing more comes of the package."""
-    uri, began = firmware.serve(firmware.other_than(dm.read("/3/0/3")).served), bench.clock.time()
-    dm.write("/5/0/1", uri)
+    uri, began = firmware.serve(firmware.other_than(dm.read(Device.FIRMWARE_VERSION)).served), bench.clock.time()
+    dm.write(FirmwareUpdate.PACKAGE_URI, uri)
     if when == "once it is downloaded":
         wait_for_state(bench, dm, DOWNLOADED)
     else:
         bench.expect(lambda: len(firmware.requests(began)) >= 3 or None, DOWNLOAD_TIMEOUT, "three blocks")
-    dm.write("/5/0/1", "")
+    dm.write(FirmwareUpdate.PACKAGE_URI, "")
     for wait_s in (0, 10 * minutes):
         dm.stay_in_touch(wait_s)
         assert status(dm) == (IDLE, INITIAL), f"state and result are {status(dm)}, {wait_s:g} s after an empty URI"
-        assert is_refused(dm.execute_refusal("/5/0/2")), "an update without a package is taken"
+        assert is_refused(dm.execute_refusal(FirmwareUpdate.UPDATE)), "an update without a package is taken"
 
 
 @req("LWM2M-5.0.1", "LWM2M-5.0.3")
@@ -157,9 +159,9 @@ def test_packages_are_not_taken_by_write(joined_unit, dm):
     before = status(dm)
     assert is_refused(dm.refusal("/5/0/0", b"package")), "a package is taken by write"
     assert is_refused(dm.read_refusal("/5/0/0")), "5/0/0 can be read"
-    assert is_refused(dm.read_refusal("/5/0/1")), "5/0/1 can be read"
+    assert is_refused(dm.read_refusal(FirmwareUpdate.PACKAGE_URI)), "5/0/1 can be read"
     assert status(dm) == before, f"state and result are {status(dm)} after what was refused"
-    found = {path.resource_id for path in dm.read_all("/5/0")}
+    found = {path.resource_id for path in dm.read_all(FirmwareUpdate.INSTANCE)}
     assert found >= {3, 5, 8, 9}, f"object 5 has the resources {sorted(found)} only"
 
 
@@ -169,7 +171,7 @@ def test_packages_are_not_taken_by_write(joined_unit, dm):
 @in_regression
 def test_an_update_without_a_download_is_refused(joined_unit, dm):
     before = status(dm)
-    assert is_refused(dm.execute_refusal("/5/0/2")), "an update without a package is taken"
+    assert is_refused(dm.execute_refusal(FirmwareUpdate.UPDATE)), "an update without a package is taken"
     assert status(dm) == before, f"state and result are {status(dm)} after what was refused"
 
 
@@ -180,8 +182,8 @@ def test_an_update_without_a_download_is_refused(joined_unit, dm):
 @in_certification
 @pytest.mark.parametrize("position", [0.02, 0.5, 0.999], ids=["head", "middle", "end"])
 def test_a_corrupt_package_is_refused(joined_unit, bench, dm, firmware, position):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(image.served.corrupted(int(len(image.content) * position))))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.corrupted(int(len(image.content) * position))))
     fails(bench, dm)
 
 
@@ -190,11 +192,11 @@ def test_a_corrupt_package_is_refused(joined_unit, bench, dm, firmware, position
 @needs("firmware")
 @in_certification
 def test_after_a_corrupt_package_a_good_one_is_taken(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(image.served.corrupted(), "bad"))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.corrupted(), "bad"))
     fails(bench, dm)
     download(bench, dm, firmware.serve(image.served, "good"))
-    assert dm.read("/5/0/5") == INITIAL, f"the result of a new package is {dm.read('/5/0/5')} before its update"
+    dm.expect(FirmwareUpdate.UPDATE_RESULT, INITIAL)
     update(bench, dm)
     succeeded(dm, image)
 
@@ -204,8 +206,8 @@ def test_after_a_corrupt_package_a_good_one_is_taken(joined_unit, bench, dm, fir
 @needs("firmware")
 @in_certification
 def test_a_truncated_package_is_refused(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(image.served.truncated(len(image.content) // 2)))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.truncated(len(image.content) // 2)))
     fails(bench, dm)
 
 
@@ -215,7 +217,7 @@ def test_a_truncated_package_is_refused(joined_unit, bench, dm, firmware):
 @needs("firmware")
 @in_certification
 def test_what_is_no_package_is_refused(joined_unit, bench, dm, firmware):
-    dm.write("/5/0/1", firmware.serve(ServedFile(b"Not a firmware package. " * 50)))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(b"Not a firmware package. " * 50)))
     fails(bench, dm)
 
 
@@ -225,7 +227,7 @@ def test_what_is_no_package_is_refused(joined_unit, bench, dm, firmware):
 @needs("firmware.unfit")
 @in_certification
 def test_the_package_of_another_product_is_refused(joined_unit, bench, dm, firmware):
-    dm.write("/5/0/1", firmware.serve(firmware.of_another_product))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(firmware.of_another_product))
     fails(bench, dm)
 
 
@@ -235,8 +237,8 @@ def test_the_package_of_another_product_is_refused(joined_unit, bench, dm, firmw
 @needs("firmware")
 @in_certification
 def test_a_package_too_big_for_the_unit_is_refused(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(image.served.padded(16 * 1024 * 1024)))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.padded(16 * 1024 * 1024)))
     fails(bench, dm, 2 * hours)
 
 
@@ -247,7 +249,7 @@ def test_a_package_too_big_for_the_unit_is_refused(joined_unit, bench, dm, firmw
 def test_a_missing_file_is_told(joined_unit, bench, dm, firmware):
     uri = firmware.serve(ServedFile(b""), "gone")
     firmware.remove("gone")
-    dm.write("/5/0/1", uri)
+    dm.write(FirmwareUpdate.PACKAGE_URI, uri)
     fails(bench, dm)
 
 
@@ -257,7 +259,7 @@ def test_a_missing_file_is_told(joined_unit, bench, dm, firmware):
 @in_certification
 @pytest.mark.parametrize("uri", ["no uri at all", "coap:///n", "coap://"])
 def test_an_invalid_uri_is_told(joined_unit, bench, dm, uri):
-    code = dm.refusal("/5/0/1", uri)
+    code = dm.refusal(FirmwareUpdate.PACKAGE_URI, uri)
     if not is_refused(code):
         fails(bench, dm)
 
@@ -269,7 +271,7 @@ def test_an_invalid_uri_is_told(joined_unit, bench, dm, uri):
 def test_a_uri_of_a_protocol_that_is_not_supported_is_told(joined_unit, bench, dm, firmware, scheme):
     before = bench.clock.time()
     uri = firmware.serve(ServedFile(b"x")).replace("coap:", f"{scheme}:")
-    if not is_refused(dm.refusal("/5/0/1", uri)):
+    if not is_refused(dm.refusal(FirmwareUpdate.PACKAGE_URI, uri)):
         fails(bench, dm)
     assert not firmware.requests(before), f"a file is fetched by CoAP for a URI of {scheme}"
 
@@ -280,8 +282,8 @@ def test_a_uri_of_a_protocol_that_is_not_supported_is_told(joined_unit, bench, d
 @needs("firmware")
 @in_certification
 def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, firmware):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(ServedFile(image.content, stalls_at_block=10)))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, stalls_at_block=10)))
     fails(bench, dm, 2 * hours)
 
 
@@ -291,8 +293,8 @@ def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, fi
 @in_certification
 @pytest.mark.parametrize("fault", ["unavailable_at_block", "other_etag_at_block"])
 def test_a_file_that_goes_away_under_way_ends_the_download(joined_unit, bench, dm, firmware, fault):
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(ServedFile(image.content, **{fault: 10})))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, **{fault: 10})))
     fails(bench, dm, 2 * hours)
 
 
@@ -302,7 +304,7 @@ def test_a_file_that_goes_away_under_way_ends_the_download(joined_unit, bench, d
 @in_certification
 def test_an_outage_in_a_download_ends_in_a_defined_state(joined_unit, bench, dm, cell, firmware):
     """It goes on where it was, or it has failed; either way a unit that can be asked, and that takes an update."""
-    image = firmware.other_than(dm.read("/3/0/3"))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     start_download(bench, dm, firmware, image)
     cell.off()
     bench.clock.sleep(10 * minutes)
@@ -314,7 +316,7 @@ def test_an_outage_in_a_download_ends_in_a_defined_state(joined_unit, bench, dm,
 def start_download(bench, dm, firmware, image):
     """Ten blocks of it have come."""
     started = bench.clock.time()
-    dm.write("/5/0/1", firmware.serve(image.served))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
     bench.expect(lambda: len(firmware.requests(started)) >= 10 or None, DOWNLOAD_TIMEOUT, "ten blocks")
 
 
@@ -337,14 +339,14 @@ def ends_well(bench, dm, firmware, image):
 @in_certification
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is downloaded"])
 def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, bench, dm, supply, firmware, when):
-    old = dm.read("/3/0/3")
+    old = dm.read(Device.FIRMWARE_VERSION)
     image = firmware.other_than(old)
     start_download(bench, dm, firmware, image)
     if when == "once it is downloaded":
         wait_for_state(bench, dm, DOWNLOADED)
     power_cut(bench, supply, joined_unit)
     dm.wait_for_registration(30 * minutes, after=bench.clock.time())
-    assert dm.read("/3/0/3") == old, "the version is another one, and nothing has asked for an update"
+    dm.expect(Device.FIRMWARE_VERSION, old, "the version is another one, and nothing has asked for an update")
     ends_well(bench, dm, firmware, image)
 
 
@@ -356,15 +358,15 @@ def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, benc
 @pytest.mark.parametrize("after", [0.2, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0, 30.0], ids=lambda after: f"{after:g} s")
 def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, supply, firmware, after, cuts):
     unit.make_joined({"readout_interval": 30, "report_interval": 30})
-    old, before = dm.read("/3/0/3"), unit.read_settings().values
+    old, before = dm.read(Device.FIRMWARE_VERSION), unit.read_settings().values
     image = firmware.other_than(old)
     download(bench, dm, firmware.serve(image.served))
-    dm.execute("/5/0/2")
+    dm.execute(FirmwareUpdate.UPDATE)
     for _ in range(cuts):
         bench.clock.sleep(after)
         power_cut(bench, supply, unit)
     dm.wait_for_registration(30 * minutes, after=bench.clock.time())
-    version = dm.read("/3/0/3")
+    version = dm.read(Device.FIRMWARE_VERSION)
     assert version in (old, image.version), f"the version is {version}, neither the old one nor the new one"
     state, result = status(dm)
     assert state != UPDATING, "the unit is at work and still updating"
@@ -389,15 +391,15 @@ def power_cut(bench, supply, unit, for_s=10 * s):
 @in_certification
 def test_a_package_that_the_unit_can_not_run_leaves_the_old_one(joined_unit, bench, dm, firmware):
     """It is refused before the update, or fails in it."""
-    version = dm.read("/3/0/3")
-    dm.write("/5/0/1", firmware.serve(firmware.unfit))
+    version = dm.read(Device.FIRMWARE_VERSION)
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(firmware.unfit))
     wait_for_state(bench, dm, DOWNLOADED, IDLE)
-    if dm.read("/5/0/3") == DOWNLOADED:
+    if dm.read(FirmwareUpdate.STATE) == DOWNLOADED:
         update(bench, dm)
     state, result = status(dm)
     assert state == IDLE, f"the state is {state}"
     assert result != SUCCESS, "a package that the unit can't run has the result of success"
-    assert dm.read("/3/0/3") == version, "the version is another one"
+    dm.expect(Device.FIRMWARE_VERSION, version)
 
 
 @req("FOTA-06")
@@ -408,7 +410,7 @@ def test_settings_survive_an_update(unit, bench, dm, firmware):
     unit.make_joined({"readout_interval": 30, "message_encoding": "JSON", "mqtt_sn_topic": "kept/topic",
                       "utc_offset": 120})
     before = unit.read_settings().values
-    image = firmware.other_than(dm.read("/3/0/3"))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     download(bench, dm, firmware.serve(image.served))
     update(bench, dm)
     succeeded(dm, image)
@@ -423,7 +425,7 @@ def test_settings_survive_an_update(unit, bench, dm, firmware):
 def test_after_an_update_the_unit_knows_its_servers_without_a_bootstrap(joined_unit, bench, dm, bootstrap, gateway,
                                                                        firmware):
     """The bootstrap server does not answer."""
-    download(bench, dm, firmware.serve(firmware.other_than(dm.read("/3/0/3")).served))
+    download(bench, dm, firmware.serve(firmware.other_than(dm.read(Device.FIRMWARE_VERSION)).served))
     count = gateway.count
     with bootstrap.silent():
         update(bench, dm)
@@ -436,7 +438,7 @@ def test_after_an_update_the_unit_knows_its_servers_without_a_bootstrap(joined_u
 @in_certification
 def test_keys_survive_an_update(secured_unit, security, bench, dm, bootstrap, gateway, firmware):
     """The bootstrap server, which could give them anew, does not answer."""
-    download(bench, dm, firmware.serve(firmware.other_than(dm.read("/3/0/3")).served))
+    download(bench, dm, firmware.serve(firmware.other_than(dm.read(Device.FIRMWARE_VERSION)).served))
     count = gateway.count
     with bootstrap.silent():
         update(bench, dm)
@@ -454,7 +456,7 @@ def test_the_schedule_goes_on_after_an_update(history, bench, dm, firmware):
                    "report_interval": 15, "transmit_interval": 15, "transmit_offset": 1, "transmit_delay": 2,
                    "utc_offset": 60})
     history.pass_time(35 * minutes)
-    image = firmware.other_than(dm.read("/3/0/3"))
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     download(bench, dm, firmware.serve(image.served))
     history.pass_time_until_minute(4, of=15)    # between two windows
     history.may_read("a restart into the new firmware", within=15 * minutes)
@@ -490,7 +492,7 @@ def test_unsent_readouts_survive_an_update(unit, bench, dm, gateway, firmware):
     dm.stay_in_touch(5 * hours)
     arrived = gateway.count
     assert len(lost_hours(bench, gateway, began)) >= 4, "the readouts did not wait"
-    download(bench, dm, firmware.serve(firmware.other_than(dm.read("/3/0/3")).served))
+    download(bench, dm, firmware.serve(firmware.other_than(dm.read(Device.FIRMWARE_VERSION)).served))
     update(bench, dm)
     gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
     unit.write_settings({"transmit_interval": 60, "transmit_offset": 1, "transmit_delay": 5})
@@ -509,18 +511,19 @@ def test_unsent_readouts_survive_an_update(unit, bench, dm, gateway, firmware):
 # -- the modem's firmware, 33909
 
 
-MODEM_VERSION, MODEM_UPDATE, MODEM_RESULT = "/33909/0/5", "/33909/0/7", "/33909/0/8"
 MODEM_INITIAL, MODEM_SUCCESS, DOWNLOAD_ERROR, UPDATE_ERROR = range(4)
 
 
 def update_modem(bench, dm, uri, timeout=60 * minutes):
     """Execute, and read the result as soon as there is one; while the modem restarts the unit is away."""
     began = bench.clock.time()
-    dm.execute(MODEM_UPDATE, f"0='{uri}'")
+    dm.execute(NbIotInfo.MODEM_FIRMWARE_UPDATE, f"0='{uri}'")
     while bench.clock.time() - began < timeout:
         bench.clock.sleep(30 * s)
-        if dm.registration is not None and dm.answers(60 * s) and (result := dm.read(MODEM_RESULT)) != MODEM_INITIAL:
-            return result
+        if dm.registration is not None and dm.answers(60 * s):
+            result = dm.read(NbIotInfo.MODEM_FIRMWARE_UPDATE_RESULT)
+            if result != MODEM_INITIAL:
+                return result
     raise AssertionError(f"no result of the modem update within {timeout:g} s")
 
 
@@ -532,12 +535,12 @@ def test_a_modem_update_brings_the_new_version_and_joins_again(unit, bench, dm, 
     """With the settings that it had."""
     unit.make_joined({"apn_mode": "Manual", "apn": bench.station.file.cell.second_apn})
     before_it = unit.read_settings().values
-    image = firmware.other_modem_than(dm.read(MODEM_VERSION))
-    joins, before = dm.read("/33909/0/2"), bench.clock.time()
+    image = firmware.other_modem_than(dm.read(NbIotInfo.MODEM_FIRMWARE))
+    joins, before = dm.read(NbIotInfo.REGISTRATIONS), bench.clock.time()
     result = update_modem(bench, dm, firmware.serve(image.served, "modem"))
     assert result == MODEM_SUCCESS, f"the result is {result}"
-    assert dm.read(MODEM_VERSION) == image.version, f"the version reported is {dm.read(MODEM_VERSION)}"
-    assert dm.read("/33909/0/2") > joins, "the modem did not join again"
+    dm.expect(NbIotInfo.MODEM_FIRMWARE, image.version)
+    assert dm.read(NbIotInfo.REGISTRATIONS) > joins, "the modem did not join again"
     asked = {one.name for one in firmware.requests(before)}
     assert asked == {"modem"}, f"the files asked for are {asked}"
     lost = changed(before_it, unit.read_settings().values)
@@ -550,7 +553,7 @@ def test_a_modem_update_brings_the_new_version_and_joins_again(unit, bench, dm, 
 @profile("regression", "certification")
 @pytest.mark.parametrize("fault", ["missing", "silent", "another protocol"])
 def test_a_modem_package_that_can_not_be_fetched_gives_result_2(joined_unit, bench, dm, firmware, bootstrap, fault):
-    version = dm.read(MODEM_VERSION)
+    version = dm.read(NbIotInfo.MODEM_FIRMWARE)
     here = firmware.serve(firmware.other_modem_than(version).served)
     uri = {"missing": here + "-not", "silent": f"{bootstrap.silent_uri}/modem",
            "another protocol": here.replace("coap:", "https:")}[fault]
@@ -558,13 +561,13 @@ def test_a_modem_package_that_can_not_be_fetched_gives_result_2(joined_unit, ben
         return    # it is told at once
     result = update_modem(bench, dm, uri)
     assert result == DOWNLOAD_ERROR, f"the result is {result}"
-    assert dm.read(MODEM_VERSION) == version, "the version is another one after a download that has failed"
+    dm.expect(NbIotInfo.MODEM_FIRMWARE, version, "the version is another one after a download that has failed")
 
 
 def modem_refusal(dm, uri):
     """The code with which the unit refuses to begin an update of its modem; "" when it begins."""
     try:
-        dm.execute(MODEM_UPDATE, f"0='{uri}'")
+        dm.execute(NbIotInfo.MODEM_FIRMWARE_UPDATE, f"0='{uri}'")
     except DmRefused as refused:
         return refused.code
     return ""
@@ -575,11 +578,11 @@ def modem_refusal(dm, uri):
 @needs("firmware.modem")
 @profile("regression", "certification")
 def test_a_corrupt_modem_package_gives_result_3(joined_unit, bench, dm, firmware):
-    version = dm.read(MODEM_VERSION)
+    version = dm.read(NbIotInfo.MODEM_FIRMWARE)
     image = firmware.other_modem_than(version)
     result = update_modem(bench, dm, firmware.serve(image.served.corrupted()))
     assert result == UPDATE_ERROR, f"the result is {result}"
-    assert dm.read(MODEM_VERSION) == version, "the version is another one after an update that has failed"
+    dm.expect(NbIotInfo.MODEM_FIRMWARE, version, "the version is another one after an update that has failed")
 
 
 @req("FOTA-08", "FOTA-09")
@@ -589,14 +592,14 @@ def test_a_corrupt_modem_package_gives_result_3(joined_unit, bench, dm, firmware
 @pytest.mark.parametrize("cuts", [1, 3])
 @pytest.mark.parametrize("after", [5.0, 20.0, 40.0, 80.0], ids=lambda after: f"{after:g} s")
 def test_power_cuts_in_a_modem_update_leave_a_working_unit(joined_unit, bench, dm, supply, firmware, after, cuts):
-    old = dm.read(MODEM_VERSION)
+    old = dm.read(NbIotInfo.MODEM_FIRMWARE)
     image = firmware.other_modem_than(old)
-    dm.execute(MODEM_UPDATE, f"0='{firmware.serve(image.served)}'")
+    dm.execute(NbIotInfo.MODEM_FIRMWARE_UPDATE, f"0='{firmware.serve(image.served)}'")
     for _ in range(cuts):
         bench.clock.sleep(after)
         power_cut(bench, supply, joined_unit)
     dm.wait_for_registration(60 * minutes, after=bench.clock.time())
-    version, result = dm.read(MODEM_VERSION), dm.read(MODEM_RESULT)
+    version, result = dm.read(NbIotInfo.MODEM_FIRMWARE), dm.read(NbIotInfo.MODEM_FIRMWARE_UPDATE_RESULT)
     assert version in (old, image.version), f"the version is {version}, neither the old one nor the new one"
     assert version == image.version or result != MODEM_SUCCESS, f"version {version} with result {result}"
     if version != image.version:
@@ -610,7 +613,7 @@ def test_power_cuts_in_a_modem_update_leave_a_working_unit(joined_unit, bench, d
 @pytest.mark.parametrize("arguments", ["", "0", "1='coap://192.0.2.1/x'", "0='", "0=''"])
 def test_a_modem_update_without_a_url_is_refused(joined_unit, dm, arguments):
     with pytest.raises(DmRefused, match=r" 4\.\d\d"):
-        dm.execute(MODEM_UPDATE, arguments)
+        dm.execute(NbIotInfo.MODEM_FIRMWARE_UPDATE, arguments)
 
 
 @req("FOTA-09", "FOTA-08")
@@ -618,11 +621,11 @@ def test_a_modem_update_without_a_url_is_refused(joined_unit, dm, arguments):
 @needs("firmware.modem")
 @in_certification
 def test_after_a_failed_modem_update_a_good_one_works(joined_unit, bench, dm, firmware):
-    image = firmware.other_modem_than(dm.read(MODEM_VERSION))
+    image = firmware.other_modem_than(dm.read(NbIotInfo.MODEM_FIRMWARE))
     results = [update_modem(bench, dm, firmware.serve(image.served.corrupted(), "bad")),
                update_modem(bench, dm, firmware.serve(image.served, "good"))]
     assert results == [UPDATE_ERROR, MODEM_SUCCESS], f"the results are {results}"
-    assert dm.read(MODEM_VERSION) == image.version, f"the version reported is {dm.read(MODEM_VERSION)}"
+    dm.expect(NbIotInfo.MODEM_FIRMWARE, image.version)
 
 
 @req("FOTA-10")
@@ -633,11 +636,11 @@ def test_readouts_go_on_during_a_modem_update(unit, bench, dm, gateway, firmware
     unit.make_joined(HOURLY)
     began = bench.clock.utc()
     dm.stay_in_touch(2 * hours)
-    image = firmware.other_modem_than(dm.read(MODEM_VERSION))
+    image = firmware.other_modem_than(dm.read(NbIotInfo.MODEM_FIRMWARE))
     result = update_modem(bench, dm, firmware.serve(image.served))
     assert result == MODEM_SUCCESS, f"the result is {result}"
     arrived = gateway.count
-    dm.execute("/33906/0/10")
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
     bench.clock.sleep(1 * minutes)
     lost = lost_hours(bench, gateway, began)

@@ -8,6 +8,7 @@ import pytest
 from bench.analysis.backoff import RetryRules, attempts_of, deviations, outside, pauses_of, places_of
 from bench.analysis.current_phases import listening
 from bench.analysis.randomness import doubts
+from bench.manual.paths import Device, McmConfig, MdmServer
 from fixtures.outcomes import CellState, NetworkEvent
 from fixtures.radio import ONE_SEARCH, REFUSED
 from fixtures.words import days, device_time, hours, in_regression, minutes, needs, profile, req, s
@@ -277,7 +278,7 @@ def test_without_a_power_cut_there_is_no_brown_out_delay(unit, bench, dm, radio,
         case "button":
             _, began = unit.press_button(6 * s)
         case "DM":
-            dm.execute("/3/0/4")
+            dm.execute(Device.REBOOT)
         case _:
             unit.switch_off()
             bench.clock.sleep(GOODBYE)
@@ -298,14 +299,14 @@ def test_a_unit_is_at_work_again_after_a_power_cut_of(joined_unit, bench, supply
                                                       second_gateway, cut):
     """As it was before: active, with its servers, of which one was named over DM; a unit that asks the bootstrap server
     at each start has the one that it names."""
-    dm.write("/33905/0/0", second_gateway.uri)
+    dm.write(MdmServer.URI, second_gateway.uri)
     for _ in range(2):
         counts = {one: one.count for one in (gateway, second_gateway)}
         back = power_cut(bench, supply, joined_unit, CUTS[cut])
         dm.wait_for_registration(10 * minutes, after=back)
         told = gateway if bootstrap.sequences(back) else second_gateway
         told.wait_for_telegram(15 * minutes, after=counts[told])
-    dm.write("/33905/0/0", gateway.uri)
+    dm.write(MdmServer.URI, gateway.uri)
     assert joined_unit.power_mode == "Active", "the power cut has made the unit passive"
 
 
@@ -321,7 +322,7 @@ def test_a_unit_is_at_work_again_after_a_power_cut(unit, bench, supply, cell, dm
             cell.off()
             bench.clock.sleep(20 * s)
         case "in a transmission":
-            dm.execute("/33906/0/10")
+            dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
             radio.wait_for(CellState.CONNECTED, timeout=1 * minutes, every=0.1 * s)
         case _:
             power_cut(bench, supply, unit, 10 * s)
@@ -483,7 +484,7 @@ def test_a_broken_connection_to_the_gateway_is_taken_up_again_with_growing_pause
     unit.make_joined({"reconnect_backoff": pauses_set, "restart_backoff": "1-1", "mdm_communication_timeout": 10,
                       "mdm_communication_attempts": 2, "readout_interval": 60, "transmit_interval": 60,
                       "transmit_offset": 1, "transmit_delay": 2, "auto_upload_order": "Oldest first"})
-    dm.write("/33906/0/47", failures)
+    dm.write(McmConfig.MDM_COMMUNICATION_FAILURES, failures)
     for _ in range(2):
         began, lost = gateway.count, bench.clock.time()
         with gateway.silent():
@@ -511,7 +512,7 @@ def test_a_reconnect_restarts_the_modem_each_time_or_never(unit, bench, dm, gate
     """Table 12 speaks of restarts of the modem, Table 2 of reconnects (C37)."""
     unit.make_joined(SETTLED | {"transmit_offset": 1, "transmit_delay": 2, "reconnect_backoff": "6-8",
                                 "mdm_communication_timeout": 10})
-    dm.write("/33906/0/47", 1)
+    dm.write(McmConfig.MDM_COMMUNICATION_FAILURES, 1)
     lost = bench.clock.time()
     with gateway.silent():
         bench.clock.sleep(2 * hours)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from bench.analysis.leds import LONG_LIGHT_S, NETWORK_CONNECTION
+from bench.manual.paths import Device
 from fixtures.judging import first_of
 from fixtures.outcomes import NetworkEvent
 from fixtures.radio import REFUSED
@@ -115,7 +116,7 @@ def test_a_unit_activated_over_nfc_shows_the_same_lights(passive_unit, panel, be
 def test_a_reboot_shows_the_same_lights_as_an_activation(joined_unit, panel, dm, bench, measure, rebooted_by):
     if rebooted_by == "dm":
         begin = bench.clock.time()
-        dm.execute("/3/0/4")
+        dm.execute(Device.REBOOT)
     else:
         _, begin = joined_unit.press_button(held=10 * s)
     joined_unit.wait_until_joined(after=begin)

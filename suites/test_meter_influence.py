@@ -7,11 +7,11 @@ water. What it displays and gives out as pulses is not seen by the bench.
 
 import pytest
 
+from bench.manual.paths import Device, McmConfig
 from fixtures.words import device_time, in_regression, minutes, needs, req, s
 
 OF_TIME = {"9.36", "6.31", "6.28", "6.29", "6.30", "9.4"}
 """Registers that move by themselves: date and clock, hours of operation, temperatures and their maxima."""
-TRIGGER, REBOOT = "/33906/0/10", "/3/0/4"
 
 
 def stands_still(meter, meter_simulator, bench):
@@ -47,12 +47,12 @@ def test_the_meter_has_the_same_registers_whatever_the_unit_does(joined_unit, dm
         case "asked for telegrams":
             for _ in range(10):
                 arrived = gateway.count
-                dm.execute(TRIGGER)
+                dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
                 gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
         case "rebooting":
             for _ in range(3):
                 registered = bench.clock.time()
-                dm.execute(REBOOT)
+                dm.execute(Device.REBOOT)
                 dm.wait_for_registration(10 * minutes, after=registered)
         case _:
             bench.clock.sleep(25 * minutes)
@@ -67,10 +67,11 @@ def test_the_meter_has_the_same_registers_whatever_the_unit_does(joined_unit, dm
 @in_regression
 def test_settings_of_the_unit_are_none_of_the_meters(joined_unit, dm, meter, meter_simulator, bench):
     before = stands_still(meter, meter_simulator, bench)
-    for path, values in {"/33906/0/1": (0, 1, 2), "/33906/0/2": (42, 43), "/33906/0/54": (0, 1)}.items():
+    for path, values in ((McmConfig.REPORT_DATA_ENCODING, (0, 1, 2)), (McmConfig.REPORT_FRAME_TYPE, (42, 43)),
+                         (McmConfig.METER_IDENTIFICATION_SOURCE, (0, 1))):
         for value in values:
             dm.write(path, value)
-    dm.execute(TRIGGER)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     bench.clock.sleep(2 * minutes)
     after = registers_of(meter)
     changed = moved(before, after)

@@ -1,5 +1,6 @@
 """Telegrams against the meter's second voice: its M-Bus port."""
 
+from bench.manual.paths import McmConfig
 from bench.payload.compare import differences
 from fixtures.words import device_time, everywhere, minutes, needs, req
 
@@ -12,7 +13,7 @@ from fixtures.words import device_time, everywhere, minutes, needs, req
 def test_a_telegram_says_what_the_meter_says_over_m_bus(joined_unit, dm, gateway, mbus):
     before = mbus.read()
     arrived = gateway.count
-    dm.execute("/33906/0/10")
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     telegram = gateway.wait_for_telegram(timeout=15 * minutes, after=arrived).telegram
     wrong = differences(telegram.newest, before, mbus.read(), fields=(
         "meter_id", "energy", "volume", "power", "flow", "forward_temperature", "return_temperature"))

@@ -7,9 +7,8 @@ it does not show.
 import pytest
 
 from bench.errors import NotObserved
+from bench.manual.paths import MeterInfo, NbIotStatus
 from fixtures.words import device_time, in_regression, minutes, needs, req, s
-
-MODEL, STATUS, UPTIME = "/33908/0/0", "/33908/0/2", "/33907/0/0"
 
 
 @device_time("3 min")
@@ -23,8 +22,8 @@ MODEL, STATUS, UPTIME = "/33908/0/0", "/33908/0/2", "/33907/0/0"
 def test_a_meter_with_supported_software_is_read(uploads, dm, meter_simulator, model, version):
     meter_simulator.set_software(model, version)
     uploads.ask().check()
-    assert dm.read(STATUS) == 0, "the meter was read, and its status is not well"
-    shown = dm.read(MODEL)
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0, "the meter was read, and its status is not well")
+    shown = dm.read(MeterInfo.METER_MODEL)
     assert shown.startswith(("UH50", "UC50")), f"meter model {shown}"
 
 
@@ -38,7 +37,7 @@ def test_a_meter_with_older_software_does_no_harm(joined_unit, uploads, dm, benc
     """It may be read all the same. What comes is right (each readout is held against the meter), the unit stays up and
     in touch, and afterwards a supported meter is read as ever."""
     joined_unit.make_joined({"power_saving_mode": "eDRX"})    # in reach all the time
-    before = dm.read(UPTIME)
+    before = dm.read(NbIotStatus.UPTIME)
     meter_simulator.set_software(model, version)
     began = gateway.count
     try:
@@ -46,12 +45,12 @@ def test_a_meter_with_older_software_does_no_harm(joined_unit, uploads, dm, benc
     except NotObserved:
         bench.steps.append(f"no telegram with {model} {version}")
     bench.clock.sleep(10 * minutes)
-    status = dm.read(STATUS)
+    status = dm.read(MeterInfo.COMMUNICATION_STATUS)
     bench.steps.append(f"33908/0/2 is {status}, {gateway.count - began} telegrams came")
     assert status in (0, 1, 2), f"33908/0/2 is {status}"
-    after = dm.read(UPTIME)
+    after = dm.read(NbIotStatus.UPTIME)
     assert after >= before + 10 * minutes - 60 * s, f"the unit has restarted: up for {after} s"
     meter_simulator.reset()
     meter_simulator.set_clock(bench.local_standard_time)
     uploads.ask().check()
-    assert dm.read(STATUS) == 0, "a supported meter is back, and its status is not well"
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0, "a supported meter is back, and its status is not well")

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import McmConfig, NbIotStatus
 from fixtures.gateway import (
     Connack,
     Connect,
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.usefixtures("nothing_by_itself")
 TIMEOUT = 92 * s
 """33906/0/24 as delivered."""
 COMMUNICATION_FAILED = 4
-MDM_STATUS = "/33907/0/10"
 
 
 def first_series(messages):
@@ -102,7 +102,7 @@ def test_behind_the_last_message_id_comes_one_that_is_not_0(unit, bench, dm, gat
     bench.clock.sleep(2 * days)
     while begins_anew(ids := ids_of(gateway.heard("PUBLISH", since=mark))) is None:
         assert len(ids) < 70_000, "70,000 telegrams, and the message ids have not begun anew"
-        dm.execute("/33906/0/13")
+        dm.execute(McmConfig.HISTORIC_RESEND_TRIGGER)
         gateway.wait_for_quiet(5 * minutes)
     at = begins_anew(ids)
     assert 0 not in ids, f"behind the message id {ids[at - 1]} comes {ids[at]}, which stands for a message without one"
@@ -141,7 +141,8 @@ def test_a_message_whose_answer_is_lost_is_repeated_after_92_s(joined_unit, benc
     assert changed == ({"dup"} if name == "PUBLISH" else set()), f"the repetition differs in {sorted(changed)}"
     bench.clock.sleep(5 * minutes)
     assert gateway.count == count + 1, "the telegram came more than once"
-    assert gateway.repeated == (1 if lost is Puback else 0)
+    due = 1 if lost is Puback else 0
+    assert gateway.repeated == due, f"{due} PUBLISH with DUP is due, and {gateway.repeated} came"
 
 
 @req("NET-32", "RETX-01", "RETX-19", "OTC-T12-02", "LWM2M-33906.0.25", "LWM2M-33907.0.10", "NET-31")
@@ -170,7 +171,7 @@ def test_after_the_attempts_it_gives_up_and_keeps_the_readout(unit, bench, dm, g
     readings.takes("C20", "attempts" if len(sent) == attempts else "retries")
     for earlier, later in pairwise(sent):
         measure("mqttsn.timeout", later.time - earlier.time)
-    status = dm.read(MDM_STATUS)
+    status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
     assert status == COMMUNICATION_FAILED, f"the connection status is {status}, and communication has failed"
     assert gateway.count == count, "a telegram came though the gateway answers nothing"
     gateway.obey()
@@ -188,7 +189,7 @@ def test_another_timeout_takes_effect(unit, bench, dm, gateway, measure, written
     if written == "over DM":
         ask(dm, bench)
         gateway.wait_for_telegram(2 * minutes)
-        dm.write("/33906/0/24", timeout)
+        dm.write(McmConfig.MQTT_SN_COMMUNICATION_TIMEOUT, timeout)
     gateway.next(Puback, times=2 if timeout == 1 else 1).drop()
     mark = ask(dm, bench)
     first = gateway.wait_for_message("PUBLISH", 2 * minutes, since=mark)
@@ -229,11 +230,13 @@ def test_a_late_puback_is_taken(joined_unit, bench, dm, gateway, delay):
     transmissions = len(gateway.heard("PUBLISH", since=mark))
     bench.step(f"PUBACK after {delay} s: {transmissions} transmission(s)")
     assert gateway.count == count + 1, "the telegram was sent anew"
-    assert gateway.repeated - repeated == transmissions - 1
+    with_dup = gateway.repeated - repeated
+    assert with_dup == transmissions - 1, f"{transmissions} transmissions of a telegram, and {with_dup} have DUP"
     if delay <= 20:
         assert transmissions == 1, "repeated though the PUBACK came"
     elif delay > TIMEOUT:
-        assert transmissions == 2
+        assert transmissions == 2, \
+            f"one repetition is due after {TIMEOUT:g} s, and {transmissions} transmission(s) came"
 
 
 @req("CMP-07")

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import Device, McmConfig, MdmServer
 from fixtures.gateway import (
     PRESETS,
     ClientIs,
@@ -123,7 +124,7 @@ def test_both_kinds_of_connection_are_told_apart_by_what_the_unit_says(unit, ben
     join_quietly(unit, gateway, {"mqtt_sn_connection": "Optimized", "power_saving_mode": "eDRX"} | OFTEN)
     said = {}
     for kind in (OPTIMIZED, COMPLIANT):
-        dm.write("/33905/0/10", kind)
+        dm.write(MdmServer.CONNECTION_CONFIG, kind)
         if restarted:
             _, began = unit.press_button(6 * s)
             dm.wait_for_registration(5 * minutes, after=began)
@@ -178,7 +179,7 @@ def test_telegrams_come_on_the_topic_that_is_set(joined_unit, bench, dm, gateway
     if written == "over NFC":
         taken = joined_unit.try_settings({"mqtt_sn_topic": TOPICS[topic]}).status is Status.OK
     else:
-        taken = not dm.refusal("/33905/0/11", TOPICS[topic])
+        taken = not dm.refusal(MdmServer.TOPIC, TOPICS[topic])
     if not taken:
         bench.step(f"a topic of {len(TOPICS[topic])} letters is refused {written}")
         return
@@ -200,7 +201,7 @@ def test_telegrams_come_on_the_topic_that_is_set(joined_unit, bench, dm, gateway
 def test_a_change_leads_to_the_topic_that_a_restart_leads_to(joined_unit, bench, dm, gateway, changed):
     """What the topic is that the unit makes up is not printed (G13), but it is one for one set of settings."""
     topics = []
-    dm.write("/33906/0", changed)
+    dm.write(McmConfig.INSTANCE, changed)
     for restarted in (False, True):
         if restarted:
             _, began = joined_unit.press_button(6 * s)
@@ -243,9 +244,9 @@ def test_a_unit_that_is_sent_to_another_gateway_goes_there_with_its_new_topic(jo
                                                                              gateway, second_gateway):
     """While the first one is still there to be talked to; and stays there when it is restarted, by whatever, unless the
     bootstrap server has told it otherwise since."""
-    usual = {0: dm.read("/33905/0/0"), 11: dm.read("/33905/0/11")}
+    usual = {0: dm.read(MdmServer.URI), 11: dm.read(MdmServer.TOPIC)}
     count, mark = gateway.count, bench.mark()
-    dm.write("/33905/0", {0: second_gateway.uri, 11: "bench/moved"})
+    dm.write(MdmServer.INSTANCE, {0: second_gateway.uri, 11: "bench/moved"})
     try:
         ask(dm, bench)
         arrival = second_gateway.wait_for_telegram(15 * minutes, after=0)
@@ -259,7 +260,7 @@ def test_a_unit_that_is_sent_to_another_gateway_goes_there_with_its_new_topic(jo
                 case "button":
                     joined_unit.press_button(6 * s)
                 case "DM":
-                    dm.execute("/3/0/4")
+                    dm.execute(Device.REBOOT)
                 case _:
                     supply.output_off()
                     bench.clock.sleep(10 * s)
@@ -273,7 +274,7 @@ def test_a_unit_that_is_sent_to_another_gateway_goes_there_with_its_new_topic(jo
         still = {"CONNECT", "REGISTER", "PUBLISH"} & set(gateway.conversation(mark).split())
         assert not still, f"the first gateway still hears {', '.join(sorted(still))}"
     finally:
-        dm.write("/33905/0", usual)
+        dm.write(MdmServer.INSTANCE, usual)
     ask(dm, bench)
     gateway.wait_for_telegram(15 * minutes, after=count)
 
@@ -306,12 +307,12 @@ def test_release_assistance_costs_no_acknowledgement_of_several_uploads(unit, be
     say it is written down; that each is acknowledged the first time is a verdict."""
     join_quietly(unit, gateway, {"message_encoding": "M-Bus", "readout_interval": 5, "report_interval": 5,
                                  "transmit_interval": 15, "transmit_offset": 1, "transmit_delay": 1})
-    dm.write("/33906/0/51", 1)
+    dm.write(McmConfig.ENABLE_RAI, 1)
     try:
         before, count, mark = bench.clock.time(), gateway.count, bench.mark()
         dm.stay_in_touch(47 * minutes)
     finally:
-        dm.write("/33906/0/51", 0)
+        dm.write(McmConfig.ENABLE_RAI, 0)
     sent = gateway.heard("PUBLISH", since=mark)
     indicated = [one for one in radio.events(NetworkEvent.DATA_TRANSPORT, before) if one.release_assistance]
     bench.step(f"release assistance with {len(indicated)} of {len(sent)} telegrams")

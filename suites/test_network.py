@@ -6,13 +6,12 @@ import pytest
 
 from bench.analysis.current import sleep_current, wakes
 from bench.analysis.current_phases import active_timers, find_phases
+from bench.manual.paths import CellularConnectivity, ConnectivityMonitoring, Device, McmConfig, NbIotInfo, NbIotStatus
 from bench.payload.readout import canonical
 from fixtures.judging import first_of
 from fixtures.outcomes import CellState, NetworkEvent
 from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req, s
 
-BAND, ECL, SNR, RSRP = "/33907/0/11", "/33907/0/3", "/33907/0/5", "/4/0/2"
-REGISTRATIONS, REGISTRATION_UPTIME = "/33909/0/2", "/33909/0/6"
 GOOD_COVERAGE = -85
 """dBm at the unit: for tests whose limits are those of coverage level 0, whatever the station's usual level is."""
 POOR_COVERAGE = 15 * minutes
@@ -44,8 +43,8 @@ def restart(unit, bench, panel, settings):
 def test_a_unit_set_to_all_bands_joins_in_each(unit, cell, dm, band):
     cell.use_bands(band)
     unit.make_joined({"radio_frequency_band": 0})
-    assert dm.read(BAND) == band, f"the band reported is {dm.read(BAND)}"
-    assert dm.read("/33906/0/53") == "0", "the list of bands is not that of all bands"
+    dm.expect(NbIotStatus.CURRENT_RADIO_BAND, band)
+    dm.expect(McmConfig.NB_IOT_RADIO_BANDS, "0", "the list of bands is not that of all bands")
 
 
 @req("NET-05", "OTC-T10-03", "LWM2M-33906.0.53")
@@ -56,7 +55,7 @@ def test_a_unit_set_to_all_bands_joins_in_each(unit, cell, dm, band):
 def test_the_band_that_is_set_is_used_where_there_are_others(unit, cell, dm, band):
     cell.use_bands(8, 20)
     unit.make_joined({"radio_frequency_band": band})
-    assert dm.read(BAND) == band, f"band {dm.read(BAND)} is used, {band} is set"
+    dm.expect(NbIotStatus.CURRENT_RADIO_BAND, band)
 
 
 @req("NET-05", "LWM2M-33906.0.53", "LWM2M-33907.0.11")
@@ -66,14 +65,14 @@ def test_the_band_that_is_set_is_used_where_there_are_others(unit, cell, dm, ban
 @pytest.mark.parametrize(("bands", "used"), [("8,20", 20), ("20,8", 20), ("3,8", 3)])
 def test_of_a_list_of_bands_that_one_is_used_in_which_there_is_a_cell(joined_unit, cell, dm, bench, bands, used):
     """Another cell is on the air in a band that is not on the list."""
-    dm.write("/33906/0/53", bands)
+    dm.write(McmConfig.NB_IOT_RADIO_BANDS, bands)
     before = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     bench.clock.sleep(5 * s)    # for its answer
     cell.use_bands(3, 20)
     dm.wait_for_registration(15 * minutes, after=before)
-    assert dm.read(BAND) == used, f"band {dm.read(BAND)} is used, set are {bands}"
-    assert dm.read("/33906/0/53") == bands, f"the list is {dm.read('/33906/0/53')}, set are {bands}"
+    dm.expect(NbIotStatus.CURRENT_RADIO_BAND, used)
+    dm.expect(McmConfig.NB_IOT_RADIO_BANDS, bands)
 
 
 @req("NET-06", "OTC-T10-03", "LWM2M-33907.0.11")
@@ -85,7 +84,7 @@ def test_a_band_without_a_cell_is_given_up_for_the_others(unit, cell, bench, dm,
     activated = activate(unit, bench, {"radio_frequency_band": 3})
     registration = dm.wait_for_registration(6 * hours + 15 * minutes, after=activated)
     measure("network.band_fallback", registration.registered_at - activated)
-    assert dm.read(BAND) == 20, f"the band reported is {dm.read(BAND)}, and not the one in use"
+    dm.expect(NbIotStatus.CURRENT_RADIO_BAND, 20)
     assert unit.read_settings().values["radio_frequency_band"] == 3, "the setting was changed"
 
 
@@ -114,13 +113,13 @@ def test_a_search_ends_and_the_unit_sleeps_until_the_next(unit, cell, power, mea
 @needs("cell.detach", "cell.state")
 @in_regression
 def test_a_unit_that_the_network_has_detached_attaches_again(joined_unit, bench, cell, dm, radio):
-    counted = dm.read(REGISTRATIONS)
+    counted = dm.read(NbIotInfo.REGISTRATIONS)
     for again in (1, 2):
         before = bench.clock.time()
         cell.detach()
         radio.wait_for(CellState.CONNECTED, timeout=5 * minutes)
         dm.wait_for_registration(5 * minutes, after=before)
-        assert dm.read(REGISTRATIONS) == counted + again, "the registrations are not counted"
+        dm.expect(NbIotInfo.REGISTRATIONS, counted + again, "the registrations are not counted")
 
 
 @req("LWM2M-33909.0.6")
@@ -132,13 +131,13 @@ def test_the_reported_uptime_is_that_of_a_registration(unit, bench, cell, dm, ra
     unit.make_joined({"power_saving_mode": "eDRX"})
     attached = radio.last(NetworkEvent.ATTACH_ACCEPT).time
     bench.clock.sleep(20 * hours)
-    error = dm.read(REGISTRATION_UPTIME) - (bench.clock.time() - attached)
+    error = dm.read(NbIotInfo.REGISTRATION_UPTIME) - (bench.clock.time() - attached)
     if abs(error) > 1 * hours:
         readings.takes("U32", "previous")
         before = bench.clock.time()
         cell.detach()
         dm.wait_for_registration(5 * minutes, after=before)
-        error = dm.read(REGISTRATION_UPTIME) - (radio.last(NetworkEvent.ATTACH_ACCEPT).time - attached)
+        error = dm.read(NbIotInfo.REGISTRATION_UPTIME) - (radio.last(NetworkEvent.ATTACH_ACCEPT).time - attached)
     else:
         readings.takes("U32", "current")
     measure("network.attach_report_error", error)
@@ -156,7 +155,7 @@ def test_the_band_that_is_set_is_used_after_an_outage_too(unit, bench, cell, dm,
         before = bench.clock.time()
         cell.detach()
         dm.wait_for_registration(5 * minutes, after=before)
-        assert dm.read(BAND) == band, f"after an outage band {dm.read(BAND)} is used, {band} is set"
+        dm.expect(NbIotStatus.CURRENT_RADIO_BAND, band)
 
 
 # -- silence
@@ -222,7 +221,8 @@ def test_a_delivered_unit_asks_for_120_s_and_70_h_and_the_default_edrx(joined_un
     asked = radio.last(NetworkEvent.ATTACH_REQUEST)
     found = (asked.t3324_s, asked.t3412_s, asked.edrx)
     assert found == (120, 252000, 0x13), f"T3324, T3412 and eDRX asked for: {found}"
-    read = dm.read("/10/0/5"), dm.read("/10/0/4"), dm.read("/10/0/9")
+    read = tuple(dm.read(path) for path in (CellularConnectivity.ACTIVE_TIMER, CellularConnectivity.PSM_TIMER,
+                                            CellularConnectivity.EDRX_PARAMETERS_FOR_NB_S1_MODE))
     assert read == (120, 252000, b"\x13"), f"T3324, T3412 and eDRX reported: {read}"
 
 
@@ -292,13 +292,14 @@ def test_the_edrx_value_counts_in_manual_mode_only(joined_unit, bench, panel, dm
     asked = radio.wait_for_event(NetworkEvent.ATTACH_REQUEST, before, 5 * minutes).edrx
     assert asked == 0x25, f"eDRX {asked} is asked for, 0x25 is set"
     dm.wait_for_registration(5 * minutes, after=before)
-    assert dm.read("/10/0/9") == b"\x25", "the eDRX value that is set is not the one reported"
+    dm.expect(CellularConnectivity.EDRX_PARAMETERS_FOR_NB_S1_MODE, b"\x25",
+              "the eDRX value that is set is not the one reported")
     before = restart(joined_unit, bench, panel, {"edrx_mode": "Automatic"})
     automatic = radio.wait_for_event(NetworkEvent.ATTACH_REQUEST, before, 5 * minutes).edrx
     bench.step(f"automatic: eDRX {automatic}; what it stands for is not printed")
     assert automatic != 0x25, "the value counts in automatic mode, too"
     dm.wait_for_registration(5 * minutes, after=before)
-    assert dm.read("/33906/0/50") == 0, "the eDRX mode is not reported as automatic"
+    dm.expect(McmConfig.EDRX_MODE, 0, "the eDRX mode is not reported as automatic")
 
 
 # -- power saving: what the network grants
@@ -335,7 +336,7 @@ def test_without_psm_an_idle_unit_is_reached_within_an_edrx_cycle(unit, bench, c
         radio.wait_for(CellState.IDLE, timeout=5 * minutes)
         bench.clock.sleep(30 * s)
         asked = bench.clock.time()
-        dm.read(ECL)
+        dm.read(NbIotStatus.ECL)
         delays.append(bench.clock.time() - asked)
     measure("network.edrx_delay", sorted(delays)[18])
 
@@ -351,7 +352,7 @@ def test_with_release_assistance_the_network_lets_go_sooner(unit, bench, cell, d
                       "report_interval": 5})
     for enabled, restarted, name in ((1, False, "network.assisted_release"), (1, True, "network.assisted_release"),
                                      (0, False, "network.unassisted_release")):
-        dm.write("/33906/0/51", enabled)
+        dm.write(McmConfig.ENABLE_RAI, enabled)
         if restarted:
             _, began = unit.press_button(6 * s)
             dm.wait_for_registration(5 * minutes, after=began)
@@ -382,8 +383,9 @@ def test_a_unit_joins_and_reports_at_each_coverage_level(unit, cell, bench, dm, 
     sent = gateway.wait_for_telegram(POOR_COVERAGE, after=count).telegram.newest
     after = canonical(meter.read().energy).value
     assert before <= canonical(sent.energy).value <= after, f"energy {sent.energy} sent, {before} to {after} read"
-    assert dm.read(ECL) == level, f"coverage level {dm.read(ECL)} is reported"
-    assert abs(dm.read(RSRP) - strength) <= 6, f"{dm.read(RSRP)} dBm are reported at {strength} dBm"
+    dm.expect(NbIotStatus.ECL, level)
+    reported_dbm = dm.read(ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH)
+    assert abs(reported_dbm - strength) <= 6, f"{reported_dbm} dBm are reported at {strength} dBm"
 
 
 @req("LWM2M-33907.0.5")
@@ -395,7 +397,7 @@ def test_the_reported_snr_follows_the_noise_of_the_cell(joined_unit, bench, cell
     for snr_db in (15, 5, 0):
         cell.set_noise(snr_db)
         bench.clock.sleep(5 * s)
-        measure("network.snr_error", dm.read(SNR) / 10 - snr_db)
+        measure("network.snr_error", dm.read(NbIotStatus.SNR) / 10 - snr_db)
 
 
 @req("RETX-02", "RETX-19")
@@ -439,11 +441,11 @@ def test_telegrams_arrive_through_an_address_translation_that_forgets(unit, benc
 @in_regression
 def test_an_apn_set_over_nfc_is_used_in_manual_mode_only(joined_unit, bench, panel, dm):
     assert joined_unit.delivered.values["apn_mode"] == "Auto", "the APN mode of delivery is not Auto"
-    usual = first_of(dm.read_all("/4/0/7").values(), "an APN in 4/0/7")
+    usual = first_of(dm.read_all(ConnectivityMonitoring.APN).values(), "an APN in 4/0/7")
     second = bench.station.file.cell.second_apn
     for mode, apn in (("Manual", second), ("Auto", usual)):
         before = restart(joined_unit, bench, panel, {"apn_mode": mode, "apn": second})
         dm.wait_for_registration(5 * minutes, after=before)
-        used = first_of(dm.read_all("/4/0/7").values(), "an APN in 4/0/7")
+        used = first_of(dm.read_all(ConnectivityMonitoring.APN).values(), "an APN in 4/0/7")
         assert used == apn, f"the APN in use is {used} in mode {mode}"
         assert joined_unit.read_settings().values["apn"] == second, "the APN that was set is not there any more"

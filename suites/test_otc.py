@@ -5,6 +5,7 @@ import random
 import pytest
 
 from bench.manual import settings
+from bench.manual.paths import McmConfig
 from fixtures.outcomes import NoTagError, Pak, Status
 from fixtures.restarts import HOW
 from fixtures.words import device_time, everywhere, hours, in_regression, minutes, needs, req, s
@@ -23,8 +24,9 @@ def test_all_46_settings_can_be_read(unit, meter):
     values = unit.read_settings().values
     missing = [setting.key for setting in READABLE if setting.key not in values]
     assert not missing, f"not readable: {', '.join(missing)}"
-    assert len(READABLE) == 46
-    assert int(values["meter_id"]) == int(meter.read().fabrication_number)
+    assert len(READABLE) == 46, f"46 settings are printed, and the catalogue has {len(READABLE)}"
+    number, shown = values["meter_id"], meter.read().fabrication_number
+    assert int(number) == int(shown), f"the meter's number is {shown}, and read over NFC is {number}"
 
 
 @req(*(setting.requirement for setting in READABLE if setting.default is not None))
@@ -67,7 +69,7 @@ def test_nfc_works_in_a_passive_and_in_an_active_unit(passive_unit):
     passive_unit.write_settings({"max_meter_retries": 7})
     passive_unit.make_joined()
     passive_unit.write_settings({"max_meter_retries": 9})
-    assert passive_unit.read_settings().values["max_meter_retries"] == 9
+    passive_unit.expect_settings({"max_meter_retries": 9}, "written to the active unit")
 
 
 @req("OTC-07")
@@ -223,14 +225,14 @@ def test_a_write_cut_off_anywhere_leaves_all_old_or_all_new(passive_unit, bench)
 @in_regression
 def test_a_locked_unit_is_still_configured_over_dm_and_the_last_writer_wins(joined_unit, dm, bench):
     joined_unit.write_settings({"max_meter_retries": 7})
-    assert dm.read("/33906/0/43") == 7
+    dm.expect(McmConfig.METER_MAX_RETRY_COUNT, 7)
     joined_unit.write_settings({"configuration_lock": "Locked"})
-    assert dm.read("/33906/0/5") is True
-    dm.write("/33906/0/43", 9)
-    assert joined_unit.read_settings().values["max_meter_retries"] == 9
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, True)
+    dm.write(McmConfig.METER_MAX_RETRY_COUNT, 9)
+    joined_unit.expect_settings({"max_meter_retries": 9}, "written over DM while NFC is locked")
     joined_unit.write_settings({"max_meter_retries": 11, "configuration_lock": "Open"}, bench.keys.pak)
-    assert dm.read("/33906/0/43") == 11
-    assert dm.read("/33906/0/5") is False
+    dm.expect(McmConfig.METER_MAX_RETRY_COUNT, 11)
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, False)
 
 
 @req("SEC-16")
@@ -238,14 +240,14 @@ def test_a_locked_unit_is_still_configured_over_dm_and_the_last_writer_wins(join
 @needs("settings.nfc.write")
 @in_regression
 def test_nfc_switched_off_over_dm_shuts_everybody_out(joined_unit, dm):
-    dm.write("/33906/0/4", False)
+    dm.write(McmConfig.NFC_ENABLED, False)
     try:
         with pytest.raises(NoTagError):
             joined_unit.read_settings()
         with pytest.raises(NoTagError):
             joined_unit.try_settings({"max_meter_retries": 7})
     finally:
-        dm.write("/33906/0/4", True)
+        dm.write(McmConfig.NFC_ENABLED, True)
     assert joined_unit.read_settings().values["max_meter_retries"] != 7, "written though NFC was off"
 
 
@@ -255,14 +257,14 @@ def test_nfc_switched_off_over_dm_shuts_everybody_out(joined_unit, dm):
 @in_regression
 @pytest.mark.parametrize("how", HOW)
 def test_nfc_that_was_switched_off_stays_off(joined_unit, dm, restarts, how):
-    dm.write("/33906/0/4", False)
+    dm.write(McmConfig.NFC_ENABLED, False)
     try:
         restarts.and_back(how)
         with pytest.raises(NoTagError):
             joined_unit.read_settings()
-        assert dm.read("/33906/0/4") is False, f"33906/0/4 after a restart ({how})"
+        dm.expect(McmConfig.NFC_ENABLED, False, f"33906/0/4 after a restart ({how})")
     finally:
-        dm.write("/33906/0/4", True)
+        dm.write(McmConfig.NFC_ENABLED, True)
 
 
 # -- factory reset
@@ -278,7 +280,8 @@ def test_a_factory_reset_needs_the_pak_and_brings_back_all_defaults(passive_unit
                if setting.key not in ("meter_id", "power_mode", "configuration_lock")}
     passive_unit.write_settings(changed)
     passive_unit.write_settings({"configuration_lock": "Locked"})
-    assert passive_unit.try_settings({"factory_reset": None}).status is Status.AUTH_REQUIRED
+    status = passive_unit.try_settings({"factory_reset": None}).status
+    assert status is Status.AUTH_REQUIRED, f"a factory reset without the PAK is answered with {status.name}"
     values = passive_unit.read_settings().values
     assert {key: values[key] for key in changed} == changed, "a refused reset left something behind"
 

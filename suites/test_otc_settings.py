@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bench.manual import settings
+from bench.manual.paths import McmConfig
 from bench.manual.settings import Setting
 from fixtures.outcomes import Status
 from fixtures.restarts import HOW, OF_A_PASSIVE_UNIT
@@ -65,8 +66,7 @@ def test_the_lock_guards_each_setting_and_the_pak_opens_all(passive_unit, bench,
     assert not taken, f"written without the PAK: {', '.join(taken)}"
     assert passive_unit.read_settings().values == before, "a refused write left something behind"
     passive_unit.write_settings(changes | {"configuration_lock": "Open"}, bench.keys.pak)
-    now = passive_unit.read_settings().values
-    assert {key: now[key] for key in changes} == changes
+    passive_unit.expect_settings(changes, "written with the PAK")
 
 
 GUARDED = (("max_meter_retries", 7), ("coap_ack_timeout", 7), ("t3324_timer", 240), ("mqtt_sn_topic", "anybody"),
@@ -96,7 +96,7 @@ def test_the_lock_of_an_active_unit_outlives_each_restart(joined_unit, dm, resta
     expect_guarded(joined_unit, "it was locked")
     restarts.and_back(how)
     expect_guarded(joined_unit, f"a restart ({how})")
-    assert dm.read("/33906/0/5") is True, f"33906/0/5 after a restart ({how})"
+    dm.expect(McmConfig.NFC_CONFIG_LOCKED, True, f"33906/0/5 after a restart ({how})")
     joined_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 
@@ -126,12 +126,14 @@ def test_the_lock_of_a_passive_unit_outlives_each_restart(unit, restarts, bench,
 @in_regression
 def test_the_meter_id_is_written_by_nobody(passive_unit, bench):
     printed = passive_unit.read_settings().values["meter_id"]
-    assert passive_unit.try_settings({"meter_id": "12345678"}).status is not Status.OK
+    status = passive_unit.try_settings({"meter_id": "12345678"}).status
+    assert status is not Status.OK, "the meter's number can be written"
     passive_unit.write_settings({"configuration_lock": "Locked"})
     assert passive_unit.read_settings().values["meter_id"] == printed, "not readable on a locked unit"
-    assert passive_unit.try_settings({"meter_id": "12345678"}, bench.keys.pak).status is not Status.OK
+    status = passive_unit.try_settings({"meter_id": "12345678"}, bench.keys.pak).status
+    assert status is not Status.OK, "the meter's number can be written with the PAK"
     passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
-    assert passive_unit.read_settings().values["meter_id"] == printed
+    passive_unit.expect_settings({"meter_id": printed}, "after two writes that were refused")
 
 
 @req("OTC-T8-03")
@@ -140,12 +142,14 @@ def test_the_meter_id_is_written_by_nobody(passive_unit, bench):
 @everywhere
 def test_only_the_pak_unlocks_a_locked_unit(passive_unit, bench):
     passive_unit.write_settings({"configuration_lock": "Locked"})
-    assert passive_unit.read_settings().locked
-    assert passive_unit.try_settings({"configuration_lock": "Open"}).status is Status.AUTH_REQUIRED
-    assert passive_unit.read_settings().values["configuration_lock"] == "Locked"
+    assert passive_unit.read_settings().locked, "the lock was written, and the unit says that it is open"
+    status = passive_unit.try_settings({"configuration_lock": "Open"}).status
+    assert status is Status.AUTH_REQUIRED, f"unlocking without the PAK is answered with {status.name}"
+    passive_unit.expect_settings({"configuration_lock": "Locked"}, "after unlocking was refused")
     passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
-    assert passive_unit.read_settings().values["configuration_lock"] == "Open"
-    assert passive_unit.try_settings({"configuration_lock": 2}).status is Status.RANGE
+    passive_unit.expect_settings({"configuration_lock": "Open"}, "unlocked with the PAK")
+    status = passive_unit.try_settings({"configuration_lock": 2}).status
+    assert status is Status.RANGE, f"a lock of 2 is out of range, and is answered with {status.name}"
 
 
 @req("OTC-T8-04")
@@ -156,8 +160,10 @@ def test_a_locked_unit_sets_the_meters_clock_with_the_pak_only(passive_unit, ben
     passive_unit.write_settings({"configuration_lock": "Locked"})
     shown = meter.read().meter_time
     wrong = shown - timedelta(days=400)
-    assert passive_unit.try_settings({"synchronize_meter_time": wrong}).status is Status.AUTH_REQUIRED
+    status = passive_unit.try_settings({"synchronize_meter_time": wrong}).status
+    assert status is Status.AUTH_REQUIRED, f"setting the meter's clock without the PAK is answered with {status.name}"
     assert meter.read().meter_time - shown < (shown - wrong) / 2, "the clock was set without the PAK"
     now = meter.read().meter_time
     passive_unit.write_settings({"synchronize_meter_time": now, "configuration_lock": "Open"}, bench.keys.pak)
-    assert abs((meter.read().meter_time - now).total_seconds()) <= 60
+    shown = meter.read().meter_time
+    assert abs((shown - now).total_seconds()) <= 60, f"set with the PAK to {now}, the meter's clock shows {shown}"

@@ -3,6 +3,7 @@
 import pytest
 
 from bench.manual import error_flags
+from bench.manual.paths import MeterInfo
 from fixtures.words import device_time, in_regression, needs, req
 
 EACH_FLAG = [pytest.param(flag.bit, id=flag.identifier, marks=req(flag.requirement))
@@ -11,7 +12,7 @@ EACH_FLAG = [pytest.param(flag.bit, id=flag.identifier, marks=req(flag.requireme
 
 def over_dm(dm):
     """33908/0/3 in both byte orders: the manual names none (notes, LWM2M-33908.0.3)."""
-    octets = dm.read("/33908/0/3")
+    octets = dm.read(MeterInfo.ERROR_FLAGS)
     return {int.from_bytes(octets, "big"), int.from_bytes(octets, "little")}
 
 

@@ -27,10 +27,12 @@ def registers(readout):
 @everywhere
 def test_the_printed_m_bus_bytes_give_the_printed_values():
     readout = decode(bytes.fromhex(DATA), "mbus").newest
-    assert registers(readout) == ["12345678 kWh", "3456.7 m3", "80.3 C", "53.8 C"]
-    assert canonical(readout.power) == Quantity(Decimal(5012), "W")
-    assert canonical(readout.flow) == Quantity(Decimal("0.212"), "m3/h")
-    assert readout.error_flags == 0x4012
+    shown = registers(readout)
+    assert shown == ["12345678 kWh", "3456.7 m3", "80.3 C", "53.8 C"], f"the printed bytes give {shown}"
+    assert canonical(readout.power) == Quantity(Decimal(5012), "W"), f"printed are 5012 W, decoded is {readout.power}"
+    assert canonical(readout.flow) == Quantity(Decimal("0.212"), "m3/h"), \
+        f"printed are 0.212 m3/h, decoded is {readout.flow}"
+    assert readout.error_flags == 0x4012, f"printed are the flags 4012, decoded are {readout.error_flags:04x}"
 
 
 @req("PAY-JSON-17")
@@ -38,10 +40,12 @@ def test_the_printed_m_bus_bytes_give_the_printed_values():
 @everywhere
 def test_the_printed_json_gives_the_printed_values():
     readout = decode(JSON_EXAMPLE, "json").newest
-    assert registers(readout) == ["12345.678 MWh", "3456.7 m3", "80.3 C", "53.8 C"]
-    assert readout.flow.value == Decimal(212)
-    assert readout.time == datetime(2019, 11, 28, 20, 39, tzinfo=UTC)
-    assert int(readout.meter_id) == 87654321
+    shown = registers(readout)
+    assert shown == ["12345.678 MWh", "3456.7 m3", "80.3 C", "53.8 C"], f"the printed JSON gives {shown}"
+    assert readout.flow.value == Decimal(212), f"printed is a flow of 212, decoded is {readout.flow}"
+    assert readout.time == datetime(2019, 11, 28, 20, 39, tzinfo=UTC), \
+        f"printed is 2019-11-28 20:39Z, not {readout.time}"
+    assert int(readout.meter_id) == 87654321, f"printed is the meter 87654321, decoded is {readout.meter_id}"
 
 
 @req("PAY-SENML-23", "PAY-SENML-16", "PAY-SENML-20")
@@ -50,10 +54,12 @@ def test_the_printed_json_gives_the_printed_values():
 def test_the_printed_senml_bytes_give_the_printed_values():
     for pack in ("83" + FIRST + DATA + VERSION + FOLLOWING, "82" + FIRST + DATA + FOLLOWING):
         telegram = decode(bytes.fromhex(pack), "senml-cbor")
-        assert [readout.time for readout in telegram.readouts] == [
-            datetime(2019, 11, 28, 20, tzinfo=UTC), datetime(2019, 11, 28, 19, tzinfo=UTC)]
-        assert telegram.newest.meter_id == "12345678"
-        assert str(telegram.readouts[1].energy) == "12341234 kWh"
+        times = [readout.time for readout in telegram.readouts]
+        assert times == [datetime(2019, 11, 28, 20, tzinfo=UTC), datetime(2019, 11, 28, 19, tzinfo=UTC)], \
+            f"printed are readouts of 20:00Z and 19:00Z, decoded are {', '.join(map(str, times))}"
+        assert telegram.newest.meter_id == "12345678", f"printed is the meter 12345678, not {telegram.newest.meter_id}"
+        energy = str(telegram.readouts[1].energy)
+        assert energy == "12341234 kWh", f"printed is 12341234 kWh for the second, decoded is {energy}"
 
 
 @req("PAY-SENML-17")
@@ -70,5 +76,5 @@ def test_an_unknown_encoder_version_stops_the_parser(version):
 @everywhere
 def test_an_unknown_additional_record_is_ignored():
     telegram = decode(bytes.fromhex("82" + FIRST + DATA + "A2006258310203"), "senml-cbor")
-    assert len(telegram.readouts) == 1
-    assert not telegram.errors
+    assert len(telegram.readouts) == 1, f"one readout is in the pack, decoded are {len(telegram.readouts)}"
+    assert not telegram.errors, f"a record that is not known is no error: {telegram.errors}"

@@ -118,7 +118,7 @@ def test_values_are_numbers_or_strings_and_units_are_strings(uploads, message_fo
     uploads.set(encoding="JSON", message_format=message_format)
     wrong = {key: value for key, value in pairs_of(uploads.arrival().payload)
              if not isinstance(value, str if key in TEXTS else (str, Decimal))}
-    assert not wrong
+    assert not wrong, f"keys whose values are neither a number nor a text, or no text where one is due: {wrong}"
 
 
 @req("PAY-JSON-16")
@@ -126,7 +126,8 @@ def test_values_are_numbers_or_strings_and_units_are_strings(uploads, message_fo
 @in_regression
 def test_a_standard_telegram_has_exactly_the_keys_of_the_example(uploads):
     uploads.set(encoding="JSON", message_format="standard")
-    assert {key for key, _ in pairs_of(uploads.arrival().payload)} == STANDARD_KEYS
+    keys = {key for key, _ in pairs_of(uploads.arrival().payload)}
+    assert keys == STANDARD_KEYS, f"missing are {sorted(STANDARD_KEYS - keys)}, too many {sorted(keys - STANDARD_KEYS)}"
 
 
 @req("PAY-JSON-18")
@@ -140,8 +141,8 @@ def test_each_json_telegram_carries_one_readout(unit, gateway, bench):
     arrivals = gateway.arrivals(since=arrived)
     assert len(arrivals) >= 5, "two transmissions with three readouts each were due"
     for arrival in arrivals:
-        assert [key for key, _ in pairs_of(arrival.payload)].count("TS") == 1
-        assert len(arrival.telegram.readouts) == 1
+        stamps, readouts = [key for key, _ in pairs_of(arrival.payload)].count("TS"), len(arrival.telegram.readouts)
+        assert stamps == readouts == 1, f"one readout a telegram is due: {stamps} times and {readouts} readouts came"
 
 
 @req("PAY-JSON-19")
@@ -158,5 +159,7 @@ def test_numbers_have_all_digits_of_the_meter(uploads, meter_simulator, subtests
             for key, shown in (("E", energy), ("V", "3456.78"), ("FT", "80.3"), ("RT", "53.8")):
                 sent = content[key]
                 assert sent.same_quantum(Decimal(shown)), f"{key} is {sent}, the meter shows {shown}"
-            assert content["P"].same_quantum(Decimal("12.3" if content["PU"] == "kW" else "12300"))
-            assert content["F"].same_quantum(Decimal("1.234" if content["FU"] == "m3/h" else "1234"))
+            for key, unit, usual, big, small in (("P", "PU", "kW", "12.3", "12300"),
+                                                 ("F", "FU", "m3/h", "1.234", "1234")):
+                shown = big if content[unit] == usual else small
+                assert content[key].same_quantum(Decimal(shown)), f"{key} is {content[key]}, the meter shows {shown}"

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from bench.manual.paths import McmConfig, MeterInfo
 from bench.payload.mbus import field_of
 from bench.payload.readout import Quantity, canonical
 from fixtures.meter_states import STEPS, MeterState, some_states
@@ -81,7 +82,8 @@ def test_a_dib_is_right_in_every_state_of_the_meter(uploads, meter, meter_simula
             else:
                 upload.check(field, error_flags=state.error_flags)
             if field == "energy":
-                assert record.header == HEADER_OF_STEP[state.step]
+                due = HEADER_OF_STEP[state.step]
+                assert record.header == due, f"a meter in {state.step} has the energy under {due}, not {record.header}"
 
 
 @req("PAY-MBUS-14")
@@ -91,7 +93,8 @@ def test_a_dib_is_right_in_every_state_of_the_meter(uploads, meter, meter_simula
 def test_the_dibs_come_in_the_order_of_table_6(uploads, message_format):
     uploads.set(encoding="M-Bus", message_format=message_format)
     fields = [field_of(record) for record in uploads.arrival().telegram.newest.records]
-    assert fields == (STANDARD if message_format == "standard" else list(HEADERS))
+    due = STANDARD if message_format == "standard" else list(HEADERS)
+    assert fields == due, f"by Table 6 the order is {due}, and sent is {fields}"
 
 
 @device_time("3 min")
@@ -118,7 +121,7 @@ def test_data_bytes_are_sent_least_significant_first(uploads, meter_simulator):
     meter_simulator.set_energy_step("kWh")
     meter_simulator.hold(energy=12345678)
     energy = [record.data for record in uploads.arrival().telegram.newest.records if record.quantity == "energy"]
-    assert energy == [bytes.fromhex("4E61BC00")]
+    assert energy == [bytes.fromhex("4E61BC00")], f"12345678 is 4e61bc00, sent is {[one.hex() for one in energy]}"
 
 
 @req("PAY-MBUS-18")
@@ -133,7 +136,9 @@ def test_each_m_bus_telegram_carries_one_readout(unit, gateway, bench):
     assert len(arrivals) >= 6, "two transmissions with three readouts each were due, and one of what came before"
     for arrival in arrivals:
         times = [record for record in arrival.telegram.newest.records if record.header == "046D"]
-        assert len(arrival.telegram.readouts) == len(times) == 1
+        readouts = len(arrival.telegram.readouts)
+        assert readouts == len(times) == 1, \
+            f"one readout a telegram is due: {len(times)} times, {readouts} readouts came"
 
 
 @req("PAY-MBUS-20")
@@ -148,7 +153,8 @@ def test_vif_and_value_follow_the_energy_unit_of_the_meter(uploads, meter, meter
             upload = uploads.ask(still=meter.read())
             headers = [record.header for record in upload.readout.records if record.quantity == "energy"]
             expected = HEADER_OF_STEP[step]
-            assert headers == [expected, *(f"84{number}0{expected[2:]}" for number in (1, 2, 3))]
+            due = [expected, *(f"84{number}0{expected[2:]}" for number in (1, 2, 3))]
+            assert headers == due, f"a meter in {step} has energy and tariffs under {due}, not {headers}"
 
 
 EXTREMES = [
@@ -185,7 +191,7 @@ UNITS = {"forward_temperature": "C", "return_temperature": "C", "flow": "m3/h", 
     pytest.param("M-Bus", marks=req("PAY-MBUS-03", "PAY-MBUS-04", "PAY-MBUS-05", "PAY-MBUS-06", "PAY-MBUS-13")),
     pytest.param("JSON", marks=req("PAY-JSON-04", "PAY-JSON-05", "PAY-JSON-06", "PAY-JSON-07", "PAY-JSON-09",
                                    "PAY-JSON-14", "PAY-JSON-19")),
-    pytest.param("SenML", marks=req("PAY-SENML-08"))])
+    pytest.param("SenML/CBOR", marks=req("PAY-SENML-08"))])
 def test_negative_and_extreme_values_keep_sign_and_size(uploads, meter, meter_simulator, subtests, encoding):
     uploads.set(encoding=encoding, message_format="extended")
     for register, value, expected in EXTREMES:
@@ -223,7 +229,8 @@ def test_the_year_is_right_far_from_today(uploads, meter_simulator, meter, bench
     for year in (2018, 2031, 2063, 2080):
         meter_simulator.set_clock(meter.read().meter_time.replace(year=year, month=6, day=15))
         bench.clock.sleep(2 * minutes)    # a unit that notices reports by itself (7.3.2)
-        assert uploads.ask().readout.stamp.year == year
+        sent = uploads.ask().readout.stamp
+        assert sent.year == year, f"the meter's clock is in {year}, sent is {sent}"
 
 
 @req("SCH-28")
@@ -234,12 +241,12 @@ def test_a_removed_meter_gives_no_stale_values(unit, gateway, dm, meter, meter_s
     """Notes G03: what is not read is missing or flagged, never an old value with a new time."""
     unit.make_joined({"message_encoding": "M-Bus", "utc_offset": 0, "readout_interval": 5, "report_interval": 5,
                       "transmit_interval": 5, "transmit_offset": 1, "transmit_delay": 1})
-    dm.execute("/33906/0/10")
-    assert dm.read("/33908/0/2") == 0
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0)
     meter_simulator.disconnect()
     removed, arrived = meter.read().meter_time, gateway.count
-    dm.execute("/33906/0/10")
-    assert dm.read("/33908/0/2") != 0, "the meter is gone, and its status is well"
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    assert dm.read(MeterInfo.COMMUNICATION_STATUS) != 0, "the meter is gone, and its status is well"
     bench.clock.sleep(16 * minutes)
     meter_simulator.connect()
     back = meter.read().meter_time.replace(second=0)    # stamps are whole minutes

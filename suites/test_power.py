@@ -7,6 +7,7 @@ import pytest
 from bench.analysis.battery_life import daily_charge
 from bench.analysis.current import charge, peak_current, sleep_current
 from bench.analysis.current_phases import TRANSMIT_A, Kind, active_timers, find_phases, share
+from bench.manual.paths import McmConfig, NbIotStatus
 from fixtures.words import days, device_time, everywhere, hours, in_regression, minutes, needs, profile, req, s
 
 BATTERY_V = 3.0
@@ -142,8 +143,8 @@ def test_the_unit_reports_the_mean_current_that_the_ammeter_measures(unit, suppl
     supply.output_on()
     started = bench.clock.time()
     capture = power.capture(20 * minutes, period=0.1 * s)
-    reported_ua = dm.read("/33907/0/1")
-    uptime_s = dm.read("/33907/0/0")
+    reported_ua = dm.read(NbIotStatus.AVERAGE_CURRENT_CONSUMPTION)
+    uptime_s = dm.read(NbIotStatus.UPTIME)
     assert uptime_s <= bench.clock.time() - started + 5 * s, "the unit's mean began before it was switched on"
     measured_ua = charge(capture) / capture.duration_s * 1e6
     bench.step(f"measured {measured_ua:.1f} uA, reported {reported_ua} uA")
@@ -158,7 +159,7 @@ def test_the_battery_lasts_8_years_with_the_default_configuration(unit, dm, gate
     """The hour in which the daily transmission falls, from which the other hours follow."""
     # The window of the default is four hours; its beginning is enough.
     unit.make_joined({"transmit_delay": 1}, volts=BATTERY_V)
-    if dm.read("/33907/0/3") != 0:
+    if dm.read(NbIotStatus.ECL) != 0:
         pytest.skip("the claim is for ECL 0, and the cell is received too poorly for it")
     # The report, and an update of the registration once in its lifetime.
     sessions_a_day = 1 + days / dm.registration.lifetime_s
@@ -187,11 +188,11 @@ def test_the_battery_lasts_8_years_with_the_default_configuration(unit, dm, gate
 @needs("supply.charge")
 @in_regression
 def test_eco_mode_is_switched_and_what_it_changes_is_written_down(joined_unit, dm, power, bench):
-    before = dm.read("/33906/0/3")
+    before = dm.read(McmConfig.ECO_MODE_ENABLED)
     for eco in (not before, before):    # as it was in the end
-        dm.write("/33906/0/3", eco)
-        assert dm.read("/33906/0/3") is eco
-        dm.execute("/33906/0/10")
+        dm.write(McmConfig.ECO_MODE_ENABLED, eco)
+        dm.expect(McmConfig.ECO_MODE_ENABLED, eco)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         capture = power.capture(1 * minutes)
         bench.step(f"eco mode {'on' if eco else 'off'}: {charge(capture) * 1e3:.0f} mC in a minute with a transmission")
 

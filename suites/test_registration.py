@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, NbIotStatus, Server1
 from fixtures.judging import first_of
 from fixtures.outcomes import DmRefused, Event
 from fixtures.words import device_time, ets, in_regression, minutes, needs, of_any_client, req, s
 
 LIFETIME = 600
-UPTIME, BAND, VOLTAGE = "/33907/0/0", "/33907/0/11", "/3/0/7"
 
 
 def events(dm, after):
@@ -107,7 +107,7 @@ def test_a_lifetime_that_the_dm_server_writes_is_refused_or_told_with_an_update(
                          f"an update with a lifetime of {wanted} s")
         else:
             dm.expect_refusal(code, ("4.05",), f"writing {wanted} s to {path}")
-            assert dm.read(path) == lifetime, "the lifetime has changed"
+            dm.expect(path, lifetime, "the lifetime has changed")
     kinds = {event for event, _ in events(dm, before)}
     assert kinds <= ({Event.UPDATED} if device.lifetime_writable else set()), f"the registration has changed: {kinds}"
 
@@ -148,7 +148,7 @@ def test_a_registration_that_the_server_has_lost_is_made_again(joined_unit, benc
 def test_a_reboot_answers_first_and_registers_then(joined_unit, bench, dm, device):
     before = bench.clock.time()
     observation = dm.observe(device.counter)
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     dm.wait_for_registration(10 * minutes, after=before)
     kinds = [event for event, _ in events(dm, before)]
     assert kinds[-1] is Event.REGISTERED, f"after a reboot: {kinds}"
@@ -167,7 +167,9 @@ def test_a_unit_without_power_is_gone_when_its_lifetime_is_over(joined_unit, ben
     cut = bench.clock.time()
     supply.output_off()
     bench.expect(lambda: dm.registration is None or None, LIFETIME + 1 * s, "the end of the registration")
-    assert events(dm, cut) == [(Event.EXPIRED, registration.location)]
+    seen = events(dm, cut)
+    assert seen == [(Event.EXPIRED, registration.location)], \
+        f"without power the registration expires, and seen is {seen}"
     joined_unit.power_up()
     dm.wait_for_registration(30 * minutes, after=cut)
 
@@ -180,7 +182,8 @@ def test_a_unit_made_passive_does_not_keep_its_registration(joined_unit, bench, 
     before = bench.clock.time()
     joined_unit.switch_off()
     bench.expect(lambda: dm.registration is None or None, LIFETIME + 1 * minutes, "the end of the registration")
-    assert {event for event, _ in events(dm, before)} <= {Event.EXPIRED, Event.DEREGISTERED, Event.UPDATED}
+    seen = {event for event, _ in events(dm, before)}
+    assert seen <= {Event.EXPIRED, Event.DEREGISTERED, Event.UPDATED}, f"a passive unit registers no more: {seen}"
 
 
 @req("DM-09", "ACT-14")
@@ -194,7 +197,7 @@ def test_after_an_outage_the_unit_is_in_reach_again(joined_unit, bench, dm, cell
     before = bench.clock.time()
     bench.expect(lambda: [event for event, _ in events(dm, before)
                           if event in (Event.REGISTERED, Event.UPDATED)] or None, 30 * minutes, "a sign of life")
-    assert dm.answers(60 * s)
+    assert dm.answers(60 * s), "it has given a sign of life, and does not answer"
 
 
 @req("DM-09")
@@ -207,7 +210,7 @@ def test_in_queue_mode_a_request_waits_for_the_unit_to_wake(joined_unit, bench, 
         pytest.skip("the unit has no queue mode")
     bench.clock.sleep(150 * s)    # longer than it listens
     asked = bench.clock.time()
-    serial = dm.read("/3/0/2")
+    serial = dm.read(Device.SERIAL_NUMBER)
     assert serial.upper() == joined_unit.serial.upper(), f"the serial number is {serial!r}"
     woken = [one.time_s for one in dm.history(asked)]
     assert woken, "an answer before the unit was awake"
@@ -230,7 +233,7 @@ def test_queue_mode_outlives_an_update_of_the_registration(joined_unit, bench, d
     assert dm.registration.queue_mode, "an update took the queue mode back"
     bench.clock.sleep(150 * s)    # longer than it listens
     asked = bench.clock.time()
-    serial = dm.read("/3/0/2")
+    serial = dm.read(Device.SERIAL_NUMBER)
     assert serial.upper() == joined_unit.serial.upper(), f"the serial number is {serial!r}"
     assert dm.history(asked), "an answer before the unit was awake"
 
@@ -244,7 +247,7 @@ def test_a_report_that_is_not_answered_is_repeated_by_the_same_timers(unit, benc
     unit.make_joined({"coap_ack_timeout": 20, "coap_max_retransmit": 2, "power_saving_mode": "Disabled",
                       "readout_interval": 5, "report_interval": 5, "transmit_interval": 5, "transmit_offset": 1,
                       "transmit_delay": 1})
-    dm.write("/33906/0/48", 1)
+    dm.write(McmConfig.UPLOAD_PROTOCOL, 1)
     bench.clock.sleep(1 * minutes)
     with dm.silent():
         silent = bench.clock.time()
@@ -266,11 +269,11 @@ def test_a_report_that_is_not_answered_is_repeated_by_the_same_timers(unit, benc
 def test_an_observation_goes_on_over_updates_with_the_value_of_the_moment(unit, bench, dm):
     """Beyond thirty notifications, two updates of the registration, and beside another observation."""
     unit.make_joined({"power_saving_mode": "Disabled"})
-    observation = dm.observe(UPTIME, {"pmin": 20})
-    other = dm.observe(BAND, {"pmin": 5, "pmax": 60})
+    observation = dm.observe(NbIotStatus.UPTIME, {"pmin": 20})
+    other = dm.observe(NbIotStatus.CURRENT_RADIO_BAND, {"pmin": 5, "pmax": 60})
     for _ in range(3):
         bench.clock.sleep(5 * minutes)
-        dm.execute("/1/1/8")
+        dm.execute(Server1.REGISTRATION_UPDATE_TRIGGER)
     bench.clock.sleep(2 * minutes)
     observation.cancel()
     told = [(one.time_s, first_of(one.values.values(), "a value in a notification"))
@@ -316,7 +319,7 @@ def test_what_does_not_change_is_notified_at_the_maximum_period(joined_unit, ben
 @needs("supply.voltage")
 @in_regression
 def test_a_step_smaller_than_asked_for_is_not_notified(joined_unit, bench, dm, supply):
-    observation = dm.observe(VOLTAGE, {"st": 200})
+    observation = dm.observe(Device.POWER_SOURCE_VOLTAGE, {"st": 200})
     bench.clock.sleep(5 * s)
     supply.set_voltage(3.5)
     bench.clock.sleep(20 * s)
@@ -335,13 +338,14 @@ def test_a_step_smaller_than_asked_for_is_not_notified(joined_unit, bench, dm, s
 @in_regression
 @pytest.mark.parametrize(("bound", "crossed"), [({"lt": 3400}, 3.3), ({"gt": 3700}, 3.8)], ids=["lt", "gt"])
 def test_a_threshold_is_notified_when_it_is_crossed(joined_unit, bench, dm, supply, bound, crossed):
-    observation = dm.observe(VOLTAGE, bound)
+    observation = dm.observe(Device.POWER_SOURCE_VOLTAGE, bound)
     supply.set_voltage(3.55)
     bench.clock.sleep(20 * s)
-    assert not observation.notifications
+    assert not observation.notifications, f"told before {bound} was crossed: {observation.notifications}"
     supply.set_voltage(crossed)
     bench.clock.sleep(20 * s)
-    assert len(observation.notifications) == 1
+    count = len(observation.notifications)
+    assert count == 1, f"one notification is due when {bound} is crossed, and {count} came"
     observation.cancel()
     supply.set_voltage(3.6)
 
@@ -498,9 +502,10 @@ def test_an_observation_ends_with_its_registration(joined_unit, bench, dm, boots
 @device_time("3 min")
 @in_regression
 def test_the_signal_can_be_observed(joined_unit, bench, dm):
-    observation = dm.observe("/4/0/2", {"pmin": 1, "pmax": 20})
+    observation = dm.observe(ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH, {"pmin": 1, "pmax": 20})
     bench.clock.sleep(50 * s)
     observation.cancel()
-    assert len(observation.notifications) >= 2
-    assert all(-140 <= value <= -44 for notification in observation.notifications
-               for value in notification.values.values())
+    count = len(observation.notifications)
+    assert count >= 2, f"one notification each 20 s is due at least, and {count} came in 50 s"
+    values = [value for notification in observation.notifications for value in notification.values.values()]
+    assert all(-140 <= value <= -44 for value in values), f"RSRP is between -140 and -44 dBm, and told is {values}"

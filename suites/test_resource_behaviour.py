@@ -5,6 +5,17 @@ from datetime import timedelta
 import pytest
 
 from bench.manual import resources
+from bench.manual.paths import (
+    CellularConnectivity,
+    ConnectivityMonitoring,
+    Device,
+    McmConfig,
+    MdmServer,
+    MeterData,
+    MeterInfo,
+    NbIotInfo,
+    NbIotStatus,
+)
 from fixtures import resource_values
 from fixtures.gateway import Puback
 from fixtures.judging import first_of
@@ -13,9 +24,6 @@ from fixtures.restarts import HOW
 from fixtures.security import Psk
 from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
-TRIGGER = "/33906/0/10"
-STORED = "/33906/0/16"
-MDM_URI = "/33905/0/0"
 NEARLY_EMPTY_V = 2.45
 """The lowest nominal voltage of a battery is 2.4 V (chapter 8)."""
 KEY = bytes.fromhex("5c" * 16)
@@ -40,19 +48,22 @@ def test_a_write_of_several_resources_is_taken_whole_or_not_at_all(joined_unit, 
     """The wrong one first, last, out of range, read-only or not there. In a write of an instance the unit goes by
     whatever order it likes, so each place is tried."""
     before = {number: dm.read(f"/33906/0/{number}") for number in (0, 17, 43)}
-    code = dm.refusal("/33906/0", {0: 30, 17: 120} | wrong)
+    code = dm.refusal(McmConfig.INSTANCE, {0: 30, 17: 120} | wrong)
     after = {number: dm.read(f"/33906/0/{number}") for number in before}
     dm.expect_refusal(code, ("4.00", "4.04", "4.05"), f"a write with {wrong}")
     assert after == before, f"of a refused write was stored {after}, before were {before}"
-    bench.step(f"after a refused write {STORED} reads {dm.read(STORED)}")    # U21
-    dm.write("/33906/0", {0: 30, 17: 120})
-    stored = dm.read("/33906/0/0"), dm.read("/33906/0/17"), dm.read(STORED)
+    status = dm.read(McmConfig.CONFIG_WRITE_STATUS)
+    bench.step(f"after a refused write {McmConfig.CONFIG_WRITE_STATUS} reads {status}")    # U21
+    dm.write(McmConfig.INSTANCE, {0: 30, 17: 120})
+    stored = tuple(dm.read(path) for path in (McmConfig.METER_READOUT_INTERVAL, McmConfig.METER_REPORT_INTERVAL,
+                                              McmConfig.CONFIG_WRITE_STATUS))
     assert stored == (30, 120, True), f"readout and report interval, and whether they are stored: {stored}"
 
 
 def kept_settings():
     """All settings that a DM server may write, but the clock and what would cut the unit off from the bench."""
-    left_out = {Path(3, 0, 13), Path(33905, 0, 0), Path(33905, 0, 2), Path(33906, 0, 18)}
+    left_out = {Device.CURRENT_TIME, MdmServer.URI, MdmServer.TRANSPORT_SECURITY_MODE,
+                McmConfig.METER_TRANSMIT_INTERVAL}
     return [one for one in resources.writable()
             if one.readable and not one.obsolete and one.path not in left_out]
 
@@ -66,14 +77,15 @@ def test_settings_outlive_each_restart(joined_unit, dm, restarts, subtests, how)
     before = {one.path: dm.read(str(one.path)) for one in kept_settings()}
     wanted = {path: resource_values.different(resources.load()[path], value) for path, value in before.items()}
     wanted = {path: value for path, value in wanted.items() if value is not None}
-    wanted[Path(33906, 0, 53)] = f"{dm.read('/33907/0/11')},3"    # the cell's band among them, or it is lost for ever
+    # The cell's band is among them, or the unit is lost for ever.
+    wanted[McmConfig.NB_IOT_RADIO_BANDS] = f"{dm.read(NbIotStatus.CURRENT_RADIO_BAND)},3"
     for number in (40, 41, 42):
         wanted[Path(33906, 0, number)] = "0-1,1-2"
-    wanted[Path(33906, 0, 38)] = 1
+    wanted[McmConfig.NETWORK_CONNECTION_MAXIMUM_HOLD_OFF] = 1
     try:
         for path, value in wanted.items():
             dm.write(str(path), value)
-        shown = None if wanted.get(Path(33906, 0, 4)) is False else joined_unit.read_settings().values
+        shown = None if wanted.get(McmConfig.NFC_ENABLED) is False else joined_unit.read_settings().values
         restarts.and_back(how)
         for path, value in wanted.items():
             with subtests.test(f"{path} after {how}"):
@@ -105,11 +117,12 @@ def test_settings_that_nfc_alone_writes_outlive_each_restart(unit, restarts, how
 @needs("settings.nfc.write")
 @in_regression
 def test_a_write_over_one_way_leaves_what_the_other_wrote(joined_unit, dm):
-    dm.write("/33906/0", {17: 120, 43: 9})
+    dm.write(McmConfig.INSTANCE, {17: 120, 43: 9})
     joined_unit.write_settings({"readout_interval": 15})
-    now = dm.read("/33906/0/17"), dm.read("/33906/0/43"), dm.read("/33906/0/0")
+    now = tuple(dm.read(path) for path in (McmConfig.METER_REPORT_INTERVAL, McmConfig.METER_MAX_RETRY_COUNT,
+                                           McmConfig.METER_READOUT_INTERVAL))
     assert now == (120, 9, 15), f"report interval, retries, readout interval: {now}"
-    dm.write("/33906/0/43", 11)
+    dm.write(McmConfig.METER_MAX_RETRY_COUNT, 11)
     values = joined_unit.read_settings().values
     now = values["report_interval"], values["readout_interval"], values["max_meter_retries"]
     assert now == (120, 15, 11), f"report interval, readout interval, retries: {now}"
@@ -123,7 +136,7 @@ def test_no_key_is_disclosed_anywhere(joined_unit, dm, gateway, bench, security)
     """Those of delivery, the PAK, and one that was written: in whatever form, in any resource, in the whole tag."""
     security.write_mdm_key(Psk(KEY))
     arrived = gateway.count
-    dm.execute(TRIGGER)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(5 * minutes, after=arrived)
     for number in dict.fromkeys(path[0] for path in resources.load()):
         if dm.read_refusal(f"/{number}"):
@@ -145,20 +158,20 @@ def test_no_key_is_disclosed_anywhere(joined_unit, dm, gateway, bench, security)
 @in_regression
 @pytest.mark.parametrize("offset", ["+00:00", "+05:45", "-05:00"])
 def test_the_current_time_is_written_to_the_meter(joined_unit, dm, meter, bench, offset):
-    dm.write("/33906/0/46", 0)
-    dm.write("/3/0/14", offset)
+    dm.write(McmConfig.TIME_SYNC_SOURCE, 0)
+    dm.write(Device.UTC_OFFSET, offset)
     east = timedelta(hours=int(offset[:3]), minutes=int(offset[0] + offset[4:]))
     wanted = (bench.clock.utc() + timedelta(hours=5)).replace(microsecond=0)
     asked = bench.clock.time()
-    dm.write("/3/0/13", wanted)
+    dm.write(Device.CURRENT_TIME, wanted)
     written = bench.clock.time()
-    off = (dm.read("/3/0/13") - wanted).total_seconds()
+    off = (dm.read(Device.CURRENT_TIME) - wanted).total_seconds()
     assert abs(off) <= 5, f"{off:.0f} s off just after it was written"
     shown = meter.read().meter_time
     assert abs(shown - (wanted + east).replace(tzinfo=None)) <= timedelta(minutes=1), f"the meter shows {shown}"
     bench.clock.sleep(20 * s)
     earliest = bench.clock.time() - written
-    later = (dm.read("/3/0/13") - wanted).total_seconds()
+    later = (dm.read(Device.CURRENT_TIME) - wanted).total_seconds()
     assert earliest - 5 <= later <= bench.clock.time() - asked + 5, "the time does not run on"
 
 
@@ -168,13 +181,13 @@ def test_the_current_time_is_written_to_the_meter(joined_unit, dm, meter, bench,
 @pytest.mark.parametrize("year", [1970, 1999, 2100, 2500])
 def test_a_year_that_the_meters_clock_has_not_got_is_refused_or_shown(joined_unit, dm, bench, year):
     """It has two digits for the year. Which years they stand for is not printed; a time that is taken is the time."""
-    dm.write("/33906/0/46", 0)
-    before, asked = dm.read("/3/0/13"), bench.clock.time()
+    dm.write(McmConfig.TIME_SYNC_SOURCE, 0)
+    before, asked = dm.read(Device.CURRENT_TIME), bench.clock.time()
     wanted = before.replace(year=year, month=6, day=15)
-    code = dm.refusal("/3/0/13", wanted)
-    shown = dm.read("/3/0/13")
+    code = dm.refusal(Device.CURRENT_TIME, wanted)
+    shown = dm.read(Device.CURRENT_TIME)
     expected = before + timedelta(seconds=bench.clock.time() - asked) if code else wanted
-    dm.write("/3/0/13", before)
+    dm.write(Device.CURRENT_TIME, before)
     bench.step(f"a time in {year} is {f'refused with {code}' if code else 'taken'}")
     off = abs((shown - expected).total_seconds())
     assert off <= 30, f"a time in {year} was {'refused' if code else 'taken'}, and now it is {shown}"
@@ -186,11 +199,11 @@ def test_a_year_that_the_meters_clock_has_not_got_is_refused_or_shown(joined_uni
 @pytest.mark.parametrize("seconds", [10**10, -10**10, 10**15])
 def test_the_clock_is_not_moved_out_of_its_calendar(joined_unit, dm, bench, seconds):
     """Further than any meter's clock goes: refused, and then it goes on as it was."""
-    dm.write("/33906/0/46", 0)
-    before, asked = dm.read("/3/0/13"), bench.clock.time()
-    code = dm.refusal("/33906/0/6", seconds)
+    dm.write(McmConfig.TIME_SYNC_SOURCE, 0)
+    before, asked = dm.read(Device.CURRENT_TIME), bench.clock.time()
+    code = dm.refusal(McmConfig.ADJUST_TIME, seconds)
     dm.expect_refusal(code, ("4.00",), f"moving the clock by {seconds} s")
-    off = (dm.read("/3/0/13") - before).total_seconds() - (bench.clock.time() - asked)
+    off = (dm.read(Device.CURRENT_TIME) - before).total_seconds() - (bench.clock.time() - asked)
     assert abs(off) <= 30, f"a refused adjustment has moved the clock by {off:.0f} s"
 
 
@@ -202,7 +215,7 @@ def test_the_clock_is_not_moved_out_of_its_calendar(joined_unit, dm, bench, seco
 @in_regression
 def test_a_readout_is_triggered(joined_unit, dm, gateway):
     arrived = gateway.count
-    dm.execute(TRIGGER)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(5 * minutes, after=arrived)
 
 
@@ -211,13 +224,15 @@ def test_a_readout_is_triggered(joined_unit, dm, gateway):
 @in_regression
 def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(joined_unit, dm, bench):
     dm.stay_in_touch(60 * s)
-    uptime, registrations = dm.read("/33907/0/0"), dm.read("/33909/0/2")
+    uptime, registrations = dm.read(NbIotStatus.UPTIME), dm.read(NbIotInfo.REGISTRATIONS)
     begun = bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     dm.wait_for_registration(10 * minutes, begun)
-    assert dm.read("/33907/0/0") < min(uptime, bench.clock.time() - begun + 5)
-    assert dm.read("/33909/0/2") == registrations + 1
-    assert dm.read("/33909/0/6") <= bench.clock.time() - begun
+    since_s, now = bench.clock.time() - begun, dm.read(NbIotStatus.UPTIME)
+    assert now < min(uptime, since_s + 5), f"{since_s:.0f} s after the reboot the uptime is {now} s, before {uptime} s"
+    dm.expect(NbIotInfo.REGISTRATIONS, registrations + 1)
+    registered_s, since_s = dm.read(NbIotInfo.REGISTRATION_UPTIME), bench.clock.time() - begun
+    assert registered_s <= since_s, f"{since_s:.0f} s after the reboot it is registered for {registered_s} s"
 
 
 # -- what the unit tells of itself
@@ -227,28 +242,32 @@ def test_a_reboot_begins_the_uptime_anew_and_registers_once_more(joined_unit, dm
 @device_time("30 s")
 @in_regression
 def test_identities_have_the_form_that_they_must_have(joined_unit, dm):
-    assert dm.read("/3/0/2").upper() == joined_unit.deveui
-    assert 10**9 <= dm.read("/33909/0/0") < 10**15, "no IMSI of 15 digits, zeros in front left out"
-    iccid = dm.read("/33909/0/1")
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == joined_unit.deveui, f"the unit {joined_unit.deveui} gives the serial number {serial!r}"
+    assert 10**9 <= dm.read(NbIotInfo.IMSI) < 10**15, "no IMSI of 15 digits, zeros in front left out"
+    iccid = dm.read(NbIotInfo.ICCID)
     assert iccid.isdigit() and 18 <= len(iccid) <= 20 and iccid.startswith("89"), f"no ICCID: {iccid}"
-    assert dm.read("/33909/0/4") and dm.read("/33909/0/5")
+    for path in (NbIotInfo.MODEM_MODEL, NbIotInfo.MODEM_FIRMWARE):
+        assert dm.read(path), f"{path} is empty"
 
 
 @req("LWM2M-3.0.6.0", "LWM2M-33906.0.52", "PWR-08")
 @device_time("1 min")
 @in_regression
 def test_the_power_source_is_the_configured_one_where_the_hardware_can_not_tell(joined_unit, dm):
-    before = dm.read("/33906/0/52")
+    before = dm.read(McmConfig.POWER_SOURCE)
     try:
-        dm.write("/33906/0/52", 0)
-        assert dm.read("/3/0/6/0") in (1, 2)
-        dm.write("/33906/0/52", 1)
-        assert dm.read("/3/0/6/0") == 6
-        level, error = dm.read("/3/0/9"), dm.read("/3/0/11/0")    # of a supply they are not printed
+        dm.write(McmConfig.POWER_SOURCE, 0)
+        source = dm.read(Device.AVAILABLE_POWER_SOURCES / 0)
+        assert source in (1, 2), f"a battery is 1 or 2, and read is {source}"
+        dm.write(McmConfig.POWER_SOURCE, 1)
+        dm.expect(Device.AVAILABLE_POWER_SOURCES / 0, 6)
+        # What they are with a supply is not printed.
+        level, error = dm.read(Device.BATTERY_LEVEL), dm.read(Device.ERROR_CODE / 0)
         assert 0 <= level <= 100, f"a battery level of {level} % with a power supply"
         assert error == 0, f"error {error} with a power supply of nominal voltage"
     finally:
-        dm.write("/33906/0/52", before)
+        dm.write(McmConfig.POWER_SOURCE, before)
 
 
 @req("LWM2M-3.0.9", "LWM2M-3.0.11.0", "PWR-10")
@@ -258,13 +277,13 @@ def test_the_power_source_is_the_configured_one_where_the_hardware_can_not_tell(
 def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, supply, bench):
     """3/0/11: 0 no error, 1 low battery (OMA, object 3). At what level it begins is not printed; but an empty battery
     is one, and a full one is none."""
-    dm.write("/33906/0/52", 0)
+    dm.write(McmConfig.POWER_SOURCE, 0)
     levels = []
     for volts in (3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):
         supply.set_voltage(volts)
         bench.clock.sleep(2 * s)
-        levels.append(dm.read("/3/0/9"))
-        error = dm.read("/3/0/11/0")
+        levels.append(dm.read(Device.BATTERY_LEVEL))
+        error = dm.read(Device.ERROR_CODE / 0)
         assert error in (0, 1), f"error {error} at {volts} V"
         assert error == 0 or levels[-1] <= 30, f"low battery at {levels[-1]} %, {volts} V"
         assert error == 1 or levels[-1] > 5, f"no error at {levels[-1]} %, {volts} V"
@@ -280,10 +299,10 @@ def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, s
 def test_timers_set_over_nfc_are_seen_over_dm(joined_unit, dm):
     joined_unit.write_settings({"t3412_timer": 36000, "t3324_timer": 60, "edrx_value": 0x25,
                                 "power_saving_mode": "PSM"})
-    assert dm.read("/10/0/4") == 36000
-    assert dm.read("/10/0/5") == 60
-    assert dm.read("/10/0/9") == b"\x25"
-    assert dm.read("/33906/0/49") == 2
+    dm.expect(CellularConnectivity.PSM_TIMER, 36000)
+    dm.expect(CellularConnectivity.ACTIVE_TIMER, 60)
+    dm.expect(CellularConnectivity.EDRX_PARAMETERS_FOR_NB_S1_MODE, b"\x25")
+    dm.expect(McmConfig.USE_PSM, 2)
 
 
 @req("LWM2M-33906.0.4")
@@ -291,12 +310,12 @@ def test_timers_set_over_nfc_are_seen_over_dm(joined_unit, dm):
 @needs("settings.nfc.read")
 @in_regression
 def test_nfc_can_be_switched_off_and_on(joined_unit, dm, bench):
-    dm.write("/33906/0/4", False)
+    dm.write(McmConfig.NFC_ENABLED, False)
     try:
         with pytest.raises(NoTagError):
             bench.station.otc.read()
     finally:
-        dm.write("/33906/0/4", True)
+        dm.write(McmConfig.NFC_ENABLED, True)
     joined_unit.read_settings()
 
 
@@ -326,7 +345,7 @@ def test_uptimes_count_seconds_and_for_days(unit, dm, bench):
         asked = bench.clock.time()
         return dm.read(path), asked, bench.clock.time()
 
-    paths = "/33907/0/0", "/33909/0/6"
+    paths = NbIotStatus.UPTIME, NbIotInfo.REGISTRATION_UPTIME
     before = [read(path) for path in paths]
     for passes in (13 * s, 2 * minutes, 20 * hours, 20 * hours):    # beyond 65,536 s, and twice that
         bench.clock.sleep(passes)
@@ -334,7 +353,7 @@ def test_uptimes_count_seconds_and_for_days(unit, dm, bench):
             later, asked_again, answered_again = read(path)
             counted, shortest, longest = later - earlier, asked_again - answered - 2, answered_again - asked + 2
             assert shortest <= counted <= longest, f"{path} counted {counted} s in {shortest:.0f} to {longest:.0f} s"
-    duration, uptime = dm.read("/33909/0/3"), dm.read("/33907/0/0")
+    duration, uptime = dm.read(NbIotInfo.LAST_REGISTRATION_DURATION), dm.read(NbIotStatus.UPTIME)
     assert 0 < duration <= uptime, f"a registration of {duration} s, and the unit is up for {uptime} s"
 
 
@@ -343,8 +362,8 @@ def test_uptimes_count_seconds_and_for_days(unit, dm, bench):
 @in_regression
 def test_the_network_is_the_one_of_the_test_sim(joined_unit, dm):
     """Its MCC and MNC are the first digits of the IMSI; zeros in front are lost in integers (U29)."""
-    imsi = f"{dm.read('/33909/0/0'):015d}"
-    mcc, mnc = dm.read("/4/0/10"), dm.read("/4/0/9")
+    imsi = f"{dm.read(NbIotInfo.IMSI):015d}"
+    mcc, mnc = dm.read(ConnectivityMonitoring.SMCC), dm.read(ConnectivityMonitoring.SMNC)
     assert mcc == int(imsi[:3]), f"MCC {mcc}, and the SIM's network is {imsi[:3]}"
     assert mnc in (int(imsi[3:5]), int(imsi[3:6])), f"MNC {mnc}, and the SIM's network is {imsi[3:6]}"
 
@@ -358,14 +377,15 @@ def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
     for level_dbm in (-85, -100, -112):
         cell.set_level(level_dbm)
         bench.clock.sleep(5 * s)
-        strengths.append(dm.read("/4/0/2"))
-        classes.append(dm.read("/33907/0/2"))
+        strengths.append(dm.read(ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH))
+        classes.append(dm.read(NbIotStatus.NETWORK_CLASSIFICATION))
         assert abs(strengths[-1] - level_dbm) <= 6, f"{strengths[-1]} dBm reported at {level_dbm} dBm"
-        above = dm.read("/33907/0/4") / 10 - strengths[-1]    # an NRSRQ of -3 to -25 dB (TS 36.133, 9.1.22)
+        above = dm.read(NbIotStatus.RSSI) / 10 - strengths[-1]    # an NRSRQ of -3 to -25 dB (TS 36.133, 9.1.22)
         assert 3 <= above <= 25, f"RSSI is {above:.1f} dB above RSRP"
-        assert -200 <= dm.read("/33907/0/5") <= 400, "no possible SNR in tenths of dB"
-        assert dm.read("/33907/0/3") in (0, 1, 2)
-    assert strengths == sorted(strengths, reverse=True)
+        assert -200 <= dm.read(NbIotStatus.SNR) <= 400, "no possible SNR in tenths of dB"
+        ecl = dm.read(NbIotStatus.ECL)
+        assert ecl in (0, 1, 2), f"coverage levels are 0 to 2, and read is {ecl}"
+    assert strengths == sorted(strengths, reverse=True), f"the cell sank step by step, and read were {strengths} dBm"
     assert classes == sorted(classes), f"the classification gets better as the signal gets worse: {classes}"
 
 
@@ -377,9 +397,10 @@ def test_the_reported_mean_current_is_of_the_ammeters_order(joined_unit, dm, pow
     """Over which time the unit takes its mean is not printed: an hour of equal minutes, one of them measured."""
     dm.stay_in_touch(1 * hours)
     measured_ua = power.capture(1 * minutes).mean_a.mean() * 1e6
-    reported_ua = dm.read("/33907/0/1")
+    reported_ua = dm.read(NbIotStatus.AVERAGE_CURRENT_CONSUMPTION)
     bench.step(f"measured {measured_ua:.0f} uA in a minute, reported {reported_ua} uA")
-    assert measured_ua / 5 <= reported_ua <= measured_ua * 5
+    assert measured_ua / 5 <= reported_ua <= measured_ua * 5, \
+        f"measured {measured_ua:.0f} uA, reported {reported_ua} uA"
 
 
 @req("LWM2M-33908.0.0", "LWM2M-33908.0.2", "LWM2M-33908.0.3")
@@ -389,24 +410,24 @@ def test_the_reported_mean_current_is_of_the_ammeters_order(joined_unit, dm, pow
 def test_object_33908_follows_the_meter(joined_unit, dm, bench, meter_simulator):
     """Live or of the last readout: so each look has one before it."""
     def after_a_readout(path):
-        dm.execute(TRIGGER)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         bench.clock.sleep(20 * s)
         return dm.read(path)
 
-    model = dm.read("/33908/0/0")
+    model = dm.read(MeterInfo.METER_MODEL)
     assert model.startswith(("UH50", "UC50")), f"meter model {model}"
     meter_simulator.set_error_flags(0x0104)
-    flags = after_a_readout("/33908/0/3")
+    flags = after_a_readout(MeterInfo.ERROR_FLAGS)
     assert sorted(flags) == [0x01, 0x04], f"error flags {flags.hex()}: two octets, in whatever order"
     meter_simulator.set_error_flags(0)
-    flags = after_a_readout("/33908/0/3")
+    flags = after_a_readout(MeterInfo.ERROR_FLAGS)
     assert set(flags) == {0}, f"error flags {flags.hex()} after they have gone"
-    assert dm.read("/33908/0/2") == 0, "a meter that answers, and 33908/0/2 tells of none"
+    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0, "a meter that answers, and 33908/0/2 tells of none")
     meter_simulator.disconnect()
-    status = after_a_readout("/33908/0/2")
+    status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
     assert status in (1, 2), f"without a meter 33908/0/2 reads {status}"
     meter_simulator.connect()
-    status = after_a_readout("/33908/0/2")
+    status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
     assert status == 0, f"with the meter back 33908/0/2 reads {status}"
 
 
@@ -418,9 +439,9 @@ def test_object_33908_follows_the_meter(joined_unit, dm, bench, meter_simulator)
 def test_the_meter_id_is_the_configured_identification(joined_unit, dm, uploads, meter, source):
     shown = meter.read()
     number = int(shown.property_number if source else shown.fabrication_number)
-    dm.write("/33906/0/54", source)
+    dm.write(McmConfig.METER_IDENTIFICATION_SOURCE, source)
     sent = int(uploads.arrival().telegram.newest.meter_id)
-    seen = int(joined_unit.read_settings().values["meter_id"]), dm.read("/33908/0/1"), sent
+    seen = int(joined_unit.read_settings().values["meter_id"]), dm.read(MeterInfo.METER_ID), sent
     assert seen == (number, number, number), f"over NFC, over DM, in a telegram: {seen}"
 
 
@@ -433,13 +454,13 @@ def test_the_meter_data_object_holds_the_last_telegram(joined_unit, dm, gateway,
     numbers = {}
     for encoding in (0, 1, 2):
         for kind in (42, 43):
-            dm.write("/33906/0", {1: encoding, 2: kind})
+            dm.write(McmConfig.INSTANCE, {1: encoding, 2: kind})
             arrived = gateway.count
-            dm.execute(TRIGGER)
+            dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
             sent = gateway.wait_for_telegram(5 * minutes, after=arrived).payload
-            shown = dm.read("/33911/0/2")
+            shown = dm.read(MeterData.MESSAGE_DATA)
             assert shown == sent, f"33911/0/2 is not the last telegram, encoding {encoding}, type {kind}"
-            numbers[encoding, kind] = dm.read("/33911/0/1"), dm.read("/33911/0/0")
+            numbers[encoding, kind] = dm.read(MeterData.MESSAGE_ENCODING), dm.read(MeterData.MESSAGE_TYPE)
     same = all(key == value for key, value in numbers.items())
     readings.takes("G12", "as in 33906" if same else "numbers of its own")
     of_encoding = {encoding: {number for (one, _), (number, _) in numbers.items() if one == encoding}
@@ -479,7 +500,7 @@ def meter_data_statistics(dm, gateway):
         return found[0]
     lost = {instance: dm.read(f"{instance}/3") for instance in found}
     with gateway.silent():
-        dm.execute(TRIGGER)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         dm.stay_in_touch(5 * minutes)
     return first_of((instance for instance in found if dm.read(f"{instance}/3") > lost[instance]),
                     "an instance of 33910 that counts a lost telegram")
@@ -489,26 +510,26 @@ def meter_data_statistics(dm, gateway):
 @device_time("20 min")
 @in_regression
 def test_a_silent_server_is_counted_and_told(joined_unit, dm, gateway, bench):
-    status = dm.read("/33907/0/10")
+    status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
     assert status in (0, 1, 7), f"connection status {status} of a unit that has reported"
     statistics = meter_data_statistics(dm, gateway)
-    uri = dm.read(MDM_URI)
+    uri = dm.read(MdmServer.URI)
     lost, repeated = dm.read(f"{statistics}/3"), dm.read(f"{statistics}/2")
-    dm.write(MDM_URI, elsewhere(uri))
+    dm.write(MdmServer.URI, elsewhere(uri))
     try:
-        dm.execute(TRIGGER)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         dm.stay_in_touch(5 * minutes)
-        status = dm.read("/33907/0/10")
+        status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
         assert status == 4, f"connection status {status} with a silent server"
         assert dm.read(f"{statistics}/3") > lost, "a lost transaction was not counted"
         assert dm.read(f"{statistics}/2") > repeated, "a retransmission was not counted"
     finally:
-        dm.write(MDM_URI, uri)
+        dm.write(MdmServer.URI, uri)
     arrived = gateway.count
-    dm.execute(TRIGGER)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(15 * minutes, after=arrived)
     bench.clock.sleep(10 * s)
-    status = dm.read("/33907/0/10")
+    status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
     assert status in (0, 7), f"connection status {status} after a telegram that arrived"
 
 
@@ -523,7 +544,7 @@ def test_transactions_are_counted_and_timed_from_the_reset_on(joined_unit, bench
         if late:
             gateway.next(Puback).delay(late)
         arrived = gateway.count
-        dm.execute(TRIGGER)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         gateway.wait_for_telegram(5 * minutes, after=arrived)
         bench.clock.sleep(late + 10 * s)
 
@@ -557,7 +578,8 @@ def test_transactions_are_counted_and_timed_from_the_reset_on(joined_unit, bench
 @device_time("5 min")
 @in_regression
 def test_the_topic_written_over_dm_is_used(joined_unit, dm, gateway):
-    dm.write("/33905/0/11", "bench/other")
+    dm.write(MdmServer.TOPIC, "bench/other")
     arrived = gateway.count
-    dm.execute(TRIGGER)
-    assert gateway.wait_for_telegram(5 * minutes, after=arrived).topic == "bench/other"
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    topic = gateway.wait_for_telegram(5 * minutes, after=arrived).topic
+    assert topic == "bench/other", f"the topic written is bench/other, used is {topic!r}"

@@ -8,15 +8,17 @@ says what OMA expects.
 import pytest
 
 from bench.manual import resources
+from bench.manual.paths import Device, McmConfig, NbIotInfo, NbIotStatus, Server0, TransactionStatistics
 from fixtures import resource_values
 from fixtures.judging import first_of
 from fixtures.outcomes import Path
 from fixtures.words import device_time, in_regression, profile, req
 
 SECURITY_OBJECT = 0
-COUNTING = {Path(33907, 0, 0), Path(33907, 0, 1), Path(33909, 0, 6), Path(33910, 0, 1), Path(3, 0, 7)}
+COUNTING = {NbIotStatus.UPTIME, NbIotStatus.AVERAGE_CURRENT_CONSUMPTION, NbIotInfo.REGISTRATION_UPTIME,
+            TransactionStatistics.TRANSACTIONS, Device.POWER_SOURCE_VOLTAGE}
 """They change by themselves, and may come to what was refused."""
-OWN_TESTS = {Path(3, 0, 13)}
+OWN_TESTS = {Device.CURRENT_TIME}
 """Writing the time needs a clock that nobody else sets: test_resource_behaviour.py."""
 
 TABLES = list(resources.load().values())
@@ -26,8 +28,7 @@ READ_WRITE = [one for one in OPEN if one.readable and one.writable]
 WRITE_ONLY = [one for one in OPEN if one.writable and not one.readable]
 EXECUTABLE = [one for one in OPEN if one.executable]
 OBSOLETE = [one for one in TABLES if one.obsolete]
-TRANSMIT_OFFSET = Path(33906, 0, 19)
-WRITTEN_TOGETHER = {Path(33906, 0, 18): (18, 19, 20)}
+WRITTEN_TOGETHER = {McmConfig.METER_TRANSMIT_INTERVAL: (18, 19, 20)}
 """A shorter transmit interval moves offset and delay (7.3.3): they are put back with it."""
 
 
@@ -108,15 +109,16 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
     kept = {number: dm.read(f"/33906/0/{number}") for number in WRITTEN_TOGETHER.get(resource.path, ())}
     try:
         for value in resource_values.allowed(resource, before):
-            if resource.path == TRANSMIT_OFFSET and value == 0:    # printed 1.., and the unit itself sets it to 0 (C19)
+            # Printed is 1.., and the unit itself sets it to 0 (C19).
+            if resource.path == McmConfig.METER_TRANSMIT_OFFSET and value == 0:
                 code = dm.refusal(path, value)
                 readings.takes("C19", "0 refused" if code else "0 taken")
                 continue
             dm.write(path, value)
             assert value_of(dm, resource) == value, f"{path} does not read as written"
-        assert dm.read("/33906/0/16") is True, "the unit says that it did not store what it took"
+        dm.expect(McmConfig.CONFIG_WRITE_STATUS, True, "the unit says that it did not store what it took")
     finally:
-        dm.write("/33906/0" if kept else path, kept or before)
+        dm.write(McmConfig.INSTANCE if kept else path, kept or before)
 
 
 @each("refuse", [one for one in READ_WRITE if refused_values(one)], shown)
@@ -132,7 +134,7 @@ def test_a_value_that_is_not_printed_is_refused(joined_unit, dm, bench, resource
         what = "a value of a wrong type" if isinstance(value, bytes) else repr(value)
         dm.expect_refusal(code, ("4.00", "4.06"), f"{path} = {what}")
         if resource.path not in OWN_TESTS:
-            assert dm.read(path) == before, f"{path} has changed though the write was refused"
+            dm.expect(path, before, f"{path} has changed though the write was refused")
 
 
 @each("write-only", WRITE_ONLY)
@@ -226,7 +228,7 @@ def statements_of(number):
 def test_an_object_reads_as_printed(joined_unit, dm, readings, number):
     """All of an object in one answer per instance, for the line; regression looks at each resource by itself."""
     rows = [one for one in READ_ONLY + READ_WRITE if one.path[0] == number]
-    left_out = {Path(1, 0)} if is_left_out(dm, readings, first_of(rows, "a row")) else set()
+    left_out = {Server0.INSTANCE} if is_left_out(dm, readings, first_of(rows, "a row")) else set()
     for instance in sorted({Path(*one.path[:2]) for one in rows} - left_out):
         values = dm.read_all(str(instance))
         for one in rows:

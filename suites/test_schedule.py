@@ -9,6 +9,7 @@ import pytest
 from bench.analysis.current_phases import Kind, find_phases, share
 from bench.analysis.randomness import FALSE_ALARMS, chance_of_coincidences, doubts
 from bench.analysis.schedule import transmissions
+from bench.manual.paths import McmConfig
 from fixtures.outcomes import DmRefused, Status
 from fixtures.words import (
     beginning,
@@ -59,7 +60,7 @@ def test_seven_days_of_the_default_schedule(unit, gateway, bench, measure):
 @everywhere
 def test_a_readout_can_be_triggered_over_dm(joined_unit, dm, gateway, bench, measure):
     arrived, asked = gateway.count, bench.clock.time()
-    dm.execute("/33906/0/10")
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     measure("schedule.trigger", gateway.wait_for_telegram(timeout=15 * minutes, after=arrived).time - asked)
 
 
@@ -152,7 +153,7 @@ def test_48_transmissions_are_spread_at_random_over_their_window(history, way, m
     history.pass_time(48 * interval * minutes)
     history.check()
     places = history.places()
-    assert len(places) >= 47
+    assert len(places) >= 47, f"48 transmissions are due, and {len(places)} came"
     if interval == 60:
         measure("schedule.window.first", min(places) * delay + offset)
         measure("schedule.window.last", max(places) * delay + offset)
@@ -211,18 +212,20 @@ def test_offset_and_delay_move_the_window_by_minutes(history, unit, dm, way, how
         change = {"transmit_offset": offset, "transmit_delay": 2}
         if how == "NFC" or offset == first:
             history.begin(settings | change, way)
-            assert (dm.read("/33906/0/19"), dm.read("/33906/0/20")) == (offset, 2)
+            dm.expect(McmConfig.METER_TRANSMIT_OFFSET, offset)
+            dm.expect(McmConfig.METER_TRANSMIT_DELAY, 2)
         else:
-            dm.write("/33906/0", {19: offset, 20: 2})
-            now = unit.read_settings().values
-            assert (now["transmit_offset"], now["transmit_delay"]) == (offset, 2)
+            dm.write(McmConfig.INSTANCE, {19: offset, 20: 2})
+            unit.expect_settings({"transmit_offset": offset, "transmit_delay": 2}, "written over DM")
             history.begin_anew(way.settings | settings | change)
         history.pass_time(6 * interval * minutes)
-        assert len(history.check().transmissions) >= 5
+        count = len(history.check().transmissions)
+        assert count >= 5, f"six transmissions are due, and {count} came"
 
 
-@pytest.mark.parametrize(("key", "path"), [("readout_interval", "/33906/0/0"), ("report_interval", "/33906/0/17"),
-                                           ("transmit_interval", "/33906/0/18")])
+@pytest.mark.parametrize(("key", "path"), [("readout_interval", McmConfig.METER_READOUT_INTERVAL),
+                                           ("report_interval", McmConfig.METER_REPORT_INTERVAL),
+                                           ("transmit_interval", McmConfig.METER_TRANSMIT_INTERVAL)])
 @req("SCH-06", "DM-04")
 @device_time("2 min")
 @in_regression
@@ -232,7 +235,7 @@ def test_an_interval_outside_5_to_1440_is_refused(joined_unit, dm, key, path):
         assert dm.refusal(path, beyond).startswith("4."), f"{beyond} was not refused over DM"
         if 0 <= beyond <= 65535:
             assert joined_unit.try_settings({key: beyond}).status is Status.RANGE, f"{beyond} was not refused"
-        assert dm.read(path) == before, f"the refused {beyond} changed the value"
+        dm.expect(path, before, f"the refused {beyond} changed the value")
 
 
 @req("SCH-21", "OTC-T11-04", "LWM2M-33906.0.17")
@@ -294,9 +297,9 @@ def test_a_meter_that_is_silent_for_a_minute_is_read_again_as_often_as_is_set(
 @device_time("1 min")
 @in_regression
 def test_a_transmit_interval_that_becomes_too_short_sets_offset_and_delay(joined_unit, dm, interval):
-    dm.write("/33906/0", {18: 1440, 19: 30, 20: 240})
-    dm.write("/33906/0/18", interval)
-    found = (dm.read("/33906/0/19"), dm.read("/33906/0/20"))
+    dm.write(McmConfig.INSTANCE, {18: 1440, 19: 30, 20: 240})
+    dm.write(McmConfig.METER_TRANSMIT_INTERVAL, interval)
+    found = (dm.read(McmConfig.METER_TRANSMIT_OFFSET), dm.read(McmConfig.METER_TRANSMIT_DELAY))
     assert found == (0, interval), f"offset and delay are {found} with an interval of {interval} min"
 
 
@@ -309,17 +312,17 @@ def test_interval_offset_and_delay_are_consistent_in_whatever_order_they_are_wri
 
     before, target = {18: 1440, 19: 30, 20: 240}, {18: 60, 19: 15, 20: 45}
     for order in permutations(target):
-        dm.write("/33906/0", before)
-        dm.write("/33906/0", {number: target[number] for number in order})
+        dm.write(McmConfig.INSTANCE, before)
+        dm.write(McmConfig.INSTANCE, {number: target[number] for number in order})
         assert stored() == tuple(target.values()), f"written at once in the order {order}"
-        dm.write("/33906/0", before)
+        dm.write(McmConfig.INSTANCE, before)
         for number in order:
             with suppress(DmRefused):    # by the rule, as the others stand at that time
                 dm.write(f"/33906/0/{number}", target[number])
             interval, offset, delay = stored()
             assert offset + delay <= interval, f"{interval}/{offset}/{delay} after {number} in the order {order}"
     for number in (19, 20):    # the delay reaches to the end of the interval
-        dm.write("/33906/0", target)
+        dm.write(McmConfig.INSTANCE, target)
         with suppress(DmRefused):
             dm.write(f"/33906/0/{number}", target[number] + 1)
         interval, offset, delay = stored()

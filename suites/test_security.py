@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import Device, FirmwareUpdate, McmConfig, MdmServer, NbIotStatus, Security1, Server0, Server1
 from fixtures.gateway import Puback
 from fixtures.judging import first_of
 from fixtures.outcomes import BootstrapOutcome, DmRefused
@@ -17,7 +18,6 @@ from fixtures.words import device_time, ets, everywhere, hours, in_regression, m
 
 pytestmark = needs("dtls")
 
-TRIGGER_READOUT, REBOOT, MDM_STATUS = "/33906/0/10", "/3/0/4", "/33907/0/10"
 OK, DTLS_FAILED, IDLE = 0, 3, 7
 """MDM connection status."""
 QUICK = {"sequence_retry_delay": 60, "communication_retry_delay": 60, "coap_ack_timeout": 5,
@@ -38,7 +38,7 @@ NEW_KEYS = {
 def send_readout(dm, gateway):
     """A readout asked for over DM, as it arrives."""
     arrived = gateway.count
-    dm.execute(TRIGGER_READOUT)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     return gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
 
 
@@ -92,12 +92,14 @@ def test_all_three_connections_shake_hands_in_dtls_1_2_by_the_units_own_name(sec
     """With the keys that the unit was delivered with: the bootstrap writes addresses only."""
     security.refuse_plain(*CONNECTIONS)
     security.join(*CONNECTIONS)
-    assert dm.read("/3/0/2").upper() == unit.deveui
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == unit.deveui, f"the unit {unit.deveui} gives the serial number {serial!r}"
     for connection in CONNECTIONS:
         session = first_of(security.sessions(connection), f"a DTLS session with the {connection} server")
-        assert session.version == "DTLS 1.2"
+        assert session.version == "DTLS 1.2", f"with the {connection} server it speaks {session.version}"
         assert session.identity.upper() == unit.deveui, f"identity {session.identity!r} at the {connection} server"
-        assert not security.plain_messages(connection)
+        in_clear = security.plain_messages(connection)
+        assert not in_clear, f"in clear to the {connection} server: {in_clear}"
         sent = [text for text, _ in security.wire(connection)]
         finished = first_of((number for number, text in enumerate(sent) if "ChangeCipherSpec" in text),
                             "a ChangeCipherSpec")
@@ -110,22 +112,23 @@ def test_all_three_connections_shake_hands_in_dtls_1_2_by_the_units_own_name(sec
 @in_regression
 def test_a_whole_cycle_passes_in_dtls(secured_unit, security, bench, dm, gateway, firmware):
     before = bench.clock.time()
-    dm.write("/33906/0/17", 30)
-    assert dm.read("/33906/0/17") == 30
-    dm.write("/33906/0/17", 60)
-    assert send_readout(dm, gateway).telegram.newest
-    image = firmware.other_than(dm.read("/3/0/3"))
-    dm.write("/5/0/1", firmware.serve(image.served))
-    while dm.read("/5/0/3") != 2:
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 30)
+    dm.expect(McmConfig.METER_REPORT_INTERVAL, 30)
+    dm.write(McmConfig.METER_REPORT_INTERVAL, 60)
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
+    while dm.read(FirmwareUpdate.STATE) != 2:
         assert bench.clock.time() - before < 1 * hours, "no firmware downloaded"
         bench.clock.sleep(10 * s)
     updated = bench.clock.time()
-    dm.execute("/5/0/2")
+    dm.execute(FirmwareUpdate.UPDATE)
     dm.wait_for_registration(15 * minutes, after=updated)
-    assert dm.read("/3/0/3") == image.version
-    assert send_readout(dm, gateway).telegram.newest
+    dm.expect(Device.FIRMWARE_VERSION, image.version)
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
     for connection in CONNECTIONS:
-        assert not security.plain_messages(connection)
+        in_clear = security.plain_messages(connection)
+        assert not in_clear, f"in clear to the {connection} server: {in_clear}"
 
 
 @req("SEC-02", "LWM2M-0.1.2", "LWM2M-33905.0.2", "OTC-T9-03", "LWM2M-0.0.2")
@@ -134,13 +137,15 @@ def test_a_whole_cycle_passes_in_dtls(secured_unit, security, bench, dm, gateway
 @pytest.mark.parametrize("clear", [pytest.param("bootstrap", marks=needs("settings.nfc.write")), "dm", "mdm"])
 def test_each_connection_works_without_dtls_while_the_others_have_it(security, dm, gateway, clear):
     security.join(*(connection for connection in CONNECTIONS if connection != clear))
-    assert send_readout(dm, gateway).telegram.newest
+    assert send_readout(dm, gateway).telegram.readouts, "a telegram without a readout"
     for connection in CONNECTIONS:
         if connection == clear:
-            assert security.plain_messages(connection)
-            assert not security.sessions(connection)
+            assert security.plain_messages(connection), \
+                f"the {connection} server is told of in clear, and heard nothing so"
+            sessions = security.sessions(connection)
+            assert not sessions, f"the {connection} server is told of in clear, and got {len(sessions)} DTLS session(s)"
         else:
-            assert security.secure_messages(connection)
+            assert security.secure_messages(connection), f"the {connection} server heard nothing in DTLS"
             assert not security.plain_messages(connection), f"{connection} in clear"
 
 
@@ -155,7 +160,7 @@ def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, dm, gatew
                "the meter's number": str(readout.fabrication_number).encode(),
                "the meter's number in octets": int(readout.fabrication_number).to_bytes(4, "big")}
     air = [datagram for connection in CONNECTIONS for _, datagram in security.wire(connection)]
-    assert air
+    assert air, "no datagram of the unit was seen on the air"
     for name, secret in secrets.items():
         assert not any(secret in datagram for datagram in air), f"{name} is readable on the air"
 
@@ -165,12 +170,14 @@ def test_meter_data_can_not_be_read_on_the_air(security, secured_unit, dm, gatew
 @in_regression
 def test_nothing_but_coap_mqtt_sn_and_dtls_is_spoken(secured_unit, bench, dm):
     """No OSCORE option (9), and no name that would need DNS."""
-    assert dm.read("/3/0/2").upper() == secured_unit.deveui
-    assert not bench.seen(kind="malformed")
+    serial = dm.read(Device.SERIAL_NUMBER)
+    assert serial.upper() == secured_unit.deveui, f"the unit {secured_unit.deveui} gives the serial number {serial!r}"
+    malformed = bench.seen(kind="malformed")
+    assert not malformed, f"datagrams that are none of the three: {[seen.data for seen in malformed]}"
     oscore = [seen for seen in bench.seen(kind="message", direction="in")
               if any(number == 9 for number, _ in seen.data.get("options", []))]
-    assert not oscore
-    bench.step(f"the URI of the meter data server is {dm.read('/33905/0/0')}")
+    assert not oscore, f"messages with the OSCORE option: {[seen.data for seen in oscore]}"
+    bench.step(f"the URI of the meter data server is {dm.read(MdmServer.URI)}")
 
 
 # -- wrong keys
@@ -193,7 +200,7 @@ def test_a_dm_server_with_the_wrong_key_gets_no_registration(security, bench, dm
         security.alert_on_a_wrong_key("dm")
     security.give("dm")
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     tried = bench.clock.time()
     assert security.client_hellos("dm", asked), "no handshake was tried"
@@ -215,11 +222,11 @@ def test_a_gateway_with_the_wrong_key_gets_no_data(security, unit, bench, dm, ga
     asked = unit.bootstrap_again()
     arrived = gateway.count
     dm.stay_in_touch(5 * minutes)
-    dm.execute(TRIGGER_READOUT)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     statuses = set()
     for _ in range(30):
         bench.clock.sleep(10 * s)
-        statuses.add(dm.read(MDM_STATUS))
+        statuses.add(dm.read(NbIotStatus.MDM_CONNECTION_STATUS))
     assert security.client_hellos("mdm", asked), "no handshake was tried"
     assert not security.sessions("mdm", asked), f"the key {key!r} opens a session"
     assert gateway.count == arrived, "meter data arrived"
@@ -228,7 +235,7 @@ def test_a_gateway_with_the_wrong_key_gets_no_data(security, unit, bench, dm, ga
     security.wait_for_session("mdm", 10 * minutes, after=bench.clock.time())
     bench.clock.sleep(30 * s)
     send_readout(dm, gateway)
-    status = dm.read(MDM_STATUS)
+    status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
     assert status in (OK, IDLE), f"connection status {status} after a telegram that arrived"
 
 
@@ -258,12 +265,12 @@ def test_a_server_that_does_not_know_the_unit_is_asked_by_the_units_own_name_onl
     security.server_knows("dm", None)
     security.give("dm")
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     unknown = [text for text in security.failures("dm", asked) if "unknown identity" in text]
-    assert unknown
+    assert unknown, "no handshake with a server that does not know the unit has failed for that reason"
     assert all(unit.deveui in text.upper() or repr(bytes.fromhex(unit.deveui)) in text for text in unknown), unknown
-    assert not security.sessions("dm", asked)
+    assert not security.sessions("dm", asked), "there is a session with a server that does not know the unit"
 
 
 # -- downgrade
@@ -279,14 +286,14 @@ def test_dtls_1_0_is_not_accepted(security, bench, dm, gateway, connection):
     security.offer_only_dtls_1_0(connection)
     security.give(connection)
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     assert security.client_hellos(connection, asked), "no handshake was tried"
-    assert not security.sessions(connection, asked)
+    assert not security.sessions(connection, asked), "there is a session with a server that offers DTLS 1.0 only"
     if connection == "dm":
         assert not dm.history(asked), "the unit has registered"
     else:
-        assert gateway.count == arrived
+        assert gateway.count == arrived, f"{gateway.count - arrived} telegram(s) came without a session"
 
 
 @req("SEC-01", "LWM2M-0.1.2")
@@ -297,10 +304,11 @@ def test_a_server_without_dtls_hears_no_word_in_clear(security, bench, dm, boots
     security.join("dm", settings=QUICK)
     bootstrap.give(dm_uri=bench.backend.uris.dm, dm_security_mode=0)
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     bench.clock.sleep(10 * minutes)
     assert bench.seen("dm", "malformed", after=asked, direction="in"), "no handshake was tried"
-    assert not security.plain_messages("dm", asked)
+    in_clear = security.plain_messages("dm", asked)
+    assert not in_clear, f"told to use DTLS, the unit sends in clear: {in_clear}"
     assert not dm.history(asked), "the unit has registered"
 
 
@@ -321,7 +329,7 @@ def test_a_bootstrap_moves_the_unit_to_other_servers_with_new_keys(security, ben
     other_dm, other_gateway = security.second_servers()
     security.move(dm=new_dm, mdm=new_mdm)
     moved = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     sequence = bootstrap.wait_for_request(10 * minutes, after=moved)
     bench.expect(lambda: sequence.outcome is not BootstrapOutcome.RUNNING, 10 * minutes, "the end of the bootstrap")
     if sequence.outcome is BootstrapOutcome.REFUSED and len(new_dm.octets) != len(security.own_key("dm").octets):
@@ -332,13 +340,13 @@ def test_a_bootstrap_moves_the_unit_to_other_servers_with_new_keys(security, ben
     settled, arrived = bench.clock.time(), gateway.count
     assert security.sessions("dm-2", moved), "no session with the other DM server"
     assert security.sessions("mdm-2", moved), "no session with the other gateway"
-    for path in ("/0/1/5", "/0/1/4"):
+    for path in ("/0/1/5", Security1.SECRET_KEY):
         other_dm.expect_refusal(other_dm.refusal(path, new_mdm.octets), ("4.01", "4.04", "4.05"), f"writing {path}")
 
     for name, wrong in (("the old key", security.own_key("dm")), ("one with another last octet", neighbour(new_dm))):
         security.server_knows("dm-2", wrong)
         tried = bench.clock.time()
-        other_dm.execute(REBOOT)
+        other_dm.execute(Device.REBOOT)
         bench.clock.sleep(5 * minutes)
         assert security.client_hellos("dm-2", tried), "no handshake was tried"
         assert not security.sessions("dm-2", tried), f"{name} works"
@@ -362,7 +370,7 @@ def test_new_keys_and_accounts_outlive_each_restart(security, bench, dm, gateway
     bootstrap.give(dm_lifetime_s=7200, dm_short_server_id=4711)
     security.rekey(dm=NEW_DM_KEY, mdm=NEW_MDM_KEY)
     asked = bench.clock.time()
-    dm.execute("/1/0/9")
+    dm.execute(Server0.BOOTSTRAP_REQUEST_TRIGGER)
     dm.wait_for_registration(20 * minutes, after=asked)
     begun = restarts.and_back(how)
     security.wait_for_session("dm", 1 * minutes, after=asked)
@@ -370,7 +378,7 @@ def test_new_keys_and_accounts_outlive_each_restart(security, bench, dm, gateway
     security.wait_for_session("mdm", 1 * minutes, after=asked)
     for connection in ("dm", "mdm"):
         assert not security.plain_messages(connection, begun), f"{connection} in clear after a restart ({how})"
-    account = dm.read("/1/1/0"), dm.read("/1/1/1"), dm.registration.lifetime_s
+    account = dm.read(Server1.SHORT_SERVER_ID), dm.read(Server1.LIFETIME), dm.registration.lifetime_s
     assert account == (4711, 7200, 7200), f"the account after a restart ({how})"
 
 
@@ -489,8 +497,8 @@ def test_a_handshake_survives_a_bad_flight(security, dm, panel, action, flight, 
     security.spoil_flight("dm", action, flight, times=times, delay=delay)
     begun = restart(panel)
     dm.wait_for_registration(10 * minutes, after=begun)
-    assert security.sessions("dm", begun)
-    assert dm.read("/3/0/0") == "Elvaco"
+    assert security.sessions("dm", begun), f"no session after flight {flight} was met with: {action}"
+    dm.expect(Device.MANUFACTURER, "Elvaco")
 
 
 @req("SEC-04", "NET-26")
@@ -503,7 +511,7 @@ def test_a_server_that_has_lost_the_session_gets_a_new_handshake(security, bench
     lost = bench.clock.time()
     security.wait_for_session("dm", 30 * minutes, after=lost)
     dm.wait_for_registration(10 * minutes, after=lost)
-    assert dm.read("/3/0/0") == "Elvaco"
+    dm.expect(Device.MANUFACTURER, "Elvaco")
 
 
 @req("SEC-05", "NET-34")
@@ -513,11 +521,11 @@ def test_a_gateway_that_has_lost_the_session_gets_the_data_after_all(security, b
     security.join("mdm", settings=QUICK)
     security.forget_sessions("mdm")
     lost, arrived = bench.clock.time(), gateway.count
-    dm.execute(TRIGGER_READOUT)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     dm.stay_in_touch(5 * minutes)
-    dm.execute(TRIGGER_READOUT)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     gateway.wait_for_telegram(timeout=20 * minutes, after=arrived)
-    assert security.sessions("mdm", lost)
+    assert security.sessions("mdm", lost), "the telegram came, and there is no new session with the gateway"
 
 
 @req("SEC-05", "NET-31", "RETX-01")
@@ -531,7 +539,8 @@ def test_a_lost_acknowledgement_is_asked_for_again_in_the_same_session(security,
     bench.clock.sleep(5 * minutes)
     sent = [text for text in security.secure_messages("mdm", begun) if "PUBLISH" in text]
     assert len(sent) == 2 and "DUP" in sent[1].upper(), sent
-    assert not security.client_hellos("mdm", begun)
+    hellos = security.client_hellos("mdm", begun)
+    assert not hellos, f"one lost acknowledgement led to {len(hellos)} new handshake(s)"
 
 
 @req("SEC-05", "NET-02")
@@ -548,7 +557,8 @@ def test_data_arrive_in_dtls_through_an_address_translation_that_forgets(securit
     hours_sent = {sent.time.replace(minute=0) for one in gateway.arrivals() for sent in one.telegram.readouts}
     assert len(hours_sent) >= 6, f"readouts of {len(hours_sent)} hours in 8 hours"
     bench.step(f"{len(security.sessions('mdm', begun))} new handshakes in 8 hours")
-    assert not security.plain_messages("mdm", begun)
+    in_clear = security.plain_messages("mdm", begun)
+    assert not in_clear, f"in clear to the gateway: {in_clear}"
 
 
 CONNECTION_ID = 54

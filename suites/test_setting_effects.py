@@ -14,12 +14,13 @@ from types import SimpleNamespace
 import pytest
 
 from bench.manual import settings
+from bench.manual.paths import McmConfig
 from fixtures.effects import ways_of
 from fixtures.judging import first_of
 from fixtures.outcomes import NetworkEvent
+from fixtures.uploads import ENCODINGS
 from fixtures.words import days, device_time, hours, in_regression, minutes, needs, req, s
 
-TRIGGER = "/33906/0/10"
 AWAKE = {"power_saving_mode": "Disabled"}
 """The DM server reaches the unit at any time."""
 EACH_5_MIN = AWAKE | {"readout_interval": 5, "report_interval": 5, "transmit_interval": 60, "transmit_offset": 1,
@@ -28,7 +29,6 @@ EACH_5_MIN = AWAKE | {"readout_interval": 5, "report_interval": 5, "transmit_int
 """A dozen readouts an hour, each a telegram of its own, all of them sent just after the hour."""
 AIR = 15 * s
 """What a datagram and its neighbours may take through the air."""
-ENCODINGS = {"SenML/CBOR": "senml-cbor", "JSON": "json", "M-Bus": "mbus"}
 NAMES = {"senml": "SenML/CBOR", "json": "JSON", "mbus": "M-Bus", "standard": "Standard", "extended": "Extended"}
 """Words of a default topic that tell of its telegrams; what the default topic is, is not printed (G13)."""
 
@@ -74,7 +74,7 @@ def messages_without_an_answer(world, for_s):
     """When the unit sent the first message that the silent gateway did not answer, and each repetition (bench time)."""
     with world.gateway.silent():
         mark = world.bench.mark()
-        world.dm.execute(TRIGGER)
+        world.dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         world.bench.clock.sleep(for_s + 2 * minutes)
         heard = world.gateway.heard(since=mark)
     first = first_of(heard, "a message to the silent gateway")
@@ -290,7 +290,7 @@ def retries_of_a_silent_meter(world, retries):
     for back_after in (1 * s, 5 * s, 30 * s) if retries == 0 else (30 * s,):
         arrived = world.gateway.count
         world.meter_simulator.disconnect()
-        world.dm.execute(TRIGGER)
+        world.dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         world.bench.clock.sleep(back_after)
         world.meter_simulator.connect()
         world.bench.clock.sleep(90 * s)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.manual.paths import McmConfig
 from bench.payload.readout import Quantity, canonical
 from fixtures.judging import first_of
 from fixtures.words import days, device_time, hours, in_regression, minutes, needs, profile, req, s
@@ -21,8 +22,6 @@ TARIFFS = ("1.111", "2.222", "3.333")
 """In MWh."""
 PREWARNING = 0x0400
 """F0V of Table 3: the meter counts on."""
-STATUS = "/33906/0/14"
-RESEND = "/33906/0/13"
 
 
 def stamps(arrivals, way):
@@ -57,11 +56,11 @@ def back_on_the_air(unit, cell, dm, bench):
 def resend(dm, telegrams, bench, timeout):
     """Ask for the history over DM and wait until it has been sent; what arrived since, and what the status said."""
     before = telegrams.count
-    dm.execute(RESEND)
-    said, deadline = [dm.read(STATUS)], bench.clock.time() + timeout
+    dm.execute(McmConfig.HISTORIC_RESEND_TRIGGER)
+    said, deadline = [dm.read(McmConfig.HISTORIC_RESEND_STATUS)], bench.clock.time() + timeout
     while said[-1] and bench.clock.time() < deadline:
         bench.clock.sleep(20 * s)
-        said.append(dm.read(STATUS))
+        said.append(dm.read(McmConfig.HISTORIC_RESEND_STATUS))
     bench.clock.sleep(1 * minutes)
     return telegrams.arrivals(since=before), said
 
@@ -119,7 +118,7 @@ def test_the_history_is_sent_again_and_the_status_counts_down(ways, way, dm, tel
     began = bench.local_standard_time
     bench.clock.sleep(readouts * 5 * minutes)
     bench.clock.sleep((7.5 - bench.local_standard_time.minute % 5) * minutes)
-    dm.execute("/33906/0/10")
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     bench.clock.sleep(1 * minutes)
     sent = {stamp for stamp in stamps(telegrams.arrivals(), way) if began <= stamp <= bench.local_standard_time}
     assert len(sent) >= readouts - 5 and len(sent - on_grid(sent)) >= 1, f"{len(sent)} of {readouts} readouts"
@@ -133,7 +132,7 @@ def test_the_history_is_sent_again_and_the_status_counts_down(ways, way, dm, tel
     assert said[0] <= len(arrivals), f"the status said {said[0]}, and {len(arrivals)} messages came"
     assert encoding != "JSON" or (len(said) > 2 and said[0] > 256), f"the status said {said}"
     assert all(later <= earlier for earlier, later in pairwise(said)), f"the status said {said}"
-    assert said[-1] == 0
+    assert said[-1] == 0, f"in the end the status says that nothing is left, and it said {said}"
 
 
 @req("STO-05", "RETX-23", "RETX-02", "STO-04")
@@ -168,7 +167,7 @@ def test_what_has_been_sent_is_not_sent_again_after_a_power_cut(ways, way, suppl
     ways.join(way, QUICK)
     bench.clock.sleep(31 * minutes)
     arrived = telegrams.count
-    assert arrived > 2
+    assert arrived > 2, f"readouts come each 5 min, and {arrived} telegram(s) came in half an hour"
     before = set(stamps(telegrams.arrivals(), way))
     cut = bench.clock.time()
     supply.output_off()
@@ -225,16 +224,16 @@ def history_under_way(ways, way, dm, telegrams, bench):
     bench.clock.sleep(31 * 5 * minutes)
     sent = {stamp for stamp in stamps(telegrams.arrivals(), way) if began <= stamp <= bench.local_standard_time}
     before = telegrams.count
-    dm.execute(RESEND)
+    dm.execute(McmConfig.HISTORIC_RESEND_TRIGGER)
     telegrams.wait_for_telegram(20 * minutes, after=before + 5)    # the limit of uploads may hold (U05)
     return before, sent
 
 
 def expect_history(way, dm, telegrams, bench, before, sent, deadline):
     """All of it came again, and then the resend is over."""
-    while dm.read(STATUS) and bench.clock.time() < deadline:
+    while dm.read(McmConfig.HISTORIC_RESEND_STATUS) and bench.clock.time() < deadline:
         bench.clock.sleep(10 * minutes)
-    assert dm.read(STATUS) == 0, "the resend did not end within 24 h"
+    dm.expect(McmConfig.HISTORIC_RESEND_STATUS, 0, "the resend did not end within 24 h")
     bench.clock.sleep(1 * minutes)
     missing = sent - set(stamps(telegrams.arrivals(since=before), way))
     assert not missing, f"{len(missing)} of {len(sent)} readouts of the history did not come again"

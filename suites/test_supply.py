@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bench.manual.paths import Device, McmConfig, NbIotStatus
 from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
 
 
@@ -27,19 +28,19 @@ def test_a_unit_joins_and_reports_on_a_battery_of(unit, gateway, bench, dm, volt
     _activate_by_button(unit, volts)
     _reports(gateway, bench, dm)
     assert _source_when_set_to(dm, 0) in (1, 2), "internal or external battery"
-    version = dm.read("/3/0/3")
+    version = dm.read(Device.FIRMWARE_VERSION)
     numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
     assert numbers >= (1, 3), f"firmware {version} does not know the battery, 1.03 does"
 
 
 def _source_when_set_to(dm, power_source: int) -> int:
     """What the unit reports as its source; the setting counts where the hardware can't tell by itself."""
-    before = dm.read("/33906/0/52")
-    dm.write("/33906/0/52", power_source)
+    before = dm.read(McmConfig.POWER_SOURCE)
+    dm.write(McmConfig.POWER_SOURCE, power_source)
     try:
-        return dm.read("/3/0/6/0")
+        return dm.read(Device.AVAILABLE_POWER_SOURCES / 0)
     finally:
-        dm.write("/33906/0/52", before)
+        dm.write(McmConfig.POWER_SOURCE, before)
 
 
 def _activate_by_button(unit, volts: float) -> None:
@@ -53,9 +54,9 @@ def _reports(gateway, bench, dm) -> None:
     began, count = bench.clock.time(), gateway.count
     dm.wait_for_registration(5 * minutes, after=began)
     gateway.wait_for_telegram(15 * minutes, after=count)
-    uptime_s = dm.read("/33907/0/0")
+    uptime_s = dm.read(NbIotStatus.UPTIME)
     bench.clock.sleep(5 * s)
-    later_s = dm.read("/33907/0/0")
+    later_s = dm.read(NbIotStatus.UPTIME)
     assert later_s > uptime_s, f"the unit has started anew: it was up for {uptime_s} s, and then for {later_s} s"
 
 
@@ -67,7 +68,7 @@ def test_a_unit_starts_on_a_meter_that_runs_already(unit, supply, meter, gateway
     supply.output_off()
     assert meter.read().energy is not None, "the meter is to run before the unit"
     unit.make_joined()
-    assert gateway.count >= 1
+    assert gateway.count >= 1, "it has joined, and no telegram came"
 
 
 KEPT = {"readout_interval": 30, "message_format": "Extended", "utc_offset": 345, "mdm_communication_timeout": 33,
@@ -82,7 +83,7 @@ KEPT = {"readout_interval": 30, "message_format": "Extended", "utc_offset": 345,
                          ids=lambda cuts: "-".join(f"{cut:g}-s" for cut in cuts))
 def test_a_power_cut_loses_neither_settings_nor_the_active_state(unit, supply, dm, telegrams, bench, cuts):
     unit.make_joined(KEPT)
-    dm.write("/33906/0/48", 1)
+    dm.write(McmConfig.UPLOAD_PROTOCOL, 1)
     for cut in cuts:
         supply.output_off()
         bench.clock.sleep(cut)
@@ -90,11 +91,10 @@ def test_a_power_cut_loses_neither_settings_nor_the_active_state(unit, supply, d
         supply.output_on()
         bench.clock.sleep(20 * s)
     dm.wait_for_registration(timeout=5 * minutes, after=before)
-    assert dm.read("/33906/0/48") == 1, "meter data go by MQTT-SN after the power cut"
-    settings = unit.read_settings().values
-    assert {key: settings[key] for key in KEPT} == KEPT
+    dm.expect(McmConfig.UPLOAD_PROTOCOL, 1, "meter data go by MQTT-SN after the power cut")
+    unit.expect_settings(KEPT, "after the power cut")
     telegrams.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert unit.power_mode == "Active"
+    assert unit.power_mode == "Active", f"an active unit is {unit.power_mode} after the power cut"
 
 
 @req("PWR-19")
@@ -108,5 +108,5 @@ def test_a_unit_comes_back_after_its_battery_has_sunk_to_2_v(unit, supply, gatew
     supply.ramp(3.0, 15 * minutes)
     dm.wait_for_registration(timeout=10 * minutes, after=before)
     gateway.wait_for_telegram(timeout=15 * minutes, after=arrived)
-    assert unit.power_mode == "Active"
-    assert unit.read_settings().values["readout_interval"] == 30
+    assert unit.power_mode == "Active", f"an active unit is {unit.power_mode} after its battery had sunk"
+    unit.expect_settings({"readout_interval": 30}, "after its battery had sunk")

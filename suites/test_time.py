@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bench.analysis.clocks import difference_s
+from bench.manual.paths import Device, McmConfig, NbIotStatus
 from fixtures.words import beginning, days, device_time, hours, in_regression, minutes, needs, req, s
 
 HOURLY = {"utc_offset": 0, "time_sync_source": "Manual", "message_encoding": "M-Bus", "readout_interval": 60,
@@ -23,10 +24,10 @@ def local_time(bench):
 def clock_is_set(history, unit, dm):
     """Set the unit's and the meter's clock to a naive local time, by one of the ways of 7.3.1; the meter follows."""
     def over_dm(shown):
-        dm.write("/3/0/13", shown.replace(tzinfo=UTC))    # the UTC offset is 0
+        dm.write(Device.CURRENT_TIME, shown.replace(tzinfo=UTC))    # the UTC offset is 0
 
     def by_adjusting(shown):
-        dm.write("/33906/0/6", round((shown - history.meter_time).total_seconds()))
+        dm.write(McmConfig.ADJUST_TIME, round((shown - history.meter_time).total_seconds()))
 
     def over_nfc(shown):
         unit.write_settings({"synchronize_meter_time": shown})
@@ -104,7 +105,7 @@ def test_adjust_time_moves_the_clock_by_seconds(unit, dm, meter, bench, measure,
     unit.make_joined({"time_sync_source": "Manual", "power_saving_mode": "Disabled"})
     for adjustment in (seconds, -seconds):
         before, read_at = meter.read().meter_time, bench.clock.time()
-        dm.write("/33906/0/6", adjustment)
+        dm.write(McmConfig.ADJUST_TIME, adjustment)
         moved = (meter.read().meter_time - before).total_seconds() - (bench.clock.time() - read_at)
         measure("time.adjusted", moved - adjustment)
 
@@ -120,11 +121,11 @@ def test_a_time_written_over_dm_is_utc_and_the_meter_shows_standard_time(unit, d
     unit.make_joined({"time_sync_source": "Manual", "power_saving_mode": "Disabled", "utc_offset": offset})
     for ahead in (timedelta(hours=1), timedelta(0)):
         sent = bench.clock.utc().replace(microsecond=0) + ahead
-        dm.write("/3/0/13", sent)
+        dm.write(Device.CURRENT_TIME, sent)
         local = (sent + timedelta(minutes=offset)).replace(tzinfo=None)
         measure("time.synchronized", difference_s(meter.read().meter_time, local, local + timedelta(seconds=5)))
-        measure("time.dm_difference", (dm.read("/3/0/13") - bench.clock.utc() - ahead).total_seconds())
-    dm.write("/3/0/13", (bench.clock.utc() + bench.local_standard_offset - timedelta(minutes=offset)
+        measure("time.dm_difference", (dm.read(Device.CURRENT_TIME) - bench.clock.utc() - ahead).total_seconds())
+    dm.write(Device.CURRENT_TIME, (bench.clock.utc() + bench.local_standard_offset - timedelta(minutes=offset)
                          ).replace(microsecond=0))    # the meter shows the time of its place again
 
 
@@ -146,8 +147,9 @@ def test_a_phone_sets_the_meter_to_local_standard_time(unit, meter, meter_simula
 @in_regression
 def test_there_are_two_sources_of_time_network_and_manual(joined_unit, dm, bench):
     """A time server, which 7.3.1 names too, can't be chosen (C29)."""
-    assert [dm.refusal("/33906/0/46", number) for number in (0, 1)] == ["", ""]
-    assert dm.refusal("/33906/0/46", 2).startswith("4."), "a third source of time"
+    refused = [number for number in (0, 1) if dm.refusal(McmConfig.TIME_SYNC_SOURCE, number)]
+    assert not refused, f"sources of time that are printed and refused: {refused}"
+    assert dm.refusal(McmConfig.TIME_SYNC_SOURCE, 2).startswith("4."), "a third source of time"
     with bench.step("finding: C29: time comes from the network, the DM server or a phone; no time server can be set"):
         pass
 
@@ -198,7 +200,7 @@ def test_a_correction_by_the_network_is_followed_by_one_readout(history, cell, m
 def test_a_jump_over_midnight_still_gives_a_value_and_one_back_does_no_harm(history, clock_is_set, dm):
     """From 23:58 to 00:02, and back; 00:00 is skipped first and then read."""
     start = begin_at(history, clock_is_set, 23, 50)
-    booted = dm.read("/33907/0/0")
+    booted = dm.read(NbIotStatus.UPTIME)
     history.pass_time_until(23, 57)    # a unit that sleeps hears of it a minute later
     clock_is_set(on(start, 0, 2, day=1))
     history.pass_time(25 * minutes)
@@ -209,7 +211,7 @@ def test_a_jump_over_midnight_still_gives_a_value_and_one_back_does_no_harm(hist
     assert on(start, 0, 2, day=1) in stamps, "no value for what the jump went past"
     for due in (on(start, 23, 58), on(start, 0, day=1), on(start, 1, day=1)):
         assert due in stamps, f"no readout of {due:%H:%M} after the clock was set back"
-    assert dm.read("/33907/0/0") > booted, "the unit has started anew"
+    assert dm.read(NbIotStatus.UPTIME) > booted, "the unit has started anew"
 
 
 @req("TIME-16", "TIME-17", "TIME-18")

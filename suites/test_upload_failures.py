@@ -11,13 +11,12 @@ from itertools import product
 
 import pytest
 
+from bench.manual.paths import McmConfig, MeterData
 from bench.payload.decode import decode
 from fixtures.gateway import Publish, ReturnCode
-from fixtures.outcomes import Path
+from fixtures.uploads import ENCODINGS
 from fixtures.words import device_time, hours, in_regression, needs, req
 
-ENCODINGS = ("SenML/CBOR", "JSON", "M-Bus")
-DATA = Path(33911, 0, 2)
 QUICK = {"readout_interval": 5, "report_interval": 5, "transmit_offset": 1, "transmit_delay": 2,
          "max_uploads_per_transmission": 200, "auto_upload_order": "Oldest first",
          "mdm_communication_timeout": 10, "reconnect_backoff": "1-2", "coap_ack_timeout": 5, "coap_max_retransmit": 1,
@@ -28,7 +27,7 @@ QUICK = {"readout_interval": 5, "report_interval": 5, "transmit_offset": 1, "tra
 
 
 @dataclass(frozen=True)
-class Way:
+class FailingWay:
     """``connection`` is empty by LwM2M."""
 
     connection: str
@@ -43,7 +42,7 @@ class Way:
         return ", ".join((self.connection or "LwM2M", self.encoding, "DTLS" if self.secured else "plain"))
 
 
-WAYS = [Way(connection, encoding, secured)
+WAYS = [FailingWay(connection, encoding, secured)
         for connection, encoding, secured in product(("Optimized", "Compliant", ""), ENCODINGS, (False, True))]
 
 
@@ -57,14 +56,15 @@ def join(way, unit, dm, security, bench):
         settings["mqtt_sn_connection"] = way.connection
     security.join(*(("dm", "mdm") if way.secured else ()), settings=settings)
     if way.by_lwm2m:
-        dm.write("/33906/0/48", 1)
+        dm.write(McmConfig.UPLOAD_PROTOCOL, 1)
 
 
 def arrived(way, dm, gateway):
     """The stamps of all that has come in this test."""
     payloads = [arrival.payload for arrival in gateway.arrivals()]
     if way.by_lwm2m:
-        payloads = [record.value for send in dm.sends for record in send.records if record.path == DATA]
+        records = [record for send in dm.sends for record in send.records]
+        payloads = [record.value for record in records if record.path == MeterData.MESSAGE_DATA]
     return [readout.stamp for payload in payloads for readout in decode(payload).readouts]
 
 

@@ -8,17 +8,15 @@ from datetime import timedelta
 
 import pytest
 
+from bench.manual.paths import Device, McmConfig, MeterData
 from bench.payload.compare import differences
 from bench.payload.decode import decode
-from fixtures.outcomes import Path
 from fixtures.words import device_time, ets, in_regression, minutes, needs, req, s
 
-UPLOAD_PROTOCOL, TRIGGER = "/33906/0/48", "/33906/0/10"
 MQTT_SN, LWM2M = 0, 1
 STANDARD, EXTENDED = 42, 43
 UNDER_WAY = 30 * s
 """When none has come for so long, none is under way: a unit with much to send sends one behind the other."""
-MESSAGE_TYPE, ENCODING, DATA = Path(33911, 0, 0), Path(33911, 0, 1), Path(33911, 0, 2)
 
 
 @pytest.fixture
@@ -26,12 +24,12 @@ def lwm2m_upload(joined_unit, dm, telegrams):
     """A unit that sends its meter data by LwM2M; after the test by MQTT-SN again."""
     choose(LWM2M, dm, telegrams)
     yield joined_unit
-    dm.write(UPLOAD_PROTOCOL, MQTT_SN)
+    dm.write(McmConfig.UPLOAD_PROTOCOL, MQTT_SN)
 
 
 def choose(protocol, dm, telegrams):
     """From now on by ``protocol``: what had begun by the other is over, such as what an earlier test held back."""
-    dm.write(UPLOAD_PROTOCOL, protocol)
+    dm.write(McmConfig.UPLOAD_PROTOCOL, protocol)
     telegrams.wait_for_quiet(UNDER_WAY)
 
 
@@ -47,19 +45,19 @@ def meter_data(send):
 @in_regression
 @pytest.mark.parametrize(("encoding", "kind"), [
     (0, STANDARD), (0, EXTENDED), (1, EXTENDED), (2, STANDARD)], ids=[
-    "SenML", "SenML-extended", "JSON-extended", "M-Bus"])
+    "SenML/CBOR", "SenML/CBOR-extended", "JSON-extended", "M-Bus"])
 def test_meter_data_go_to_the_dm_server_by_send(lwm2m_upload, dm, gateway, meter, encoding, kind):
-    dm.write("/33906/0", {1: encoding, 2: kind})
+    dm.write(McmConfig.INSTANCE, {1: encoding, 2: kind})
     assert dm.registration.lwm2m_version >= "1.1", "Send is an operation of LwM2M 1.1"
     before, published, sent = meter.read(), gateway.count, len(dm.sends)
-    dm.execute(TRIGGER)
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     data = meter_data(dm.wait_for_send(5 * minutes, after=sent))
     after = meter.read()
 
-    told = data.get(MESSAGE_TYPE), data.get(ENCODING)
+    told = data.get(MeterData.MESSAGE_TYPE), data.get(MeterData.MESSAGE_ENCODING)
     assert told == (kind, encoding), f"message type and encoding are {told} in a Send of {sorted(map(str, data))}"
-    assert DATA in data, f"no meter data in a Send of {sorted(map(str, data))}"
-    wrong = differences(decode(data[DATA]).newest, before, after, fields=(
+    assert MeterData.MESSAGE_DATA in data, f"no meter data in a Send of {sorted(map(str, data))}"
+    wrong = differences(decode(data[MeterData.MESSAGE_DATA]).newest, before, after, fields=(
         "energy", "volume", "power", "flow", *(["missing_time"] if kind == EXTENDED else [])),
         utc_offset_min=0, identification="fabrication")
     assert not wrong, "; ".join(wrong)
@@ -78,7 +76,7 @@ def test_what_waits_is_sent_by_whichever_protocol_is_chosen_then(lwm2m_upload, d
     began = bench.local_standard_time
     for protocol in (MQTT_SN, LWM2M, MQTT_SN, LWM2M):
         bench.clock.sleep(17 * minutes)
-        dm.write(UPLOAD_PROTOCOL, protocol)
+        dm.write(McmConfig.UPLOAD_PROTOCOL, protocol)
     ended = bench.local_standard_time - timedelta(minutes=16)
     bench.clock.sleep(17 * minutes)
     came = {readout.stamp for arrival in telegrams.arrivals() for readout in arrival.telegram.readouts}
@@ -108,8 +106,8 @@ def test_the_schedule_goes_on_by_the_other_protocol_and_back(lwm2m_upload, dm, g
 @in_regression
 def test_after_a_reboot_the_unit_reports_by_lwm2m_alone(lwm2m_upload, dm, gateway, bench):
     published, sent, rebooted = gateway.count, len(dm.sends), bench.clock.time()
-    dm.execute("/3/0/4")
+    dm.execute(Device.REBOOT)
     dm.wait_for_registration(5 * minutes, after=rebooted)
     dm.wait_for_send(15 * minutes, after=sent)
     assert gateway.count == published, "the gateway got them too"
-    assert dm.read(UPLOAD_PROTOCOL) == LWM2M
+    dm.expect(McmConfig.UPLOAD_PROTOCOL, LWM2M)

@@ -5,8 +5,8 @@ its store. It draws nothing and predicts no moment: each transmission is held ag
 
 Rules: readouts on the grid of the meter's clock and beside it where time was set or a readout was asked for; windows
 [T1 + offset, T1 + offset + delay]; at most so many telegrams a transmission, and that many as long as something is
-left; FIFO or LIFO; nothing beyond the age limit; nothing twice. Where the manual is open, each ``Reading`` of it is
-tried, the first without a fault holds, and which one it was is a finding.
+left; FIFO or LIFO; nothing beyond the age limit; nothing twice. Where the manual is open, each ``ManualReading`` of
+it is tried, the first without a fault holds, and which one it was is a finding.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Spacing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ManualReading:
     """One way to read the manual where it is open."""
 
     cut: Cut = Cut.TRANSMISSION
@@ -67,7 +67,7 @@ class Judgement:
     """Readouts that grew too old in the store."""
     waiting: tuple[datetime, ...]
     """Readouts that still wait at the end."""
-    readings: tuple[Reading, ...] = field(default=())
+    readings: tuple[ManualReading, ...] = field(default=())
 
     def catch_up(self, since_s: float) -> list[Transmission]:
         """The transmissions after a bench time, up to the first that leaves nothing behind."""
@@ -86,7 +86,7 @@ def judge(schedule: Schedule, seen: Observed, tolerances: Tolerances | None = No
         raise ValueError("arrivals must be in order of time")
     allowed = tolerances or Tolerances()
     planned = windows(schedule, seen.clock, seen.since_s, seen.until_s)
-    tried: list[tuple[Reading, Replay]] = []
+    tried: list[tuple[ManualReading, Replay]] = []
     for reading in _readings(schedule):
         every = schedule.report_min if reading.spacing is Spacing.REPORT else None
         store = Store(due_readouts(schedule.readout_min, seen.clock, seen.since_s, seen.until_s, seen.extras, every))
@@ -100,12 +100,12 @@ def judge(schedule: Schedule, seen: Observed, tolerances: Tolerances | None = No
                      tuple(planned), tuple(best.never_sent()), tuple(best.waiting()), tuple(fitting))
 
 
-def _readings(schedule: Schedule) -> Iterable[Reading]:
+def _readings(schedule: Schedule) -> Iterable[ManualReading]:
     spacings = Spacing if schedule.report_min != schedule.readout_min else [Spacing.READOUT]
-    return (Reading(cut, age, spacing) for spacing, age, cut in product(spacings, Age, Cut))
+    return (ManualReading(cut, age, spacing) for spacing, age, cut in product(spacings, Age, Cut))
 
 
-def _told(schedule: Schedule, fitting: Sequence[Reading]) -> Iterable[str]:
+def _told(schedule: Schedule, fitting: Sequence[ManualReading]) -> Iterable[str]:
     """What the run says about the manual's open places: only where one answer alone fits."""
     questions: list[tuple[str, set[StrEnum]]] = [("SCH-20", {reading.cut for reading in fitting}),
                                                  ("U09", {reading.age for reading in fitting})]

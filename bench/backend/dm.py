@@ -135,7 +135,8 @@ class DmServer:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    async def read(self, path: str, *, endpoint: str | None = None, accept: ContentFormat | None = None) -> Value:
+    async def read(self, path: str | Path, *, endpoint: str | None = None,
+                   accept: ContentFormat | None = None) -> Value:
         """The value of one resource or resource instance. ``accept`` None lets the unit choose the format."""
         wanted = Path.parse(path)
         if len(wanted) < 3:
@@ -147,7 +148,7 @@ class DmServer:
                               f"{', '.join(map(str, values)) or 'none'}")
         return values[wanted]
 
-    async def read_all(self, path: str, *, endpoint: str | None = None,
+    async def read_all(self, path: str | Path, *, endpoint: str | None = None,
                        accept: ContentFormat | None = None) -> dict[Path, Value]:
         """All values of an object, an object instance or a multiple resource, by their full paths."""
         wanted = Path.parse(path)
@@ -156,7 +157,7 @@ class DmServer:
         self.firmware = str(values.get(FIRMWARE, self.firmware))
         return values
 
-    async def read_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
+    async def read_composite(self, paths: Iterable[str | Path], *, endpoint: str | None = None,
                              content_format: ContentFormat = ContentFormat.SENML_CBOR,
                              unsaid: bool = False) -> dict[Path, Value]:
         """Values from anywhere, at once (LwM2M 1.1 Read-Composite, in SenML; 1.2 also in LwM2M CBOR). What the unit
@@ -167,7 +168,7 @@ class DmServer:
             message.opt.content_format = None
         return self._values("FETCH /", Path(), await self._ask(endpoint, message), content_format)
 
-    async def discover(self, path: str, *, endpoint: str | None = None) -> list[Link]:
+    async def discover(self, path: str | Path, *, endpoint: str | None = None) -> list[Link]:
         """The links and attributes below a path."""
         asked = request(GET, str(Path.parse(path)), accept=ContentFormat.LINK_FORMAT)
         answer = await self._ask(endpoint, asked)
@@ -180,7 +181,7 @@ class DmServer:
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
-    async def write(self, path: str, value: Value | Mapping[int, Value], *, partial: bool = False,
+    async def write(self, path: str | Path, value: Value | Mapping[int, Value], *, partial: bool = False,
                     endpoint: str | None = None, content_format: ContentFormat = ContentFormat.TLV) -> None:
         """Write a resource, or the resources of an object instance (instances of a multiple resource) by their ids.
 
@@ -195,25 +196,26 @@ class DmServer:
         await self._ask(endpoint, request(POST if partial else PUT, str(target), payload,
                                           content_format=content_format))
 
-    async def write_composite(self, values: Mapping[str, Value], *, endpoint: str | None = None,
+    async def write_composite(self, values: Mapping[str, Value] | Mapping[Path, Value], *,
+                              endpoint: str | None = None,
                               content_format: ContentFormat = ContentFormat.SENML_CBOR) -> None:
         """Write values anywhere, all or none (LwM2M 1.1 Write-Composite, in SenML; 1.2 also in LwM2M CBOR)."""
         by_path = {Path.parse(path): value for path, value in values.items()}
         payload = self._encoded(by_path, Path(), content_format)
         await self._ask(endpoint, request(iPATCH, "/", payload, content_format=content_format))
 
-    async def write_attributes(self, path: str, attributes: Mapping[str, float | None], *,
+    async def write_attributes(self, path: str | Path, attributes: Mapping[str, float | None], *,
                                endpoint: str | None = None) -> None:
         """Set pmin, pmax (seconds), gt, lt, st at an object, an instance or a resource; None takes one away."""
         query = [name if value is None else f"{name}={_decimal(value)}" for name, value in attributes.items()]
         await self._ask(endpoint, request(PUT, str(Path.parse(path)), uri_query=query))
 
-    async def execute(self, path: str, arguments: str = "", *, endpoint: str | None = None) -> None:
+    async def execute(self, path: str | Path, arguments: str = "", *, endpoint: str | None = None) -> None:
         """Execute a resource; ``arguments`` in LwM2M's form, such as "0='coap://host/file'"."""
         options: dict[str, Any] = {"content_format": ContentFormat.TEXT} if arguments else {}
         await self._ask(endpoint, request(POST, str(Path.parse(path)), arguments.encode(), **options))
 
-    async def create(self, path: str, values: Mapping[int, Value], *, instance: int | None = None,
+    async def create(self, path: str | Path, values: Mapping[int, Value], *, instance: int | None = None,
                      endpoint: str | None = None, content_format: ContentFormat = ContentFormat.TLV) -> Path:
         """A new instance of the object at ``path``, with resources by their ids; its path.
 
@@ -241,13 +243,13 @@ class DmServer:
             raise DmMalformed(f"POST {target}: an instance was created, but no Location-Path says which")
         return new
 
-    async def delete(self, path: str, *, endpoint: str | None = None) -> None:
+    async def delete(self, path: str | Path, *, endpoint: str | None = None) -> None:
         """Delete an object instance (1.1: or a resource instance)."""
         await self._ask(endpoint, request(DELETE, str(Path.parse(path))))
 
     # -- observing ----------------------------------------------------------------------------------------------------
 
-    async def observe(self, path: str, *, endpoint: str | None = None, accept: ContentFormat | None = None,
+    async def observe(self, path: str | Path, *, endpoint: str | None = None, accept: ContentFormat | None = None,
                       attributes: Mapping[str, float | None] | None = None) -> DmObservation:
         """Ask for a path and for its changes; ``attributes`` are written first (see ``write_attributes``)."""
         if attributes is not None:
@@ -256,7 +258,7 @@ class DmServer:
         return await self._observe(endpoint, wanted, f"observe {wanted}", request(GET, str(wanted),
                                                                                   **_accepting(accept)))
 
-    async def observe_composite(self, paths: Iterable[str], *, endpoint: str | None = None,
+    async def observe_composite(self, paths: Iterable[str | Path], *, endpoint: str | None = None,
                                 content_format: ContentFormat = ContentFormat.SENML_CBOR) -> DmObservation:
         """Ask for several paths and for their changes (LwM2M 1.1 Observe-Composite, in SenML)."""
         return await self._observe(endpoint, Path(), "observe composite", _composite(paths, content_format))
@@ -474,7 +476,7 @@ def _accepting(accept: ContentFormat | None) -> dict[str, Any]:
     return {} if accept is None else {"accept": accept}
 
 
-def _composite(paths: Iterable[str], content_format: ContentFormat) -> Message:
+def _composite(paths: Iterable[str | Path], content_format: ContentFormat) -> Message:
     payload = lwm2m.encode_paths(map(Path.parse, paths), content_format)
     return request(FETCH, "/", payload, content_format=content_format, accept=content_format)
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bench.backend.mqttsn_session import ReceivedTelegram
+from bench.backend.mqttsn_client import ReceivedTelegram
 from bench.errors import BenchError
 from bench.protocols.udp import refuse_public
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable
 
 from bench.backend.gateway_policy import PATIENT, GatewayPolicy, ToExcessOctets
 from bench.backend.gateway_script import Rule, Script
-from bench.backend.mqttsn_session import Place, ReceivedTelegram, Session
-from bench.backend.mqttsn_sessions import MqttSnSessions
+from bench.backend.mqttsn_answers import MqttSnAnswers
+from bench.backend.mqttsn_client import Place, ReceivedTelegram, Session
 from bench.backend.server_socket import ServerSocket
 from bench.clock import Clock
 from bench.journal import Journal
@@ -41,7 +41,7 @@ class MqttSnGateway:
         self.script = Script()
         self._clock = clock
         self._socket = socket
-        self._sessions = MqttSnSessions(predefined_topics, host_of=self._host_of)
+        self._sessions = MqttSnAnswers(predefined_topics, host_of=self._host_of)
         self._expiry: asyncio.TimerHandle | None = None
         socket.on_datagram = self._received
 

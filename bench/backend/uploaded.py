@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-from bench.backend.mqttsn_session import ReceivedTelegram
+from bench.backend.mqttsn_client import ReceivedTelegram
 from bench.backend.sends import ReceivedSend
 from bench.journal import Journal
 from bench.protocols.lwm2m import Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from bench.commands.progress import Progress
 from bench.manifest import LeftOut
 from bench.measure import Measurement, Verdict, of_a_test
 from bench.record import Stage, TestResult
+from fixtures.line.events import Event, Told
 from fixtures.plan import PLAN, Plan
 from fixtures.plugin import (
     BY_A_MARK,
@@ -48,7 +49,7 @@ class Collector:
 
     def __init__(self, on_result: Callable[[TestResult], None] = lambda result: None,
                  progress: Progress | None = None,
-                 on_event: Callable[[Mapping[str, Any]], None] = lambda event: None) -> None:
+                 on_event: Told = lambda event: None) -> None:
         self.results: dict[str, TestResult] = {}
         self.order: dict[str, int] = {}
         self.collected: dict[str, tuple[str, ...]] = {}
@@ -133,7 +134,7 @@ class Collector:
         self.labs += 1
         self.power_cycles += power_cycles
 
-    def pytest_bench_event(self, event: Mapping[str, Any]) -> None:
+    def pytest_bench_event(self, event: Event) -> None:
         self._on_event(event)
 
     def pytest_bench_stages(self, stages: list[Stage]) -> None:

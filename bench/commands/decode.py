@@ -69,21 +69,32 @@ def decode(arguments: str | Sequence[str], encoding: str | None, as_json: bool, 
 
     Of a capture all datagrams are told, and it is enough that one carries a telegram.
     """
-    if encoding is not None and encoding not in ENCODINGS:
-        raise unknown(f"encoding {encoding}", encoding, ENCODINGS, "leave it out")
+    _check(encoding)
     given = [arguments] if isinstance(arguments, str) else _joined(arguments)
-    found: list[_Found] = []
-    for argument in given:
-        content = _content(argument)
-        if is_capture(content):
-            found += _in_capture(content, encoding)
-            continue
-        try:
-            found += [_attempt(piece, encoding) for piece in _pieces(content, encoding)]
-        except PayloadError as wrong:
-            found.append(_Found("", wrong=str(wrong)))
+    found = [one for argument in given for one in _look_into(_content(argument), encoding)]
     _print(found, as_json, console)
     return max((one.code for one in found), default=2)
+
+
+def as_rows(content: bytes, encoding: str | None = None) -> list[dict[str, Any]]:
+    """What is in ``content``, as ``--json`` tells of several telegrams, and the ``frame`` around each in words.
+    Raises ``BenchError`` for an encoding that there is not."""
+    _check(encoding)
+    return [one.to_json() | {"where": one.where} for one in _look_into(content, encoding)]
+
+
+def _check(encoding: str | None) -> None:
+    if encoding is not None and encoding not in ENCODINGS:
+        raise unknown(f"encoding {encoding}", encoding, ENCODINGS, "leave it out")
+
+
+def _look_into(content: bytes, encoding: str | None) -> list[_Found]:
+    if is_capture(content):
+        return list(_in_capture(content, encoding))
+    try:
+        return [_attempt(piece, encoding) for piece in _pieces(content, encoding)]
+    except PayloadError as wrong:
+        return [_Found("", wrong=str(wrong))]
 
 
 def _print(found: Sequence[_Found], as_json: bool, console: Console) -> None:

@@ -8,12 +8,11 @@ import shlex
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -41,6 +40,7 @@ from bench.twin.lab import DEVEUI
 from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
 from fixtures.bench import KEYS_OF_TWIN, lives_in_virtual_time
+from fixtures.line.events import Event, Planned, StageBegun, StageEnded
 from fixtures.plugin import NOT_HERE, STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
@@ -331,17 +331,18 @@ def _say(console: Console, result: TestResult) -> None:
     console.print(line, soft_wrap=True)
 
 
-def _say_stage(console: Console, event: Mapping[str, Any]) -> None:
-    """What a unit on the line goes through now, and for how long it will at least."""
-    if event["event"] == "plan" and event["lacks"]:
-        console.print(Text(f" … without the judges that need {', '.join(event['lacks'])}: not at this kind of station",
-                           "dim"), soft_wrap=True)
-    elif event["event"] == "stage":
-        console.print(Text(f" … {event['name']}: {event['physics_s']:g} s; to the end {event['left_s']:.0f} s", "dim"),
-                      soft_wrap=True)
-    elif event["event"] == "stage ended" and event["verdict"] != Verdict.PASS:
-        mark, style = _MARKS[Verdict(event["verdict"])]
-        console.print(Text(f" {mark} {event['name']}: {event['message'].splitlines()[0]}", style), soft_wrap=True)
+def _say_stage(console: Console, event: Event) -> None:
+    """What a unit on the line goes through now, and for how long it will, as declared."""
+    match event:
+        case Planned(lacks=lacks) if lacks:
+            console.print(Text(f" … without the judges that need {', '.join(lacks)}: not at this kind of station",
+                               "dim"), soft_wrap=True)
+        case StageBegun():
+            console.print(Text(f" … {event.name}: {event.physics_s:g} s; to the end {event.left_s:.0f} s", "dim"),
+                          soft_wrap=True)
+        case StageEnded() if event.verdict != Verdict.PASS:
+            mark, style = _MARKS[event.verdict]
+            console.print(Text(f" {mark} {event.name}: {event.message.splitlines()[0]}", style), soft_wrap=True)
 
 
 def _write(record: Record, order: Order, console: Console) -> None:

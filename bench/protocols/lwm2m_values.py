@@ -106,8 +106,10 @@ class Path(tuple[int, ...]):
         return tuple(self)
 
     @classmethod
-    def parse(cls, text: str) -> Path:
+    def parse(cls, text: str | Path) -> Path:
         """Read ``/3/0/6/0``; the first slash may be missing, a last one is ignored. Raises Lwm2mError."""
+        if isinstance(text, Path):
+            return text
         if text in ("", "/"):
             return cls()
         parts = text.removeprefix("/").removesuffix("/").split("/")

@@ -45,7 +45,7 @@ def test_start_up_shows_both_for_1_s_then_green_flashes_then_8_s_green(life, mea
         take(measure, life, "led.joining.longest_flash", shown.value("joining.green.longest"))
     take(measure, life, "led.joined.green", shown.value("joined.green.duration"))
     measure("activation.join", shown.value("joined.start"))
-    assert life.fact("telegrams", "SenML"), "the light of a joined unit, and no telegram"
+    assert life.upload("SenML/CBOR"), "the light of a joined unit, and no telegram"
 
 
 @over_nfc

@@ -8,6 +8,7 @@ import pytest
 
 from bench.analysis.clocks import difference_s
 from bench.manual import resources
+from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, MeterInfo, Server0
 from fixtures.judging import first_of
 from fixtures.outcomes import Path
 from fixtures.words import judges, over_nfc, req
@@ -17,8 +18,6 @@ pytestmark = judges
 SERVERS = ("bootstrap", "dm", "mdm")
 READABLE = [one for one in resources.load().values()
             if one.readable and not one.obsolete and one.path[0] in (1, 33906, 33907, 33908, 33909)]
-BOOTSTRAPS_ACCOUNT = Path(1, 0)
-"""A unit need not have it (U31), and then does not register it."""
 
 
 @req("ACT-03", "ACT-12", "ACT-13", "ACT-14", "ACT-15", "NET-01", "NET-02")
@@ -29,7 +28,7 @@ def test_activation_leads_to_bootstrap_then_dm_then_gateway(life, measure):
     first = [first_of(life.seen(server, "datagram", direction="in", after=released), f"a datagram at {server}").time
              for server in SERVERS]
     assert all(earlier < later for earlier, later in pairwise(first)), "not in the order bootstrap, DM, gateway"
-    assert life.fact("telegrams", "SenML"), "no telegram at the gateway"
+    assert life.upload("SenML/CBOR"), "no telegram at the gateway"
     measure("activation.register", registered - last[0]["finished"])
     measure("activation.mdm_connect", first[2] - first[1])
 
@@ -68,13 +67,13 @@ def test_a_connection_shakes_hands_in_dtls_1_2_by_the_units_own_name(life, serve
 @req("LWM2M-3.0.0", "LWM2M-3.0.1", "LWM2M-3.0.2", "LWM2M-3.0.3", "LWM2M-3.0.18", "CMP-09")
 def test_object_3_says_what_the_unit_is(life):
     values = life.resources()
-    assert values[Path(3, 0, 0)] == "Elvaco", f"manufacturer {values[Path(3, 0, 0)]!r}"
-    assert values[Path(3, 0, 1)] == "CMi6110", f"model {values[Path(3, 0, 1)]!r}"
-    assert values[Path(3, 0, 2)].upper() == life.deveui, f"serial number {values[Path(3, 0, 2)]!r}"
-    version = re.match(r"(\d+)\.(\d+)\.(\d+)", values[Path(3, 0, 3)])
-    assert version, f"firmware {values[Path(3, 0, 3)]!r} is no version"
+    assert values[Device.MANUFACTURER] == "Elvaco", f"manufacturer {values[Device.MANUFACTURER]!r}"
+    assert values[Device.MODEL_NUMBER] == "CMi6110", f"model {values[Device.MODEL_NUMBER]!r}"
+    assert values[Device.SERIAL_NUMBER].upper() == life.deveui, f"serial number {values[Device.SERIAL_NUMBER]!r}"
+    version = re.match(r"(\d+)\.(\d+)\.(\d+)", values[Device.FIRMWARE_VERSION])
+    assert version, f"firmware {values[Device.FIRMWARE_VERSION]!r} is no version"
     assert int(version[1]) >= 2, f"released units have firmware 2.0.0 or later, this one has {version[0]}"
-    assert values[Path(3, 0, 18)], "no hardware version"
+    assert values[Device.HARDWARE_VERSION], "no hardware version"
 
 
 @req("LWM2M-3.0.6.0", "LWM2M-3.0.9", "LWM2M-3.0.11.0", "DM-02")
@@ -87,12 +86,12 @@ def test_all_of_object_3_reads_with_the_manuals_types_and_ranges(life):
 @req("LWM2M-4.0.0", "LWM2M-4.0.1.0", "LWM2M-4.0.2", "LWM2M-4.0.8", "LWM2M-4.0.9", "LWM2M-4.0.10")
 def test_object_4_says_how_the_unit_is_connected(life):
     values = life.resources()
-    assert values[Path(4, 0, 0)] == 7, "the bearer is not NB-IoT"
-    assert values[Path(4, 0, 1, 0)] == 7, "NB-IoT is not among the bearers"
-    assert -140 <= values[Path(4, 0, 2)] <= -44, "no possible RSRP"
+    assert values[ConnectivityMonitoring.NETWORK_BEARER] == 7, "the bearer is not NB-IoT"
+    assert values[ConnectivityMonitoring.AVAILABLE_NETWORK_BEARER / 0] == 7, "NB-IoT is not among the bearers"
+    assert -140 <= values[ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH] <= -44, "no possible RSRP"
     for number in (9, 10):
         assert 0 <= values[Path(4, 0, number)] <= 999, f"4/0/{number} is no code of a network"
-    assert values[Path(4, 0, 8)] > 0, "no cell id"
+    assert values[ConnectivityMonitoring.CELL_ID] > 0, "no cell id"
 
 
 @req("NET-40", "LWM2M-4.0.7.0")
@@ -111,7 +110,8 @@ def test_an_object_reads_as_printed(life, number):
     values, offered = life.resources(), life.fact("join", "instances")
     for one in READABLE:
         path = one.path / 0 if one.multiple else one.path
-        if one.path[0] != number or (path.is_under(BOOTSTRAPS_ACCOUNT) and str(BOOTSTRAPS_ACCOUNT) not in offered):
+        # A unit need not have the bootstrap server's account (U31), and then does not register it.
+        if one.path[0] != number or (path.is_under(Server0.INSTANCE) and str(Server0.INSTANCE) not in offered):
             continue
         assert path in values, f"{path} {one.name} is missing"
         assert not one.check(values[path]), f"{path} {one.name}: {one.check(values[path])}"
@@ -131,7 +131,7 @@ def test_settings_written_over_nfc_are_seen_over_dm(life):
 @over_nfc
 @req("LWM2M-33906.0.5", "OTC-T8-03")
 def test_the_lock_set_over_nfc_is_seen_over_dm(life):
-    lock = Path(33906, 0, 5)
+    lock = McmConfig.NFC_CONFIG_LOCKED
     assert life.resources()[lock] is True, "locked over NFC, and open over DM"
     assert life.resources(name="after refusals")[lock] is False, "open over NFC, and locked over DM"
 
@@ -159,12 +159,12 @@ def test_the_meters_clock_follows_the_network(life, measure):
     network = life.when("sleep", "meter")
     measure("time.meter_difference", difference_s(life.meter("sleep").meter_time, *network))
     offset = timedelta(minutes=int(life.while_joined["utc_offset"]))
-    current = life.resources()[Path(3, 0, 13)].replace(tzinfo=None) + offset
+    current = life.resources()[Device.CURRENT_TIME].replace(tzinfo=None) + offset
     measure("time.dm_difference", difference_s(current, *life.when("device management", "/3")))
 
 
 @req("LWM2M-33908.0.1", "LWM2M-33908.0.2")
 def test_the_unit_knows_the_meter_that_it_sits_in(life):
     values = life.resources()
-    assert values[Path(33908, 0, 2)] == 0, "no meter, or an error"
-    assert values[Path(33908, 0, 1)] == int(life.meter("delivery").fabrication_number), "another meter's number"
+    assert values[MeterInfo.COMMUNICATION_STATUS] == 0, "no meter, or an error"
+    assert values[MeterInfo.METER_ID] == int(life.meter("delivery").fabrication_number), "another meter's number"

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from websocket import WebSocketBadStatusException, create_connection
 
-from bench.twin.radio.nas import Signal, octets, udp_packet
+from bench.twin.radio.nas import AirMessage, octets, udp_packet
 from tests.twin.unit_lab import READY, world
 
 
@@ -47,12 +47,13 @@ def test_websocket_client_talks_to_both_components():
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark")
 def test_tshark_reads_the_elements_of_the_logged_messages(tmp_path):
     signals = [
-        Signal(0.0, "NAS", True, "Attach request", {"T3324": 120, "T3412 extended": 252000, "eDRX": 0x13}),
-        Signal(0.0, "NAS", False, "Attach accept", {"T3324": 60, "T3412 extended": 86400, "eDRX": 0x25}),
-        Signal(0.0, "NAS", False, "Attach reject", {"cause": 19}), Signal(0.0, "NAS", False, "Detach request", {}),
-        Signal(0.0, "NAS", True, "Tracking area update request", {"T3324": 10, "T3412 extended": 600}),
-        Signal(0.0, "NAS", False, "Tracking area update accept", {"T3324": 10, "T3412 extended": 600}),
-        Signal(0.0, "NAS", True, "ESM data transport", {"release assistance": 2},
+        AirMessage(0.0, "NAS", True, "Attach request", {"T3324": 120, "T3412 extended": 252000, "eDRX": 0x13}),
+        AirMessage(0.0, "NAS", False, "Attach accept", {"T3324": 60, "T3412 extended": 86400, "eDRX": 0x25}),
+        AirMessage(0.0, "NAS", False, "Attach reject", {"cause": 19}),
+        AirMessage(0.0, "NAS", False, "Detach request", {}),
+        AirMessage(0.0, "NAS", True, "Tracking area update request", {"T3324": 10, "T3412 extended": 600}),
+        AirMessage(0.0, "NAS", False, "Tracking area update accept", {"T3324": 10, "T3412 extended": 600}),
+        AirMessage(0.0, "NAS", True, "ESM data transport", {"release assistance": 2},
                udp_packet("192.0.2.7", 1884, b"bench"))]
     capture = tmp_path / "nas.pcap"
     packets = b"".join(struct.pack("<IIII", 0, 0, len(one), len(one)) + one for one in map(octets, signals))

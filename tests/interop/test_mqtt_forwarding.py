@@ -14,7 +14,7 @@ import pytest
 
 from bench.backend.backend import Backend
 from bench.backend.mqtt_forwarder import MqttForwarder
-from bench.backend.mqttsn_session import ReceivedTelegram
+from bench.backend.mqttsn_client import ReceivedTelegram
 from bench.clock import WallClock
 from bench.errors import BenchError
 from bench.protocols.lwm2m import Path as LwPath

@@ -19,14 +19,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiocoap as untyped_aiocoap
 import cbor2
 import pytest
 from aiocoap import resource
+from axe_playwright_python.sync_playwright import Axe
 from mqttsn12.client.MqttSnClient import MqttSnClient  # type: ignore[import-untyped,unused-ignore]
+from playwright.sync_api import expect, sync_playwright
 
+PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "bench.cli", "serve"]
+DECODE = [sys.executable, "-m", "bench.cli", "decode"]
+CHROMIUM = shutil.which("chromium")
 ANY_PORTS = [f"--{name}-port=0" for name in ("bootstrap", "bootstrap-secure", "dm", "dm-secure", "mdm", "mdm-secure",
                                              "files")]
 PATIENCE_S = 60
@@ -309,6 +315,58 @@ def test_the_page_does_the_same_over_http(serve: Start, device: Device) -> None:
     assert served.http("api/read", {"path": "/3/0/99"})[0] == 502
     assert served.http("api/read", {"path": "x"})[0] == 400
     assert served.http("api/dance", {"path": "/3"})[0] == 400
+    assert served.ends() == ""
+
+
+def test_what_the_decode_page_is_asked_is_what_the_command_says(serve: Start) -> None:
+    served = serve()
+    dump = (PROJECT / "tests/data/elvaco/senml_example_as_83.hex").read_bytes()
+    status, told = served.http("api/decode", dump)
+    done = subprocess.run([*DECODE, "--json", "-"], input=dump, capture_output=True, timeout=PATIENCE_S, check=True)
+    row = told["found"][0]
+    assert (status, told["count"], row.pop("where")) == (200, 1, "")
+    assert row == json.loads(done.stdout)
+    assert served.http("api/decode?encoding=mbus", b"\xff\xff")[1]["found"][0]["not_decodable"]
+    assert "most likely none" in served.http("api/decode", b"\x01\x02\x03\x04\x05")[1]["found"][0]["not_decodable"]
+    assert served.http("api/decode?encoding=senml", dump)[0] == 400
+    assert served.http("api/decode", b"")[0] == 400
+    assert served.http("api/decode", dump, Origin="http://elsewhere.example")[0] == 403
+    assert served.ends() == ""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is missing (apt-get install chromium)")
+def test_a_file_that_is_dropped_on_the_page_is_decoded_and_stays_text(serve: Start) -> None:
+    """With axe-core and at three widths. Nothing is asked of anybody else, nothing of the file becomes markup."""
+    served, hostile = serve(), "<img src=x onerror=document.title='hit'>"
+    telegram = json.dumps({"E": 184, "U": "kWh", "T": "2026-03-02T10:00:00Z", "ID": hostile})
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(served.uris["page"])
+        page.get_by_role("link", name="Decode a file").click()
+        page.evaluate("""([name, text]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], name));
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""", [hostile, telegram])
+        expect(page.locator("#found")).to_contain_text("184 kWh")
+        expect(page.locator("#said")).to_have_text(hostile)
+        for width in (390, 800, 1366):
+            page.set_viewport_size({"width": width, "height": 900})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"at {width} px the page is {wide} px wide"
+            if folder := os.environ.get("MCM_BENCH_SHOTS"):
+                page.screenshot(path=Path(folder) / f"decode-{width}.png", full_page=True)
+        page.get_by_label("Or text").fill("01 02 03 04 05")
+        page.get_by_role("button", name="Decode").click()
+        expect(page.locator("#found")).to_contain_text("most likely none")
+        violations = Axe().run(page).response["violations"]
+        assert not [one["id"] for one in violations if one["impact"] in ("serious", "critical")]
+        assert page.title() == "Decode - mcm-bench"
+        assert {urlsplit(url).netloc for url in asked} == {urlsplit(served.uris["page"]).netloc}
+        browser.close()
     assert served.ends() == ""
 
 

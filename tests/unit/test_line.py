@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from run_schemas import objections_to_run
 
 from bench.commands.judge import judge
 from bench.commands.order import Order
@@ -93,6 +94,7 @@ def test_a_healthy_unit_passes_in_one_life(healthy: tuple[Path, dict[str, Any]])
     assert record["device_time_s"] < SLOWEST_S
     events = [json.loads(line) for line in (folder / "events.ndjson").read_text("utf-8").splitlines()]
     assert [event["name"] for event in events if event["event"] == "stage ended"] == events[0]["stages"]
+    assert objections_to_run(folder) == []
 
 
 def test_it_is_judged_again_from_its_record_byte_for_byte(healthy: tuple[Path, dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from real_lab import command
+from run_schemas import objections_to_run
 
 from bench.evidence import number_of
 from bench.kinds import KINDS, Kind, objections
@@ -41,6 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     done = subprocess.run(command("run", "regression", "--run-dir", run_dir, "-k", " or ".join(TESTS.split())),
                           capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 3, done.stdout + done.stderr             # a part of the profile: incomplete
+    assert objections_to_run(run_dir) == []
     return Run.load(run_dir)
 
 

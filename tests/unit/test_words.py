@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from fixtures.words import days, device_time, hours, minutes, profile, req, s, seconds
@@ -39,3 +42,13 @@ def test_marks_carry_what_was_said() -> None:
     assert req("LED-04", "ACT-06").args == ("LED-04", "ACT-06")
     assert device_time("3 min").args == ("3 min",)
     assert profile("acceptance").args == ("acceptance",)
+
+
+def test_each_assert_of_the_suites_has_a_sentence() -> None:
+    """What a person reads of a failure: what was expected and what was seen, not an expression of Python."""
+    root = Path(__file__).parents[2]
+    files = sorted(file for folder in ("suites", "fixtures") for file in (root / folder).rglob("*.py"))
+    without = [f"{file.relative_to(root)}:{node.lineno}" for file in files
+               for node in ast.walk(ast.parse(file.read_text("utf-8")))
+               if isinstance(node, ast.Assert) and node.msg is None]
+    assert not without, f"say after a comma what was expected and what was seen: {', '.join(without)}"

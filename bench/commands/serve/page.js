@@ -1,27 +1,8 @@
 "use strict";
-// Whatever a device says gets onto the page as text only, never as markup.
-const at = (id) => document.getElementById(id);
 const MOST_EVENTS = 300;
 const PLAIN = ["what", "text", "endpoint", "client", "path", "name", "topic", "request"];
 let chosen = null;
 let waiting = null;
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function fill(place, children, otherwise) {
-  place.replaceChildren(...(children.length ? children : otherwise ? [element("p", otherwise, "muted")] : []));
-}
-
-function row(cells) {
-  const made = element("tr");
-  cells.forEach((cell, column) => made.append(element(column ? "td" : "th", cell)));
-  return made;
-}
 
 const valueRow = (one) => row([one.path, one.name || "", `${one.value} ${one.unit || ""}`.trim()]);
 
@@ -51,18 +32,7 @@ function telegram(one) {
   head.append(element("time", one.time.slice(11, 19)), ` ${one.number} `, element("b", one.client || "no client"),
     ` ${one.topic} `, element("span", one.text, "muted"));
   made.append(head);
-  for (const found of one.findings || []) {
-    made.append(element("p", `${found.severity}: ${found.text} (${found.clause})`, found.severity));
-  }
-  for (const readout of one.readouts || []) {
-    const table = element("table");
-    for (const [name, value] of Object.entries(readout)) {
-      const shown = Array.isArray(value) ? value.filter(Boolean).map((part) => `${part.value} ${part.unit}`).join(", ")
-        : value && value.unit !== undefined ? `${value.value} ${value.unit}` : value;
-      if (shown) table.append(row([name.replaceAll("_", " "), shown]));
-    }
-    made.append(table);
-  }
+  made.append(...contents(one));
   made.append(element("p", one.hex, "mono"));
   return made;
 }

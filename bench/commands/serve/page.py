@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bench.commands.decode import as_rows
 from bench.commands.serve.servers import MAX_PACKAGE, Event, Servers
 from bench.commands.serve.values import TYPES, Row
 from bench.errors import BenchError, UnitError
@@ -27,7 +28,12 @@ HEADERS = {
                                "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-_FILES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
+_FILES = {"": "page.html", "decode": "decode.html", **{name: name for name in (
+    "page.js", "page.css", "shown.js", "decode.js")}}
+_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+_MAX_DECODED = 64 << 20
+_MOST_ROWS = 500
+"""A page that a browser still scrolls through; the command tells all."""
 _EVENTS_WAITING = 1000
 
 
@@ -83,10 +89,11 @@ def _app(servers: Servers, readers: set[asyncio.Queue[Event | None]]) -> FastAPI
         app.add_exception_handler(kind, _sentence(servers, code))
 
     async def file(request: Request) -> Response:
-        name = request.url.path.removeprefix("/") or "page.html"
-        return Response(files("bench.commands.serve").joinpath(name).read_bytes(), media_type=_FILES[name])
+        name = _FILES[request.url.path.removeprefix("/")]
+        content = files("bench.commands.serve").joinpath(name).read_bytes()
+        return Response(content, media_type=_TYPES[name.rpartition(".")[2]])
 
-    for name in ("", "page.js", "page.css"):
+    for name in _FILES:
         app.add_api_route(f"/{name}", file)
 
     @app.get("/api/state")
@@ -106,18 +113,32 @@ def _app(servers: Servers, readers: set[asyncio.Queue[Event | None]]) -> FastAPI
 
     @app.post("/api/firmware")
     async def firmware(request: Request, name: str, endpoint: str | None = None) -> str:
-        content = bytearray()
-        async for part in request.stream():
-            content += part
-            if len(content) > MAX_PACKAGE:    # refused below
-                break
-        return await servers.firmware(name, bytes(content), endpoint)
+        return await servers.firmware(name, await _body(request, MAX_PACKAGE), endpoint)    # too much is refused there
+
+    @app.post("/api/decode")
+    async def decode(request: Request, encoding: str | None = None) -> Row:
+        content = await _body(request, _MAX_DECODED)
+        if not 0 < len(content) <= _MAX_DECODED:
+            raise BenchError("what is to be decoded", expected=f"1 to {_MAX_DECODED >> 20} MiB",
+                             seen="nothing" if not content else "more", do="give a part of it")
+        rows = await asyncio.to_thread(as_rows, content, encoding)
+        return {"count": len(rows), "found": rows[:_MOST_ROWS]}
 
     @app.post("/api/{command}")
     async def ask(command: str, asked: Asked) -> list[Row]:
         return await servers.ask(command, asked.path, asked.endpoint, asked.value, asked.kind)
 
     return app
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """What was sent; no more than the first octets beyond ``limit``."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > limit:
+            break
+    return bytes(content)
 
 
 def _sentence(servers: Servers, code: int) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -15,7 +15,7 @@ from bench.backend.backend import Backend
 from bench.backend.dm import DmObservation, DmTimeout
 from bench.backend.files import ServedFile
 from bench.backend.identity import EndpointCheck, identity_fits
-from bench.backend.mqttsn_session import ReceivedTelegram
+from bench.backend.mqttsn_client import ReceivedTelegram
 from bench.backend.psk import Psk, Psks
 from bench.backend.tap import Source
 from bench.backend.uploaded import Uploaded

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.clock import Clock
 from bench.twin.radio.cell import ILLEGAL_UE, THERMAL_NOISE_DBM, Cell
-from bench.twin.radio.nas import Signal, octets
+from bench.twin.radio.nas import AirMessage, octets
 from bench.twin.wires.websocket import Json
 
 EARFCNS = {20: 6300, 8: 3500, 3: 1575}
@@ -128,7 +128,7 @@ class Component:
         memory["log_read"] = first
         return {"logs": logs} if logs or message.get("allow_empty") is True else HELD
 
-    def _entry(self, signal: Signal, number: int) -> Json:
+    def _entry(self, signal: AirMessage, number: int) -> Json:
         at = self._clock.epoch.timestamp() + signal.time_s
         when = {"timestamp_us": round(at * 1e6)} if self.microseconds else {"timestamp": round(at * 1000)}
         return {"src": self.kind, "idx": number, "level": 4, **when, "layer": signal.layer,
@@ -276,7 +276,7 @@ def _number(message: Json, name: str, low: float, high: float) -> float:
     return value
 
 
-def _lines(signal: Signal, max_size: int) -> list[str]:
+def _lines(signal: AirMessage, max_size: int) -> list[str]:
     """The first line names the message, those below show up to ``max_size`` of its octets in rows of 16."""
     if signal.layer == "RRC":
         return [f"CCCH-NB: {signal.message}" if signal.uplink else f"DCCH-NB: {signal.message}"]

@@ -20,8 +20,8 @@ from bench.twin.radio.burst import Allocation, Burst, Capability
 from bench.twin.radio.nas import (
     T3324_STEPS,
     T3412_EXTENDED_STEPS,
+    AirMessage,
     PowerSaving,
-    Signal,
     not_below,
     udp_packet,
 )
@@ -146,7 +146,7 @@ class Cell:
         self.dead_end_apns = frozenset({DEAD_END_APN})
         self.routes: dict[Address, Address] = {}
         self.subscriber: Subscriber | None = None
-        self.log: deque[Signal] = deque(maxlen=LOG_LENGTH)
+        self.log: deque[AirMessage] = deque(maxlen=LOG_LENGTH)
         self.logged = 0    # in all, of which the log keeps the last
         self.apn = ""      # that of the attached unit
         self.lost_datagrams = 0
@@ -276,7 +276,7 @@ class Cell:
 
     def _note(self, layer: str, uplink: bool, message: str, details: Mapping[str, int] | None = None,
               packet: bytes = b"") -> None:
-        self.log.append(Signal(self.clock.time(), layer, uplink, message, details or {}, packet))
+        self.log.append(AirMessage(self.clock.time(), layer, uplink, message, details or {}, packet))
         self.logged += 1
 
     @property

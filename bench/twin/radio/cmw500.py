@@ -17,7 +17,7 @@ from typing import Protocol
 from bench.clock import Clock
 from bench.twin.radio.cell import THERMAL_NOISE_DBM
 from bench.twin.radio.cmw500_measurements import AREAS, BASE, Air, Measurements
-from bench.twin.radio.nas import Signal
+from bench.twin.radio.nas import AirMessage
 from bench.twin.scpi import (
     Boolean,
     Choice,
@@ -109,7 +109,7 @@ class RadioModel(Air, Protocol):
         """Whether an echo request to ``host`` comes back."""
 
     @property
-    def log(self) -> Iterable[Signal]: ...
+    def log(self) -> Iterable[AirMessage]: ...
 
     @property
     def state(self) -> str:

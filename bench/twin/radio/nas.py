@@ -40,7 +40,7 @@ class PowerSaving:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class AirMessage:
     """One message between unit and network, as the network's log has it. ``layer`` is NAS or RRC; ``uplink``: from the
     unit; ``details`` are what is in the message, by name; ``packet`` is the IP packet that it carries.
     """
@@ -90,7 +90,7 @@ _ORDER = {True: ("T3324", "T3412 extended", "eDRX"), False: ("T3412 extended", "
 """Of the optional elements, in what the unit sends and in what the network sends."""
 
 
-def octets(signal: Signal) -> bytes:
+def octets(signal: AirMessage) -> bytes:
     """A message of layer NAS as it is before ciphering."""
     message = bytearray(_HEADS[signal.message])
     if signal.message == "ESM data transport":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.backend.gateway_policy import PATIENT, GatewayPolicy
-from bench.backend.mqttsn_session import ReceivedTelegram
-from bench.backend.mqttsn_sessions import MqttSnSessions
+from bench.backend.mqttsn_answers import MqttSnAnswers
+from bench.backend.mqttsn_client import ReceivedTelegram
 from bench.protocols.mqttsn import decode
 
 # Captured from a real unit.
@@ -18,7 +18,7 @@ class Gateway:
     """``others``: what it has sent to other places than the one that was answered."""
 
     def __init__(self, predefined_topics: dict[int, str] | None = None, policy: GatewayPolicy = PATIENT) -> None:
-        self.sessions = MqttSnSessions(predefined_topics, policy, host_of=lambda place: int(str(place)) // 10)
+        self.sessions = MqttSnAnswers(predefined_topics, policy, host_of=lambda place: int(str(place)) // 10)
         self.time_s = 100.0
 
     def sent(self, datagram: str, peer: int = 1) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from gateway_octets import Gateway
 
 from bench.backend.gateway_policy import SPECIFICATION
-from bench.backend.mqttsn_session import matches
+from bench.backend.mqttsn_client import matches
 from bench.protocols.mqttsn import QoS
 
 CONNECT, CONNECT_WILL, CONNECT_AGAIN = "080404010064" + "6162", "08040c010064" + "6162", "080400010064" + "6162"

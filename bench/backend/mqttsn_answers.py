@@ -18,7 +18,7 @@ from bench.backend.gateway_policy import (
     ToStranger,
     ToUnknownTopic,
 )
-from bench.backend.mqttsn_session import (
+from bench.backend.mqttsn_client import (
     HERE,
     Delivery,
     Place,
@@ -69,7 +69,7 @@ PROTOCOL_ID = 1
 """The only one there is (section 5.3.8)."""
 
 
-class MqttSnSessions:
+class MqttSnAnswers:
     """All clients of one gateway. Topic ids count up from 1 for each client.
 
     ``telegrams`` has each payload once, ``repetitions`` the PUBLISHes with DUP that repeated one of them, ``wills``

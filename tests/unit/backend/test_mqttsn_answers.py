@@ -7,8 +7,8 @@ from gateway_octets import CONNECT, REGISTER, TOPIC, UNIT, Gateway
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.backend.mqttsn_session import ReceivedTelegram, SessionState
-from bench.backend.mqttsn_sessions import MqttSnSessions
+from bench.backend.mqttsn_answers import MqttSnAnswers
+from bench.backend.mqttsn_client import ReceivedTelegram, SessionState
 from bench.protocols.mqttsn import MqttSnError, QoS, decode
 
 
@@ -208,7 +208,7 @@ def test_the_last_topic_id_is_fffe_and_then_there_is_congestion(registered):
     st.tuples(st.sampled_from(range(0x1E)), st.binary(max_size=30)).map(lambda m: bytes([len(m[1]) + 2, m[0]]) + m[1]),
     st.sampled_from([bytes.fromhex(CONNECT), bytes.fromhex(REGISTER)]))), max_size=30))
 def test_whatever_arrives_is_answered_with_messages_that_can_be_sent(datagrams):
-    sessions = MqttSnSessions()
+    sessions = MqttSnAnswers()
     for peer, datagram in datagrams:
         try:
             message = decode(datagram)
