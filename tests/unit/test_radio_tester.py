@@ -54,6 +54,11 @@ def test_the_way_must_have_been_measured_within_a_week(bench, days, counts):
         with_path(bench, **{name: today})
 
 
+def test_a_long_life_does_not_lose_its_tester(bench):
+    bench.clock.sleep(40 * 86400)
+    check(bench)
+
+
 @pytest.mark.parametrize(("off_db", "counts"), [(0.3, True), (-0.3, True), (0.31, False), (-3.0, False)])
 def test_a_golden_unit_that_is_off_spoils_all_figures(bench, off_db, counts):
     with_path(bench, golden_off_db=off_db)
