@@ -1,7 +1,7 @@
 """A measurement against its limits, as a small bullet chart in hand-written SVG (no library, works in any page).
 
 The band is what the limits allow, the mark is the value: a disc inside, a cross outside. A logarithmic scale is used
-when value and limits lie more than ``DECADES`` apart. Colours are CSS variables of the page with fallbacks.
+when value and limits lie more than ``DECADES`` apart, and says so. Colours are CSS variables of the page with fallbacks.
 """
 
 from __future__ import annotations
@@ -72,11 +72,15 @@ def measurement_picture(row: Measurement, *, large: bool = False) -> str:
     if scale is not None and scale.logarithmic:
         parts += [f'<line x1="{x:.1f}" y1="{middle + half + 1:.1f}" x2="{x:.1f}" y2="{middle + half + 5:.1f}" '
                   f'stroke="{_MUTED}"/>' for x in scale.decades()]
+        says = "log scale: a tick at each power of ten" if large else "log"
+        parts.append(_text(width, height - 2, says, _MUTED, "end", 12 if large else 8))
     if scale is not None and row.value is not None and math.isfinite(row.value):
         parts += _mark(row, scale, middle, half, large, width)
     else:
         parts.append(_text(width / 2, middle + 4, "no value", _MUTED, "middle", 11))
     words = f"{quantity(row.value, row.unit)}, limits {limits(row.low, row.high, row.unit)}, {row.verdict}"
+    if scale is not None and scale.logarithmic:
+        words += ", on a log scale"
     return (f'<svg class="bullet{" large" if large else ""}" role="img" aria-label="{escape(words)}" '
             f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
             f"<title>{escape(words)}</title>{''.join(parts)}</svg>")
