@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -54,7 +53,6 @@ class Shift:
     server: Server | None
     killed: Counter[str] = field(default_factory=Counter)
     process: subprocess.Popen[bytes] | None = None
-    guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def depot(self) -> Depot:
@@ -102,27 +100,34 @@ class Shift:
         return found
 
     def kill_one(self) -> None:
+        """Kill something that is there: where nobody runs of what was drawn, something else is drawn."""
         kinds = ["supervisor", "place", "place", "run", *(["database"] if self.server else [])]
         kind = self.rng.choice(kinds)
-        with self.guard:
-            if kind == "database":
-                assert self.server is not None
-                self.server.kill()
-                time.sleep(self.rng.uniform(0, 6))
-                self.server.start()
-            else:
-                pids = self.processes()[kind]
-                if not pids:
-                    return
-                try:
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-                except ProcessLookupError:
-                    return
-                if kind == "supervisor" and self.process is not None:
-                    self.process.wait()
-                    time.sleep(self.rng.uniform(0, 2))
-                    self.start()
+        while not (self.kill_database() if kind == "database" else self.kill_process(kind)):
+            kind = self.rng.choice(kinds)
         self.killed[kind] += 1
+
+    def kill_database(self) -> bool:
+        assert self.server is not None
+        self.server.kill()
+        time.sleep(self.rng.uniform(0, 6))    # an outage of some seconds, drawn like all else
+        self.server.start()
+        return True
+
+    def kill_process(self, kind: str) -> bool:
+        """False: there was none."""
+        pids = self.processes()[kind]
+        if not pids:
+            return False
+        try:
+            os.kill(self.rng.choice(pids), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        if kind == "supervisor" and self.process is not None:
+            self.process.wait()
+            time.sleep(self.rng.uniform(0, 2))
+            self.start()
+        return True
 
 
 def work(shift: Shift, units: list[str], kills: int) -> tuple[dict[str, str], int, list[str]]:
