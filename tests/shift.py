@@ -4,7 +4,8 @@ directories, and held against what was put in.
 
     python tests/shift.py [UNITS] [--places N] [--kills N] [--defects PERCENT] [--seed N] [--store sqlite|postgresql]
 
-``make shift`` runs the long form. Exit code 0: all that is promised was kept.
+``make shift`` runs the long form. Exit code 0: all that is promised was kept. Ended by SIGINT or SIGTERM it counts what
+was done until then.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ FIRST = 0x94193A0402000000
 FREE = ("ready", "verdict")
 PATIENCE_S = 900.0
 """Real seconds without a unit finished, after which something hangs."""
+
+TOLD = 20
+"""Units between two lines about how far it is."""
 
 
 @dataclass
@@ -110,8 +114,10 @@ class Shift:
     def kill_database(self) -> bool:
         assert self.server is not None
         self.server.kill()
-        time.sleep(self.rng.uniform(0, 6))    # an outage of some seconds, drawn like all else
-        self.server.start()
+        try:
+            time.sleep(self.rng.uniform(0, 6))    # an outage of some seconds, drawn like all else
+        finally:
+            self.server.start()
         return True
 
     def kill_process(self, kind: str) -> bool:
@@ -130,12 +136,15 @@ class Shift:
         return True
 
 
-def work(shift: Shift, units: list[str], kills: int) -> tuple[dict[str, str], int, list[str]]:
-    """Scan all ``units`` until each has a verdict; those, how often a lead had to unlock a place, and problems."""
-    waiting, verdicts, unlocked, problems = list(units), dict[str, str](), 0, list[str]()
+def work(shift: Shift, units: list[str], kills: int, verdicts: dict[str, str]) -> tuple[int, list[str]]:
+    """Scan all ``units`` until each has one of ``verdicts``; how often a lead had to unlock a place, and problems."""
+    waiting, unlocked, problems, told_of = list(units), 0, list[str](), 0
     at: dict[int, str] = {}
     last, kill_at = time.monotonic(), sorted(shift.rng.uniform(0, 0.97) for _ in range(kills))
     while len(verdicts) < len(units):
+        if len(verdicts) >= told_of + TOLD:
+            told_of = len(verdicts)
+            print(f"{told_of} units, {shift.killed.total()} kills", flush=True)
         if time.monotonic() - last > PATIENCE_S:
             problems.append(f"no unit has ended for {PATIENCE_S:g} s; at the places: {at}")
             break
@@ -177,7 +186,7 @@ def work(shift: Shift, units: list[str], kills: int) -> tuple[dict[str, str], in
         states = {place["number"]: place["state"] for place in told["places"]}
         at = {number: one for number, one in at.items() if states.get(number) not in ("off", "starting")}
         time.sleep(0.2)
-    return verdicts, unlocked, problems
+    return unlocked, problems
 
 
 def judge(shift: Shift, units: list[str], broken: dict[str, list[str]], verdicts: dict[str, str]) -> list[str]:
@@ -234,6 +243,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="postgresql")
     asked = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     rng = random.Random(asked.seed)
     units = [f"{FIRST + asked.seed * 100_000 + number:016X}" for number in range(asked.units)]
     count = max(1, round(asked.units * asked.defects / 100))
@@ -252,7 +263,13 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             shift.depot.accept(create(shift.depot.address, simulated=True))
             shift.start()
-            verdicts, unlocked, wrong = work(shift, units, asked.kills)
+            verdicts: dict[str, str] = {}
+            unlocked, wrong = 0, list[str]()
+            try:
+                unlocked, wrong = work(shift, units, asked.kills, verdicts)
+            except KeyboardInterrupt:
+                wrong = [f"ended by hand: {len(verdicts)} of {len(units)} units"]
+                units = [unit for unit in units if unit in verdicts]
             assert shift.process is not None
             shift.process.terminate()
             shift.process.wait(PATIENCE_S)
