@@ -40,6 +40,9 @@ from bench.store.verify import verify
 DEFECTS = ("sleep-current-high", "lock-stops-dm", "silent-after-joining", "off-at-20-ua")
 FIRST = 0x94193A0402000000
 FREE = ("ready", "verdict")
+STORED = {"duplicates.passed": "pass", "retest.again": "fail", "retest.spent": "fail"}
+"""What a unit is refused for, by the verdict that is stored of it."""
+
 PATIENCE_S = 900.0
 """Real seconds without a unit finished, after which something hangs."""
 
@@ -140,13 +143,14 @@ def work(shift: Shift, units: list[str], kills: int, verdicts: dict[str, str]) -
     """Scan all ``units`` until each has one of ``verdicts``; how often a lead had to unlock a place, and problems."""
     waiting, unlocked, problems, told_of = list(units), 0, list[str](), 0
     at: dict[int, str] = {}
+    refused = ""
     last, kill_at = time.monotonic(), sorted(shift.rng.uniform(0, 0.97) for _ in range(kills))
     while len(verdicts) < len(units):
         if len(verdicts) >= told_of + TOLD:
             told_of = len(verdicts)
             print(f"{told_of} units, {shift.killed.total()} kills", flush=True)
         if time.monotonic() - last > PATIENCE_S:
-            problems.append(f"no unit has ended for {PATIENCE_S:g} s; at the places: {at}")
+            problems.append(f"no unit has ended for {PATIENCE_S:g} s; at the places: {at}; refused last: {refused}")
             break
         if kill_at and kill_at[0] <= len(verdicts) / len(units):
             time.sleep(shift.rng.uniform(0, 3))
@@ -178,10 +182,10 @@ def work(shift: Shift, units: list[str], kills: int, verdicts: dict[str, str]) -
             status, said = shift.ask("scan", {"text": unit, "place": place["number"]})
             if status == 200:
                 at = {number: one for number, one in at.items() if one != unit} | {place["number"]: unit}
-            elif said.get("code") == "has passed":    # it was killed between the store and the page
-                verdicts[unit], last = "pass", time.monotonic()
-            elif said.get("code") == "retest":
-                verdicts[unit], last = "fail", time.monotonic()
+            elif said.get("code") in STORED:    # its place was killed between the store and the page
+                verdicts[unit], last = STORED[said["code"]], time.monotonic()
+            else:
+                refused = said.get("text", "nobody answered")
         at = {number: one for number, one in at.items() if one not in verdicts}
         states = {place["number"]: place["state"] for place in told["places"]}
         at = {number: one for number, one in at.items() if states.get(number) not in ("off", "starting")}
