@@ -25,10 +25,9 @@ A limit with ``guard = true`` is judged with a guard band: the uncertainty of th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -36,40 +35,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from bench.errors import BenchError
 from bench.toml_file import read_toml
-
-
-class Verdict(StrEnum):
-    """Of a test, or of a run. ``fail`` blames the unit, ``error`` the bench. ``incomplete`` is a run's alone: what was
-    tested passed, and something was left out."""
-
-    SKIPPED = "skipped"
-    PASS = "pass"
-    INCOMPLETE = "incomplete"
-    FAIL = "fail"
-    ERROR = "error"
-
-    @property
-    def severity(self) -> int:
-        return list(Verdict).index(self)
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The most severe verdict; of nothing at all: ``error``, for a run that tested nothing must not pass.
-
-    A run in which everything was skipped has tested nothing either.
-    """
-    most = max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.ERROR)
-    return Verdict.ERROR if most is Verdict.SKIPPED else most
-
-
-def of_a_test(phases: Sequence[Verdict], *, refused: bool) -> Verdict:
-    """What set-up, call and tear-down of a test come to. What a unit was found to fail in stands when it then refuses
-    to be put back (``refused``, in the last of them); any other fault of the bench makes it doubtful."""
-    if Verdict.SKIPPED in phases and not {Verdict.FAIL, Verdict.ERROR} & set(phases):
-        return Verdict.SKIPPED
-    stands = Verdict.FAIL in phases and refused and Verdict.ERROR not in phases[:-1]
-    return Verdict.FAIL if stands else worst(phases)
-
+from bench.verdict import Verdict as Verdict
+from bench.verdict import of_a_test as of_a_test
+from bench.verdict import worst as worst
 
 COUNTS = ("1", "octets")
 """Units of what is counted: there is nothing below 0, and no instrument that could show it."""

@@ -4,7 +4,8 @@ directories, and held against what was put in.
 
     python tests/shift.py [UNITS] [--places N] [--kills N] [--defects PERCENT] [--seed N] [--store sqlite|postgresql]
 
-``make shift`` runs the long form. Exit code 0: all that is promised was kept.
+``make shift`` runs the long form. Exit code 0: all that is promised was kept. Ended by SIGINT or SIGTERM it counts what
+was done until then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -40,8 +40,14 @@ from bench.store.verify import verify
 DEFECTS = ("sleep-current-high", "lock-stops-dm", "silent-after-joining", "off-at-20-ua")
 FIRST = 0x94193A0402000000
 FREE = ("ready", "verdict")
+STORED = {"duplicates.passed": "pass", "retest.again": "fail", "retest.spent": "fail"}
+"""What a unit is refused for, by the verdict that is stored of it."""
+
 PATIENCE_S = 900.0
 """Real seconds without a unit finished, after which something hangs."""
+
+TOLD = 20
+"""Units between two lines about how far it is."""
 
 
 @dataclass
@@ -54,7 +60,6 @@ class Shift:
     server: Server | None
     killed: Counter[str] = field(default_factory=Counter)
     process: subprocess.Popen[bytes] | None = None
-    guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def depot(self) -> Depot:
@@ -102,37 +107,50 @@ class Shift:
         return found
 
     def kill_one(self) -> None:
+        """Kill something that is there: where nobody runs of what was drawn, something else is drawn."""
         kinds = ["supervisor", "place", "place", "run", *(["database"] if self.server else [])]
         kind = self.rng.choice(kinds)
-        with self.guard:
-            if kind == "database":
-                assert self.server is not None
-                self.server.kill()
-                time.sleep(self.rng.uniform(0, 6))
-                self.server.start()
-            else:
-                pids = self.processes()[kind]
-                if not pids:
-                    return
-                try:
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-                except ProcessLookupError:
-                    return
-                if kind == "supervisor" and self.process is not None:
-                    self.process.wait()
-                    time.sleep(self.rng.uniform(0, 2))
-                    self.start()
+        while not (self.kill_database() if kind == "database" else self.kill_process(kind)):
+            kind = self.rng.choice(kinds)
         self.killed[kind] += 1
 
+    def kill_database(self) -> bool:
+        assert self.server is not None
+        self.server.kill()
+        try:
+            time.sleep(self.rng.uniform(0, 6))    # an outage of some seconds, drawn like all else
+        finally:
+            self.server.start()
+        return True
 
-def work(shift: Shift, units: list[str], kills: int) -> tuple[dict[str, str], int, list[str]]:
-    """Scan all ``units`` until each has a verdict; those, how often a lead had to unlock a place, and problems."""
-    waiting, verdicts, unlocked, problems = list(units), dict[str, str](), 0, list[str]()
+    def kill_process(self, kind: str) -> bool:
+        """False: there was none."""
+        pids = self.processes()[kind]
+        if not pids:
+            return False
+        try:
+            os.kill(self.rng.choice(pids), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        if kind == "supervisor" and self.process is not None:
+            self.process.wait()
+            time.sleep(self.rng.uniform(0, 2))
+            self.start()
+        return True
+
+
+def work(shift: Shift, units: list[str], kills: int, verdicts: dict[str, str]) -> tuple[int, list[str]]:
+    """Scan all ``units`` until each has one of ``verdicts``; how often a lead had to unlock a place, and problems."""
+    waiting, unlocked, problems, told_of = list(units), 0, list[str](), 0
     at: dict[int, str] = {}
+    refused = ""
     last, kill_at = time.monotonic(), sorted(shift.rng.uniform(0, 0.97) for _ in range(kills))
     while len(verdicts) < len(units):
+        if len(verdicts) >= told_of + TOLD:
+            told_of = len(verdicts)
+            print(f"{told_of} units, {shift.killed.total()} kills", flush=True)
         if time.monotonic() - last > PATIENCE_S:
-            problems.append(f"no unit has ended for {PATIENCE_S:g} s; at the places: {at}")
+            problems.append(f"no unit has ended for {PATIENCE_S:g} s; at the places: {at}; refused last: {refused}")
             break
         if kill_at and kill_at[0] <= len(verdicts) / len(units):
             time.sleep(shift.rng.uniform(0, 3))
@@ -164,15 +182,15 @@ def work(shift: Shift, units: list[str], kills: int) -> tuple[dict[str, str], in
             status, said = shift.ask("scan", {"text": unit, "place": place["number"]})
             if status == 200:
                 at = {number: one for number, one in at.items() if one != unit} | {place["number"]: unit}
-            elif said.get("code") == "has passed":    # it was killed between the store and the page
-                verdicts[unit], last = "pass", time.monotonic()
-            elif said.get("code") == "retest":
-                verdicts[unit], last = "fail", time.monotonic()
+            elif said.get("code") in STORED:    # its place was killed between the store and the page
+                verdicts[unit], last = STORED[said["code"]], time.monotonic()
+            else:
+                refused = said.get("text", "nobody answered")
         at = {number: one for number, one in at.items() if one not in verdicts}
         states = {place["number"]: place["state"] for place in told["places"]}
         at = {number: one for number, one in at.items() if states.get(number) not in ("off", "starting")}
         time.sleep(0.2)
-    return verdicts, unlocked, problems
+    return unlocked, problems
 
 
 def judge(shift: Shift, units: list[str], broken: dict[str, list[str]], verdicts: dict[str, str]) -> list[str]:
@@ -229,6 +247,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="postgresql")
     asked = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     rng = random.Random(asked.seed)
     units = [f"{FIRST + asked.seed * 100_000 + number:016X}" for number in range(asked.units)]
     count = max(1, round(asked.units * asked.defects / 100))
@@ -247,7 +267,13 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             shift.depot.accept(create(shift.depot.address, simulated=True))
             shift.start()
-            verdicts, unlocked, wrong = work(shift, units, asked.kills)
+            verdicts: dict[str, str] = {}
+            unlocked, wrong = 0, list[str]()
+            try:
+                unlocked, wrong = work(shift, units, asked.kills, verdicts)
+            except KeyboardInterrupt:
+                wrong = [f"ended by hand: {len(verdicts)} of {len(units)} units"]
+                units = [unit for unit in units if unit in verdicts]
             assert shift.process is not None
             shift.process.terminate()
             shift.process.wait(PATIENCE_S)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.measure import Verdict
 from bench.store.canonical import canonical, digest
 from bench.store.errors import StoreRefuses
+from bench.verdict import Verdict
 
 Row = dict[str, Any]
 

@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, bindparam, insert, inspect, or_, select, text
 
 from bench.errors import BenchError
-from bench.measure import Verdict
 from bench.store import engine as engines
 from bench.store import guards
 from bench.store.address import StoreAddress
@@ -24,6 +23,7 @@ from bench.store.canonical import canonical, canonical_with, digest, link
 from bench.store.errors import StoreRefuses
 from bench.store.rows import Row, no_run, process_of, refuse_false_pass, rows_of, run_of, searchable, unit_of
 from bench.store.tables import EVENT, LEDGER, REVISION, RUN, SEARCHED, STORE
+from bench.verdict import Verdict
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -19,11 +19,11 @@ from sqlalchemy import select
 
 from bench.errors import BenchError
 from bench.manifest import operator
-from bench.measure import Verdict
 from bench.store.canonical import canonical, digest
 from bench.store.search import thinned
 from bench.store.store import Store, head_of
 from bench.store.tables import LEDGER, RUN
+from bench.verdict import Verdict
 
 FLOOR_DAYS = 7
 _KEPT = ("record.json", "report.html")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -51,13 +52,17 @@ class Chart:
 def charts(lot: Lot) -> list[Chart]:
     """A chart for each measurement of each process that has enough values which are not all equal: of its newest units
     and, where they are of more than ten days, of the means of days."""
-    began = lot.runs.select("sequence", pl.col("started").dt.strftime("%Y-%m-%d %H:%M").fill_null("").alias("label"))
-    shown = lot.runs["started"].dt.date().unique().drop_nulls().sort().tail(SHOWN).min()
+    runs = lot.runs.select("sequence", "started", pl.col("started").dt.date().alias("day"))
+    shown = runs["day"].unique().drop_nulls().sort().tail(SHOWN).min() or date.min
+    first_shown = next(iter(runs.filter(pl.col("day") >= shown)["sequence"]), 0)    # runs are in their order
     found = []
     for values in in_force(lot):
         newest = pl.concat([place.tail(SHOWN) for place in values.places]).sort("sequence").tail(SHOWN)
-        days = values.all.filter(pl.col("day") >= shown).group_by("day").agg(pl.col("value").mean()).sort("day")
-        for of, points in (("unit", newest.join(began, on="sequence", how="left", maintain_order="left")),
+        began = runs["started"].gather(runs["sequence"].search_sorted(newest["sequence"]))
+        late = pl.concat([place[place["sequence"].search_sorted(first_shown):] for place in values.places])
+        days = late.filter(pl.col("day") >= shown).group_by("day").agg(pl.col("value").mean()).sort("day")
+        for of, points in (("unit", newest.with_columns(
+                                began.dt.strftime("%Y-%m-%d %H:%M").fill_null("").alias("label"))),
                            ("day", days.with_columns(pl.col("day").dt.to_string().alias("label")))):
             drawn = chart(points["value"].to_list())
             if drawn is not None:

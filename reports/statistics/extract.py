@@ -35,7 +35,7 @@ from reports.statistics.lot import (
     read_stages,
 )
 
-FORM = 2
+FORM = 3
 """Of the files. Another one is made anew."""
 
 FEW = 5_000
@@ -95,7 +95,7 @@ class Extract:
         return Lot(store.simulated, of_time, measurements, series, stages, question)
 
     def _table(self, state: _State, name: str) -> pl.DataFrame:
-        return pl.concat([pl.read_parquet(self._folder / f"{name}-{last}.parquet") for last in state.segments])
+        return pl.read_parquet([self._folder / f"{name}-{last}.parquet" for last in state.segments])
 
     def _grown(self, store: Store, tell: Callable[[str], None]) -> _State:
         """The extract with all that is in the store by now."""
@@ -122,7 +122,10 @@ class Extract:
         series, measured = in_series(read_measured(connection, RUN.c.attempt == 1, new), runs, known)
         for name, table in zip(TABLES, (runs, measured, read_stages(connection, new)), strict=True):
             before = [pl.read_parquet(self._folder / f"{name}-{state.last}.parquet")] if goes_on else []
-            pl.concat([*before, table]).write_parquet(self._folder / f"{name}-{last}.parquet", compression="lz4")
+            whole = pl.concat([*before, table])
+            if name == "measurements":
+                whole = whole.sort("series", maintain_order=True)
+            whole.write_parquet(self._folder / f"{name}-{last}.parquet", compression="lz4")
         series.write_parquet(self._folder / f"series-{last}.parquet")
         state.segments = [*(state.segments[:-1] if goes_on else state.segments), last]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from reports.statistics.lot import Lot
@@ -47,34 +48,43 @@ class Takt:
 
 def takt(lot: Lot) -> list[Takt]:
     """The takt of each place, and of its stages where runs have some (those of the line)."""
+    where = pl.struct("process", "place").rank("dense").alias("where")
+    day = pl.col("started").dt.truncate("1d").alias("day")
     passed = lot.runs.filter(pl.col("verdict") == "pass", pl.col("complete") == 1, pl.col("started").is_not_null())
-    began = passed.select("sequence", pl.struct("process", "place").rank("dense").alias("where"), "started",
-                          "duration_s")
-    stages = lot.stages.join(began, on="sequence", maintain_order="left")
-    whole = stages.group_by("sequence", maintain_order=True).agg(
-        pl.col("took_s", "physics_s").sum(), pl.col("where", "started").first())
-    others = began.join(whole.select("sequence"), on="sequence", how="anti").with_columns(
-        took_s="duration_s", physics_s=0.0)
-    columns = ["where", "started", "took_s", "physics_s"]
-    units = pl.concat([whole.select(columns), others.select(columns)])
-    names = {where: (process, place) for where, process, place in passed.select(
-        pl.struct("process", "place").rank("dense").alias("where"), "process", "place").unique().iter_rows()}
-    return [*_takts(units.with_columns(pl.lit("", pl.Categorical).alias("stage")), names), *_takts(stages, names)]
+    began = passed.select("sequence", where, "process", "place", "started", day, "duration_s")
+    names = {number: (process, place) for number, process, place in began.select(
+        "where", "process", "place").unique("where").iter_rows()}
+    run, stages = _of_runs(lot.stages, began["sequence"])
+    has_stages = np.bincount(run, minlength=len(began)) > 0
+    took, physics = (np.bincount(run, stages[name].to_numpy(), len(began)) for name in ("took_s", "physics_s"))
+    units = began.with_columns(pl.lit("", pl.Categorical).alias("stage"), pl.Series("physics_s", physics),
+                               took_s=pl.when(pl.Series(has_stages)).then(pl.Series(took)).otherwise("duration_s"))
+    stages = stages.with_columns(began.select("where", "started", "day")[run])
+    return [*_takts(units, names), *_takts(stages, names)]
+
+
+def _of_runs(stages: pl.DataFrame, sequence: pl.Series) -> tuple[NDArray[np.intp], pl.DataFrame]:
+    """Of each stage the position of its run in ``sequence``, and the stages that have one there. Both are in the order
+    of the ledger: to look each run up once takes a fifth of what it takes to join them."""
+    lengths, of = stages["sequence"].rle().struct.unnest().to_numpy().T
+    at = np.searchsorted(sequence.to_numpy(), of)
+    is_there = np.append(sequence.to_numpy(), -1)[at] == of
+    return np.repeat(at[is_there], lengths[is_there]), stages.filter(pl.Series(np.repeat(is_there, lengths)))
 
 
 def _takts(rows: pl.DataFrame, names: Mapping[int, tuple[str, str]]) -> Iterator[Takt]:
-    parts = rows.filter(pl.col("took_s").is_finite()).partition_by("where", "stage", as_dict=True)
-    for (where, stage), part in parts.items():
-        points = _points(part)
-        yield Takt(*names[where], str(stage), len(part), float(np.median(part["took_s"])),
-                   float(np.median(part["physics_s"])), drift(points), tuple(
-                       (moment.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00"), took)
-                       for moment, took in points.select("started", "took_s").iter_rows()))
-
-
-def _points(part: pl.DataFrame) -> pl.DataFrame:
-    days = part.group_by(pl.col("started").dt.truncate("1d")).agg(pl.col("took_s").median()).sort("started")
-    return days if len(days) >= DAYS else part.select("started", "took_s").sort("started")
+    """Of ``rows`` of a place and a stage each; medians of all of them at once, for a year has a million."""
+    key = ["where", "stage"]
+    rows = rows.filter(pl.col("took_s").is_finite())
+    days = rows.group_by(*key, "day").agg(pl.col("took_s").median()).sort("day").partition_by(key, as_dict=True)
+    of_all = rows.group_by(key, maintain_order=True).agg(pl.len(), pl.col("took_s", "physics_s").median())
+    for where, stage, count, took, physics in of_all.iter_rows():
+        points, form = days[where, stage].select("took_s", started="day"), "%Y-%m-%d"
+        if len(points) < DAYS:
+            points, form = rows.filter(pl.col("where") == where, pl.col("stage") == stage).select(
+                "took_s", "started").sort("started"), "%Y-%m-%d %H:%M"
+        yield Takt(*names[where], str(stage), count, took, physics, drift(points), tuple(points.select(
+            pl.col("started").dt.strftime(form), "took_s").iter_rows()))
 
 
 def drift(points: pl.DataFrame) -> tuple[float, float, float] | None:

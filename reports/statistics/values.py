@@ -47,7 +47,8 @@ def in_force(lot: Lot) -> list[Values]:
             if [row["unit"], row["low"], row["high"]] != limits:
                 older += len(part)
                 continue
-            numbers = part.filter(pl.col("value").is_finite().fill_null(False))
+            is_number = part["value"].is_finite().fill_null(False)
+            numbers = part if is_number.all() else part.filter(is_number)
             missing += len(part) - len(numbers)
             mine.append(numbers)
         found.append(Values(str(process), str(name), last["unit"], last["low"], last["high"], older, missing,
