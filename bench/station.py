@@ -259,8 +259,8 @@ class Station:
         if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
         if file.unit.is_hosted:
-            # A process draws no current and sends nothing through the air.
-            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures"}
+            # A process draws no current and sends nothing through the air; its sockets know no release assistance.
+            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures", "cell.assistance"}
         elif self.file.simulated:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
         elif self.file.firmware is not None:
