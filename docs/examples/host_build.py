@@ -42,6 +42,8 @@ from bench.twin.radio.nas import PowerSaving
 
 ANSWER_S = 2.0
 """The meter's."""
+BETWEEN_LINES = re.compile(r"^(\x03.)?\x06*", re.DOTALL)
+"""What has no ending of its own and stands before the next line: the end of a telegram, acknowledgements."""
 METER_INFORMATION = "33908"
 FLAGS = ("F0", "F1", "F2", "F3", "F41", "F5", "F6", "F7", "F8", "F9", "F0V", "F7V2")
 
@@ -93,8 +95,6 @@ class Lines(asyncio.Protocol):
         *lines, self._heard = (self._heard + data).split(self._ending)
         for line in lines:
             self.hear(line.decode("ascii"))
-        if self._heard == b"\x06":    # the meter's acknowledgement has no ending
-            self._heard = b""
 
     def connection_lost(self, error: Exception | None) -> None:
         os._exit(0)
@@ -199,10 +199,10 @@ class WiredMeter(UH50):
             self._take("".join(self._telegram))
 
     def hear(self, line: str) -> None:
-        line = line.lstrip("\x06")
+        line = BETWEEN_LINES.sub("", line)
         if line.startswith("9.36("):
             super().set_clock(datetime.fromisoformat(line[5:-1].replace("&", " ")))
-        elif line.startswith("\x02") or (len(line) > 1 and "\x02" in line[:3]):
+        elif line.startswith("\x02"):
             self._telegram = [line]
         elif line == "!":
             if self._answer is not None and not self._answer.done():
