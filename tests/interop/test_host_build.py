@@ -208,7 +208,6 @@ def test_a_station_file_names_the_build_and_what_its_log_must_not_say(station: P
 
 @pytest.mark.parametrize(("more", "profile", "sentence"), [
     ('keys = "keys.toml"\n', "regression", "key unit.keys: expected nothing of the kind beside a host build"),
-    ('[cell]\ndriver = "live"\n', "regression", "key cell: expected nothing of the kind beside a host build"),
     ("", "line", "expected a unit that is read over NFC, as on the line, saw a host build of the firmware")])
 def test_what_the_twins_lab_has_itself_is_refused_in_a_station_file(station: Path, more: str, profile: str,
                                                                     sentence: str) -> None:
