@@ -10,6 +10,7 @@ from collections.abc import Mapping
 ABILITIES: Mapping[str, str] = {
     "battery": "the figures of the unit's battery are known",
     "cell.apns": "the network takes a second APN, and has one that leads nowhere",
+    "cell.assistance": "the network's log tells the release assistance of what the unit sends",
     "cell.bands": "the cell changes to another band",
     "cell.bands.several": "the cell is in more than one band",
     "cell.detach": "the network detaches the unit",

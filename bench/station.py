@@ -259,9 +259,9 @@ class Station:
         if file.cell is not None and file.cell.nat_apn:
             found.add("cell.nat")
         if file.unit.is_hosted:
-            # A process draws no current and sends nothing through the air.
-            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures"}
-        elif self.file.simulated:
+            # A process draws no current and sends nothing through the air; its sockets know no release assistance.
+            found -= {*MEASURES_CHARGE, "battery", "supply.battery", "cell.measures", "cell.assistance"}
+        elif self.file.simulated and file.unit.is_cmi6110:
             found |= {"firmware", "firmware.modem", "firmware.unfit"}    # the twin's own packages
         elif self.file.firmware is not None:
             found |= {"firmware"} if len(self.file.firmware.packages) > 1 else set()

@@ -490,6 +490,19 @@ class StationFile(_Table):
         return file.model_copy(update={"unit": file.unit.model_copy(update={
             key: beside.parent / found for key, found in of_unit.items() if found is not None})})
 
+    def refuse_more_than_a_host_build(self, subject: str) -> None:
+        """Of a host build of the firmware the file has the unit only: the lab around it is the twin's, and so are keys
+        and time. Raises ``BenchError`` that names the key."""
+        allowed = {"name", "simulated", "unit", "store"}
+        of_unit = {"driver", "deveui", "command", "log_faults"}
+        more = [*sorted(self.model_fields_set - allowed),
+                *(f"unit.{key}" for key in sorted(self.unit.model_fields_set - of_unit))]
+        if more:
+            raise BenchError(f"{subject}, key {more[0]}", expected="nothing of the kind beside a host build of the "
+                             "firmware: the lab around it is the twin's", seen=", ".join(more),
+                             do="leave it out; a unit that is no CMi6110 has unit.endpoint and unit.profile "
+                                "(docs/host-build.md, docs/foreign-units.md)")
+
     def table(self, kind: str) -> InstrumentTable:
         """The table of the instrument. Raises ``BenchError`` where the station has none."""
         found: InstrumentTable | None = getattr(self, kind)

@@ -10,14 +10,23 @@ from datetime import timedelta
 import pytest
 
 from bench.manual.paths import Device, FirmwareUpdate, McmConfig, NbIotInfo
-from fixtures.outcomes import DmRefused, ServedFile
-from fixtures.words import device_time, ets, hours, in_regression, minutes, needs, profile, req, s
+from fixtures.outcomes import ContentFormat, DmRefused, ServedFile
+from fixtures.words import device_time, ets, hours, in_regression, minutes, needs, of_any_client, profile, req, s
 
 IDLE, DOWNLOADING, DOWNLOADED, UPDATING = range(4)
 INITIAL, SUCCESS = range(2)
 DOWNLOAD_TIMEOUT = 30 * minutes
 UPDATE_TIMEOUT = 15 * minutes
 in_certification = profile("certification")
+
+
+PULL_ONLY = 0
+
+
+@pytest.fixture(autouse=True)
+def has_object_5(device):
+    if 5 not in device.objects:
+        pytest.skip("the device profile names no object 5")
 
 
 def status(dm):
@@ -70,7 +79,7 @@ def succeeded(dm, image):
 @ets("int-771")
 @device_time("60 min")
 @needs("firmware")
-@profile("regression", "certification")
+@of_any_client
 def test_a_firmware_update_goes_through_all_states_to_the_new_version(joined_unit, bench, dm, firmware):
     """And so does the next one, if it is not one back (G15)."""
     for again in (False, True):
@@ -97,7 +106,7 @@ def numbers(version):
 @ets("int-760")
 @device_time("15 min")
 @needs("firmware")
-@in_regression
+@of_any_client
 def test_each_state_is_notified(joined_unit, bench, dm, firmware):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     states = dm.observe(FirmwareUpdate.STATE)
@@ -133,7 +142,7 @@ def test_the_package_is_fetched_by_coap_block_by_block_from_the_uri_given(joined
 @ets("int-756")
 @device_time("30 min")
 @needs("firmware")
-@in_regression
+@of_any_client
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is downloaded"])
 def test_an_empty_uri_puts_state_and_result_back(joined_unit, bench, dm, firmware, when):
     """And nothing more comes of the package."""
@@ -165,10 +174,26 @@ def test_packages_are_not_taken_by_write(joined_unit, dm):
     assert found >= {3, 5, 8, 9}, f"object 5 has the resources {sorted(found)} only"
 
 
+@req("LWM2M-5.0.3", "LWM2M-3.0.3")
+@ets("int-751")
+@device_time("30 min")
+@needs("firmware")
+@profile("client")
+def test_a_package_that_is_written_is_installed(joined_unit, bench, dm, firmware):
+    """Of the CMi6110 packages are pulled only (above)."""
+    if dm.read(FirmwareUpdate.FIRMWARE_UPDATE_DELIVERY_METHOD) == PULL_ONLY:
+        pytest.skip("the unit takes packages by their URI only")
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    dm.write("/5/0/0", image.content, ContentFormat.OPAQUE)
+    wait_for_state(bench, dm, DOWNLOADED)
+    update(bench, dm)
+    succeeded(dm, image)
+
+
 @req("LWM2M-5.0.2")
 @ets("int-772")
 @device_time("1 min")
-@in_regression
+@of_any_client
 def test_an_update_without_a_download_is_refused(joined_unit, dm):
     before = status(dm)
     assert is_refused(dm.execute_refusal(FirmwareUpdate.UPDATE)), "an update without a package is taken"
@@ -179,7 +204,7 @@ def test_an_update_without_a_download_is_refused(joined_unit, dm):
 @ets("int-776")
 @device_time("20 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 @pytest.mark.parametrize("position", [0.02, 0.5, 0.999], ids=["head", "middle", "end"])
 def test_a_corrupt_package_is_refused(joined_unit, bench, dm, firmware, position):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
@@ -190,7 +215,7 @@ def test_a_corrupt_package_is_refused(joined_unit, bench, dm, firmware, position
 @req("FOTA-03", "FOTA-01", "LWM2M-5.0.5")
 @device_time("50 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 def test_after_a_corrupt_package_a_good_one_is_taken(joined_unit, bench, dm, firmware):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.corrupted(), "bad"))
@@ -204,7 +229,7 @@ def test_after_a_corrupt_package_a_good_one_is_taken(joined_unit, bench, dm, fir
 @req("FOTA-03")
 @device_time("20 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 def test_a_truncated_package_is_refused(joined_unit, bench, dm, firmware):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served.truncated(len(image.content) // 2)))
@@ -215,7 +240,7 @@ def test_a_truncated_package_is_refused(joined_unit, bench, dm, firmware):
 @ets("int-777")
 @device_time("10 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 def test_what_is_no_package_is_refused(joined_unit, bench, dm, firmware):
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(b"Not a firmware package. " * 50)))
     fails(bench, dm)
@@ -245,7 +270,7 @@ def test_a_package_too_big_for_the_unit_is_refused(joined_unit, bench, dm, firmw
 @req("FOTA-04")
 @ets("int-778")
 @device_time("10 min")
-@in_certification
+@profile("certification", "client")
 def test_a_missing_file_is_told(joined_unit, bench, dm, firmware):
     uri = firmware.serve(ServedFile(b""), "gone")
     firmware.remove("gone")
@@ -256,7 +281,7 @@ def test_a_missing_file_is_told(joined_unit, bench, dm, firmware):
 @req("LWM2M-5.0.1")
 @ets("int-778")
 @device_time("2 min")
-@in_certification
+@profile("certification", "client")
 @pytest.mark.parametrize("uri", ["no uri at all", "coap:///n", "coap://"])
 def test_an_invalid_uri_is_told(joined_unit, bench, dm, uri):
     code = dm.refusal(FirmwareUpdate.PACKAGE_URI, uri)
@@ -266,7 +291,7 @@ def test_an_invalid_uri_is_told(joined_unit, bench, dm, uri):
 
 @req("LWM2M-5.0.8.0", "FOTA-02")
 @device_time("2 min")
-@in_certification
+@profile("certification", "client")
 @pytest.mark.parametrize("scheme", ["coaps", "http", "https", "coap+tcp", "coaps+tcp"])
 def test_a_uri_of_a_protocol_that_is_not_supported_is_told(joined_unit, bench, dm, firmware, scheme):
     before = bench.clock.time()
@@ -280,7 +305,7 @@ def test_a_uri_of_a_protocol_that_is_not_supported_is_told(joined_unit, bench, d
 @ets("int-775")
 @device_time("30 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, firmware):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, stalls_at_block=10)))
@@ -290,7 +315,7 @@ def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, fi
 @req("FOTA-04")
 @device_time("30 min")
 @needs("firmware")
-@in_certification
+@profile("certification", "client")
 @pytest.mark.parametrize("fault", ["unavailable_at_block", "other_etag_at_block"])
 def test_a_file_that_goes_away_under_way_ends_the_download(joined_unit, bench, dm, firmware, fault):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))

@@ -300,7 +300,7 @@ def test_a_gateway_that_loses_every_other_message_gets_everything_once(joined_un
 
 @req("NET-35", "RETX-06")
 @device_time("40 min")
-@needs("cell.nas")
+@needs("cell.assistance")
 @in_regression
 def test_release_assistance_costs_no_acknowledgement_of_several_uploads(unit, bench, dm, gateway, radio):
     """With several telegrams in a transmission only the last one may say that nothing follows its PUBACK: which ones

@@ -343,7 +343,7 @@ def test_without_psm_an_idle_unit_is_reached_within_an_edrx_cycle(unit, bench, c
 
 @req("NET-35", "LWM2M-33906.0.51")
 @device_time("30 min")
-@needs("cell.nas", "cell.state", "cell.level", "panel.button")
+@needs("cell.assistance", "cell.state", "cell.level", "panel.button")
 @in_regression
 def test_with_release_assistance_the_network_lets_go_sooner(unit, bench, cell, dm, gateway, radio, measure):
     """Told apart by transmissions on schedule: after one that DM has asked for, an answer to DM may follow."""

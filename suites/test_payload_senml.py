@@ -475,10 +475,10 @@ def test_a_pack_is_filled_before_another_is_begun(split):
 @req("PAY-SENML-40")
 @device_time("35 min")
 @in_regression
-def test_a_switch_of_the_format_does_not_mix_formats_in_a_pack(unit, gateway, bench):
+def test_a_switch_of_the_format_does_not_mix_formats_in_a_pack(unit, gateway, dm):
     unit.make_joined(FREQUENT)
     gateway.wait_for_telegram(timeout=20 * minutes)
-    bench.clock.sleep(7 * minutes)
+    dm.stay_in_touch(7 * minutes)    # where settings are written over DM, a unit that sleeps is restarted for it
     unit.write_settings({"message_format": "Extended"})
     pack = Pack.of(gateway.wait_for_telegram(timeout=20 * minutes).payload)
     whole = [fields_of(record) for record in pack.measurements if len(fields_of(record)) > 1]    # C13

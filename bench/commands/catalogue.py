@@ -8,7 +8,6 @@ import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from bench.commands.licences import licences
 from bench.commands.order import Order
 from bench.commands.run import would_run
 from bench.errors import unknown
-from bench.station_file import AmmeterTable, CellTable, NfcTable, PanelTable, StationFile, SupplyTable
+from bench.station_file import AmmeterTable, CellTable, NfcTable, PanelTable, SupplyTable
 from bench.twin.defects import DEFECTS
 from bench.twin.faults import FAULTS
 from bench.twin.variants import VARIANTS
@@ -66,8 +65,7 @@ def rows(what: str) -> list[Row]:
 
 def what_would_run(order: Order, console: Console) -> int:
     """Print which tests ``order`` chooses and how long they take; exit code 0. Raises ``BenchError`` for none."""
-    if order.station is not None:
-        order = replace(order, file=StationFile.load(order.station))
+    order = order.read()
     for catalogue, names in ((DEFECTS, order.defects), (VARIANTS, order.variants), (FAULTS, order.faults)):
         catalogue.find(names)
     found = would_run(order)
@@ -78,7 +76,7 @@ def what_would_run(order: Order, console: Console) -> int:
     for reason, count in Counter(one.reason for one in left).most_common(5):
         console.print(Text(f"left out: {count} × {reason}", "dim"), soft_wrap=True)
     count = len(found.collected)
-    on_twin = f", about {duration(START_S + count * TWIN_S)} on the twin" if order.station is None else ""
+    on_twin = f", about {duration(START_S + count * TWIN_S)} on the twin" if order.file is None else ""
     tests = f"{count} {'test' if count == 1 else 'tests'}"
     console.print(f"{tests}, {duration(total)} on hardware{on_twin}; nothing was run")
     return 0

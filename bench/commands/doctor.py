@@ -91,7 +91,9 @@ def doctor(station: Path | None, console: Console, lock: StationLock | None = No
         lock.hold(file)
     with tempfile.TemporaryDirectory() as folder:
         pcap = Path(folder) / "doctor.pcapng"
-        bench = Bench.on_station(file, pcap) if file is not None else Bench.on_twin(1, pcap=pcap)
+        hosted = file.unit.command if file is not None and file.unit.is_hosted else ()    # its lab is the twin's
+        bench = (Bench.on_station(file, pcap) if file is not None and not hosted else
+                 Bench.on_twin(1, pcap=pcap, host_build=hosted))
         end_in_order()
         lines: list[Line] = []
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class Order:
     ``lab``: how long the twin's lab lives (run, file, test); ``over``: how its station commissions units (nfc,
     network), ``codec``: its settings codec, ``cell``: its cell instrument (None: one that can do what the test needs),
     ``meter``: whether an instrument stands in for it (simulator, real), ``host_build``: the command of a process that
-    is the unit in it, ``real_time``: whether it lives by the wall clock, ``place``: what its station is called.
+    is the unit in it, and ``log_faults`` what its log must not say, ``real_time``: whether it lives by the wall clock,
+    ``place``: what its station is called.
     ``shuffle``: the seed of another order of the tests, across files. ``test_timeout_s`` (real seconds) is a time limit
     for every test, whatever it says of itself; ``patience_s`` are real seconds, too. ``store``: where the record is
     kept, else where the station file says; ``job``: what is said of the run (``bench.record.JOB``). ``night``: the
@@ -72,6 +74,7 @@ class Order:
     cell: str | None = None
     meter: str = "simulator"
     host_build: str | None = None
+    log_faults: Sequence[str] = ()
     real_time: bool = False
     place: str = ""
     shuffle: int | None = None
@@ -85,6 +88,22 @@ class Order:
     junit: Path | None = None
     firmware: Sequence[Path] = ()
     then: Path | None = None
+
+    def read(self) -> Order:
+        """With what stands in its station file. The lab around a host build of the firmware is the twin's, so of such a
+        file there are the unit and its store only. Raises ``BenchError``."""
+        if self.station is None or self.file is not None:
+            return self
+        file = StationFile.load(self.station)
+        order = replace(self, store=self.store or file.store_address())
+        if not file.unit.is_hosted:
+            return replace(order, file=file)
+        file.refuse_more_than_a_host_build(f"station file {self.station}")
+        if self.profile == "line":
+            raise BenchError(f"station file {self.station}", expected="a unit that is read over NFC, as on the line",
+                             seen="a host build of the firmware", do="choose another profile")
+        return replace(order, host_build=shlex.join(file.unit.command), log_faults=file.unit.log_faults,
+                       unit=self.unit or file.unit.deveui, place=file.name, lab=self.lab or "run")
 
     @property
     def inputs(self) -> dict[str, Path]:

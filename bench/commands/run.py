@@ -66,9 +66,7 @@ def run(order: Order, console: Console, progress: Progress | None = None) -> Rec
     which has this in a process of its own and outlives it.
     """
     prepare(order.run_dir)
-    if order.station is not None and order.file is None:
-        order = replace(order, file=StationFile.load(order.station))
-    return conduct(order, console, progress or Progress())
+    return conduct(order.read(), console, progress or Progress())
 
 
 def conduct(order: Order, console: Console, progress: Progress) -> Record:
@@ -272,6 +270,8 @@ def _arguments(order: Order) -> list[str]:
         arguments += ["--over", order.over]
     if order.host_build is not None:
         arguments += ["--host-build", order.host_build]
+    for pattern in order.log_faults:
+        arguments += ["--log-fault", pattern]
     if order.real_time:
         arguments.append("--real-time")
     if order.codec is not None:

@@ -42,7 +42,6 @@ from bench.errors import BenchError
 from bench.interruption import WAYS_OUT
 from bench.measure import Verdict
 from bench.processes import Mark
-from bench.station_file import StationFile
 
 if TYPE_CHECKING:    # SQLAlchemy is loaded for who has a store
     from bench.commands.shared.keeper import Wanted
@@ -93,12 +92,12 @@ def supervise(order: Order, console: Console, lock: StationLock | None = None, w
         if order.station is not None:
             lock = lock or StationLock(order.station, f"run {order.profile}")
             try:
-                file = StationFile.load(order.station)
+                order = order.read()
             except BenchError as error:
                 refusal = str(error)
             else:
-                order = replace(order, file=file, store=order.store or file.store_address())
-                lock.hold(file)
+                if order.file is not None:
+                    lock.hold(order.file)
                 locks = stack.enter_context(lock).descriptors
         depot = _depot(order, console)
         prepare(order.run_dir)

@@ -19,6 +19,7 @@ from bench.manual import requirements
 from bench.station import Station
 from bench.station_file import StationFile
 from bench.timeline import Timeline
+from fixtures.bench import Bench
 from reports import ets_matrix, matrix
 from reports.run import Run
 
@@ -30,11 +31,7 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
     runs = [Run.load(folder) for folder in run_dirs or _newest()]
     file = StationFile.load(station) if station is not None else None
     collected = _collect()
-    clock = WallClock()
-    try:
-        abilities = Station(file, clock, Timeline(clock.time)).abilities if file is not None else frozenset(ABILITIES)
-    finally:
-        clock.close()
+    abilities = _abilities(file) if file is not None else frozenset(ABILITIES)
     on_station = {test for test, needs in collected.needs.items() if abilities.issuperset(needs)}
     on_line = matrix.line_of(collected.collected, on_station)
     rows = matrix.trace(runs, collected.collected, requirements.closed(), on_station=on_station)
@@ -53,6 +50,20 @@ def trace(run_dirs: Sequence[Path], as_json: bool, console: Console, station: Pa
             console.print(matrix.station_line(rows, file.name))
             console.print(f"on the line: {on_line}", soft_wrap=True)
     return 0
+
+
+def _abilities(file: StationFile) -> frozenset[str]:
+    if file.unit.is_hosted:
+        bench = Bench.on_twin(1, host_build=file.unit.command)
+        try:
+            return bench.station.abilities
+        finally:
+            bench.close()
+    clock = WallClock()
+    try:
+        return Station(file, clock, Timeline(clock.time)).abilities
+    finally:
+        clock.close()
 
 
 def collect() -> dict[str, tuple[str, ...]]:

@@ -94,6 +94,7 @@ class _Board(TcpServer):
         supply.follow(self._supplied)
         button.follow(lambda pressed: self.say(f"button {int(pressed)}"))
         modem.on_lost = lambda: self.say("lost")
+        cell.on_levels = self._tell_signal
 
     def connection(self) -> _Process:
         return _Process(self)
@@ -123,6 +124,8 @@ class _Board(TcpServer):
                 self._do(self._attach(float(seconds), apn[0] if apn else None))
             case ["detach"]:
                 self._do(self._detach())
+            case ["bands", *bands]:
+                self._modem.bands = frozenset(map(int, bands))
             case ["asks", *elements]:
                 asked = {name: int(value) for name, _, value in (one.partition("=") for one in elements)}
                 self._modem.wanted = PowerSaving(asked.pop("t3324", None), asked.pop("t3412", None),
@@ -140,9 +143,15 @@ class _Board(TcpServer):
             offset = self._cell.utc_offset_minutes
             self.say(f"time {self._cell.local_standard_time().isoformat()}{'-' if offset < 0 else '+'}"
                      f"{abs(offset) // 60:02}:{abs(offset) % 60:02}")
-            self.say(f"attached {modem.apn} {self._cell.rsrp_dbm:g}")
+            self._tell_signal()
+            self.say(f"attached {modem.apn}")
         else:
             self.say("refused" if modem.refused else "no network")
+
+    def _tell_signal(self) -> None:
+        if self._modem.attached:
+            cell = self._cell
+            self.say(f"signal {cell.band} {cell.rsrp_dbm:g} {cell.snr_tenth_db / 10:g}")
 
     async def _detach(self) -> None:
         """What was sent still leaves."""

@@ -21,13 +21,15 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from lwm2m_device import TickLoop
+from aiocoap import Message
+from tick_loop import TickLoop
 
 from bench.clock import Clock, WallClock
 from bench.twin.cmi6110.identity import Identity
+from bench.twin.cmi6110.lwm2m_client import Site
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.objects import build_objects
 from bench.twin.cmi6110.readouts import RETRY_S, Readouts
@@ -40,6 +42,9 @@ from bench.twin.radio.nas import PowerSaving
 
 ANSWER_S = 2.0
 """The meter's."""
+BETWEEN_LINES = re.compile(r"^(\x03.)?\x06*", re.DOTALL)
+"""What has no ending of its own and stands before the next line: the end of a telegram, acknowledgements."""
+METER_INFORMATION = "33908"
 FLAGS = ("F0", "F1", "F2", "F3", "F41", "F5", "F6", "F7", "F8", "F9", "F0V", "F7V2")
 
 
@@ -90,8 +95,6 @@ class Lines(asyncio.Protocol):
         *lines, self._heard = (self._heard + data).split(self._ending)
         for line in lines:
             self.hear(line.decode("ascii"))
-        if self._heard == b"\x06":    # the meter's acknowledgement has no ending
-            self._heard = b""
 
     def connection_lost(self, error: Exception | None) -> None:
         os._exit(0)
@@ -111,6 +114,7 @@ class WiredModem(Modem):
         self._enter("searching")
         started = self.clock.time()
         self.say_asks()
+        self.board.say(" ".join(["bands", *map(str, sorted(self.bands))]))
         self.board.say(f"attach {search_s:g}" + (f" {apn}" if apn else ""))
         self._answer = self.clock.loop.create_future()
         word, *rest = await self._answer
@@ -119,7 +123,6 @@ class WiredModem(Modem):
             self._enter("off")
             return False
         self.apn, self.granted = rest[0], PowerSaving()
-        self.cell.level_dbm = float(rest[1])
         self.attached, self.attached_at = True, self.clock.time()
         self.registrations += 1
         self.last_registration_s = self.attached_at - started
@@ -129,6 +132,10 @@ class WiredModem(Modem):
     def hear(self, words: list[str]) -> None:
         if words == ["lost"]:
             self.lost_network()
+        elif words[0] == "signal":
+            band, rsrp_dbm, snr_db = int(words[1]), *map(float, words[2:])
+            self.cell.carriers = {band: rsrp_dbm}
+            self.cell.noise_dbm = rsrp_dbm - snr_db
         elif self._answer is not None and not self._answer.done():
             self._answer.set_result(words)
 
@@ -192,10 +199,10 @@ class WiredMeter(UH50):
             self._take("".join(self._telegram))
 
     def hear(self, line: str) -> None:
-        line = line.lstrip("\x06")
+        line = BETWEEN_LINES.sub("", line)
         if line.startswith("9.36("):
             super().set_clock(datetime.fromisoformat(line[5:-1].replace("&", " ")))
-        elif line.startswith("\x02") or (len(line) > 1 and "\x02" in line[:3]):
+        elif line.startswith("\x02"):
             self._telegram = [line]
         elif line == "!":
             if self._answer is not None and not self._answer.done():
@@ -216,9 +223,10 @@ class WiredMeter(UH50):
         if not 0 <= (self.clock_now() - clock).total_seconds() < 1:    # the telegram has whole seconds
             self._clock_set_at, self._clock_set_to = self._clock.time(), clock
         self.property_number, self.fabrication_number = found["9.21"], found["9.20"]
+        self._error_flags = sum(1 << FLAGS.index(name) for name in found["F"].split("&") if name != "0")
         self._read = replace(
             self._read, clock=clock, property_number=found["9.21"], fabrication_number=found["9.20"],
-            error_flags=sum(1 << FLAGS.index(name) for name in found["F"].split("&") if name != "0"),
+            error_flags=self._error_flags,
             energy_unit=next(one for one in ENERGY_UNITS.values() if one.symbol == found["6.8"].partition("*")[2]),
             energy=number("6.8"), volume_m3=number("6.26"), power_kw=number("6.4"), flow_m3_h=number("6.27"),
             forward_c=number("6.29"), return_c=number("6.28"), missing_time_h=int(number("6.32")),
@@ -238,16 +246,28 @@ class WiredReadouts(Readouts):
                 return
 
 
+class WiredSite(Site):
+    """What a server asks about the meter is asked of the meter."""
+
+    meter: ClassVar[WiredMeter]
+
+    async def render(self, request: Message) -> Message:
+        if not request.opt.uri_path or request.opt.uri_path[0] == METER_INFORMATION:
+            await self.meter.read()
+        return await super().render(request)
+
+
 class Build:
     """The unit at its wires."""
 
     def __init__(self, clock: Clock, arguments: argparse.Namespace) -> None:
         self._clock = clock
         self._cell, self._meter = Cell(clock), WiredMeter(clock)
+        WiredSite.meter = self._meter
         seed = int(arguments.endpoint, 16)
         random.seed(seed)
         faults = [part for defect in DEFECTS.find(arguments.defect) for part in defect.parts]
-        self._unit = CMi6110(Parts([WiredModem, WiredReadouts, *faults]), clock, random.Random(seed),
+        self._unit = CMi6110(Parts([WiredModem, WiredReadouts, WiredSite, *faults]), clock, random.Random(seed),
                              random.Random(seed), self._cell, self._meter, Identity(arguments.endpoint), bytes(16))
         keys = tomllib.loads(Path(arguments.keys).read_text("ascii"))[arguments.endpoint]
         servers, settings = self._unit.servers, self._unit.settings

@@ -107,6 +107,7 @@ class Cell(Protocol):
     cell.noise          ``set_noise``
     cell.timers         ``grant``
     cell.nas            ``events``
+    cell.assistance     ``events`` with the release assistance of data
     ==================  ============================================================
     """
 

@@ -59,8 +59,8 @@ _LONGEST_WAIT_S = 1
 """For logs, when there are none: as public clients do."""
 
 _ABILITIES = frozenset({"cell.outage", "cell.state", "cell.detach", "cell.release", "cell.level", "cell.bands",
-                        "cell.bands.several", "cell.nas"})
-_OF_ONE_UNIT = frozenset({"cell.state", "cell.detach", "cell.release", "cell.nas"})
+                        "cell.bands.several", "cell.nas", "cell.assistance"})
+_OF_ONE_UNIT = frozenset({"cell.state", "cell.detach", "cell.release", "cell.nas", "cell.assistance"})
 
 
 Imsi = Annotated[str, Field(pattern=r"^[0-9]{14,16}$")]

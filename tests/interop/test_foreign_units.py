@@ -19,23 +19,41 @@ from bench.clock import WallClock
 from bench.errors import BenchError
 from bench.timeline import Timeline
 from drivers.unit.serial_log import SerialLog
+from tests.interop.devices.updating_device import package
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "docs" / "examples"
-FAULTY = Path(__file__).parent / "devices" / "faulty_device.py"
+DEVICES = Path(__file__).parent / "devices"
+FAULTY, UPDATING = DEVICES / "faulty_device.py", DEVICES / "updating_device.py"
 
 
-def run(tmp_path: Path, *command: str, expression: str = "") -> dict[str, Any]:
-    """The record of ``mcm-bench run client`` with the command as unit."""
+def run(tmp_path: Path, *command: str, expression: str = "", profile: Path = EXAMPLES / "lwm2m_device.toml",
+        more: str = "") -> dict[str, Any]:
+    """The record of ``mcm-bench run client`` with the command as unit, and ``more`` in its station file."""
     words = [sys.executable, *command, "--endpoint", "{endpoint}", "--bootstrap", "{bootstrap}"]
     text = (EXAMPLES / "foreign_station.toml").read_text().splitlines()
     kept = [line for line in text if not line.startswith(("command", "profile"))]
     unit = kept.index("[unit]") + 1
     kept[unit:unit] = [f"command = {json.dumps([*words, '--tick', '{tick}'])}",
-                       f"profile = {json.dumps(str(EXAMPLES / 'lwm2m_device.toml'))}"]
+                       f"profile = {json.dumps(str(profile))}"]
     station = tmp_path / "station.toml"
-    station.write_text("\n".join(kept) + "\n")
+    station.write_text("\n".join(kept) + "\n" + more)
     return conducted(station, tmp_path / "run", expression)
+
+
+def test_a_device_with_object_5_is_held_to_the_suite_of_firmware(tmp_path: Path) -> None:
+    """Pulled and pushed; the packages are those that its station file names."""
+    profile = (EXAMPLES / "lwm2m_device.toml").read_text()
+    (tmp_path / "device.toml").write_text(profile.replace("objects = [1, 3,", "objects = [1, 3, 5,").replace(
+        ', ["/3/0/3", "1.0"]', "").replace("steady = [0, 1, 2, 3, 16]", "steady = [0, 1, 2, 16]"))
+    for version in ("1.1", "1.2"):
+        (tmp_path / f"{version}.bin").write_bytes(package(version))
+    record = run(tmp_path, str(UPDATING), expression="test_firmware", profile=tmp_path / "device.toml",
+                 more='[firmware.packages]\n"1.1" = "1.1.bin"\n"1.2" = "1.2.bin"\n')
+    assert (of(record, "fail"), of(record, "error")) == ({}, {})
+    passed = {name.partition("[")[0] for name in of(record, "pass")}
+    assert len(passed) >= 14
+    assert "test_a_package_that_is_written_is_installed" in passed
 
 
 def conducted(station: Path, run_dir: Path, expression: str) -> dict[str, Any]:

@@ -180,6 +180,44 @@ def test_a_process_that_does_not_begin_is_one_sentence(tmp_path: Path, command: 
     assert "Traceback" not in said
 
 
+@pytest.fixture
+def station(tmp_path: Path) -> Path:
+    """The file of a station whose unit is the stand-in."""
+    path = tmp_path / "station.toml"
+    path.write_text('name = "nightly"\n[unit]\ndriver = "process"\ndeveui = "94193A0401000002"\n'
+                    f"command = {json.dumps(shlex.split(STAND_IN))}\n")
+    return path
+
+
+def by_station(station: Path, expression: str, profile: str = "regression") -> tuple[int, str, dict[str, Any]]:
+    folder = station.parent / "run"
+    done = subprocess.run([sys.executable, "-m", "bench.cli", "run", profile, "--no-doctor", "-k", expression,
+                           "--run-dir", str(folder), "--station", str(station)],
+                          cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, json.loads((folder / "record.json").read_text())
+
+
+def test_a_station_file_names_the_build_and_what_its_log_must_not_say(station: Path) -> None:
+    station.write_text(station.read_text() + 'log_faults = ["Traceback"]\n')
+    code, said, record = by_station(station, "test_a_readout_can_be_triggered")
+    assert (code, [test["verdict"] for test in record["tests"]]) == (3, ["pass"]), said
+    assert (record["unit"], record["simulated"]) == ("94193A0401000002", True)
+    assert "nightly" in json.dumps(record)
+    assert left_of(station.parent) == []
+
+
+@pytest.mark.parametrize(("more", "profile", "sentence"), [
+    ('keys = "keys.toml"\n', "regression", "key unit.keys: expected nothing of the kind beside a host build"),
+    ("", "line", "expected a unit that is read over NFC, as on the line, saw a host build of the firmware")])
+def test_what_the_twins_lab_has_itself_is_refused_in_a_station_file(station: Path, more: str, profile: str,
+                                                                    sentence: str) -> None:
+    station.write_text(station.read_text() + more)
+    code, said, record = by_station(station, "readout", profile)
+    assert (code, record["tests"]) == (2, [])
+    assert sentence in " ".join(said.split())
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("options", [("--defect", "no-readout-at-midnight"), ("--station", "station.toml")])
 def test_a_host_build_takes_the_place_of_the_twins_unit(tmp_path: Path, options: tuple[str, ...]) -> None:
     code, said, record = mcm_bench(tmp_path, "test_telegram", STAND_IN, *options)

@@ -29,6 +29,8 @@ from axe_playwright_python.sync_playwright import Axe
 from mqttsn12.client.MqttSnClient import MqttSnClient  # type: ignore[import-untyped,unused-ignore]
 from playwright.sync_api import expect, sync_playwright
 
+from tests.interop.dtls_device import Session, tlv
+
 PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "bench.cli", "serve"]
 DECODE = [sys.executable, "-m", "bench.cli", "decode"]
@@ -464,6 +466,42 @@ def test_libcoap_registers_plain_and_with_its_key(serve: Start, tmp_path: Path) 
     served.ends()
     assert secret not in "".join(served.all)
     assert "sixteen octets!!" not in "".join(served.all)
+
+
+def test_a_device_bootstraps_and_registers_in_dtls_with_the_key_that_the_bootstrap_wrote(
+        serve: Start, tmp_path: Path) -> None:
+    """OpenSSL's DTLS and aiocoap's messages: tests/interop/dtls_device.py. The device begins with its bootstrap key:
+    where the DM server is, by which name it goes there, and with which key, it has from the bootstrap."""
+    keys = tmp_path / "keys.toml"
+    first, second = os.urandom(16), os.urandom(16)
+    keys.write_text(f'["dev-9"]\nbootstrap_psk = "{first.hex()}"\ndm_psk = "{second.hex()}"\n')
+    keys.chmod(0o600)
+    served = serve("--keys", str(keys))
+
+    bootstrap = Session(served.uris["bootstrap_secure"], b"dev-9", first)
+    bootstrap.holds["/"] = b"</0/0>,</1/0>"
+    assert bootstrap.post("/bs", "ep=dev-9").code == aiocoap.CHANGED
+    bootstrap.serve_until("POST", "/bs")
+    bootstrap.close()
+    served.event("bootstrap", outcome="finished")
+    account, = (tlv(content) for path, content in bootstrap.written.items() if path.startswith("/0/"))
+    server, = (tlv(content) for path, content in bootstrap.written.items() if path.startswith("/1/"))
+    assert (account[1], account[2], account[5], account[10]) == (b"\0", b"\0", second, server[0])
+    assert account[0].decode() == served.uris["dm_secure"]
+
+    dm = Session(account[0].decode(), account[3], account[5])
+    dm.holds["/3/0/0"] = b"Elsewhere Inc."
+    assert dm.post("/rd", "ep=dev-9", "lt=300", "lwm2m=1.1", "b=U", payload=LINKS).code == aiocoap.CREATED
+    client, = served.answers("clients")["values"]
+    assert (client["endpoint"], client["secure"]) == ("dev-9", True)
+    served.types("read /3/0/0")
+    dm.serve_until("GET", "/3/0/0")
+    assert served.hears(lambda told: told["event"] == "answer")["values"][0]["value"] == "Elsewhere Inc."
+    dm.close()
+
+    assert served.ends() == ""
+    for secret in (first, second):
+        assert secret.hex() not in "".join(served.all)
 
 
 def test_keys_that_others_can_read_and_ports_that_are_taken_are_one_sentence(serve: Start, tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_slots_share_a_callbox_as_far_as_only_one_unit_is_concerned(made, timeli
             act()
     with pytest.raises(BenchError, match=r"expected cell\.noise"):
         slot.set_noise(0.0)
-    assert slot.abilities == {"cell.state", "cell.detach", "cell.release", "cell.nas"}
+    assert slot.abilities == {"cell.state", "cell.detach", "cell.release", "cell.nas", "cell.assistance"}
     made.supply()
     made.until("connected", 120)
     assert slot.state() is CellState.CONNECTED

@@ -46,6 +46,16 @@ def test_over_the_network_acceptance_is_incomplete_and_nothing_fails(tmp_path: P
     assert record["not_delivered"] == []
 
 
+def test_over_the_network_keys_apns_and_bands_are_put_back(tmp_path: Path) -> None:
+    """What can't be written as a setting over DM goes back another way; the first test of a life begins with keys."""
+    files = [f"suites/test_{name}.py" for name in ("security", "apn", "network", "payload_senml")]
+    record = record_of(tmp_path, profile="regression", over="network", doctor=False, files=files, expression=(
+        "a_bootstrap_moves_the_unit and (16 or 32) or a_new_apn_survives or automatic_mode or a_list_of_bands "
+        "or does_not_mix_formats"))
+    verdicts = {test["id"].rpartition("::")[2]: test["verdict"] for test in record["tests"]}
+    assert (len(verdicts), set(verdicts.values())) == (8, {"pass"}), verdicts
+
+
 FILES = ("suites/test_bootstrap.py", "suites/test_network.py", "suites/test_apn.py", "suites/test_registration.py")
 """Those that change accounts, network and observations, and were red in a shared lab."""
 

@@ -30,7 +30,6 @@ from bench.manual import pack as packs_as_data
 from bench.manual import pics, requirements
 from bench.manual.pack import Pack, Row
 from bench.manual.pics import Declaration
-from bench.station_file import StationFile
 from bench.twin.lab import DEVEUI
 from reports import matrix, precheck
 from reports.precheck import Dossier, Results, Word
@@ -62,9 +61,7 @@ def certify(task: Task, console: Console, *, as_json: bool = False) -> int:
     inconclusive, else 0. Raises ``BenchError`` for packs, declarations and folders that are not right.
     """
     packs = [packs_as_data.load(name) for name in dict.fromkeys(task.packs)]
-    order = task.order
-    if order.station is not None:
-        order = replace(order, file=StationFile.load(order.station))
+    order = task.order.read()
     is_cmi6110 = order.file is None or order.file.unit.is_cmi6110
     strange = [pack.name for pack in packs if not (is_cmi6110 or pack.any_client)]
     if strange:

@@ -15,7 +15,6 @@ from bench.commands.nights.order import NightOrder
 from bench.commands.nights.plan import Plan, device_seconds
 from bench.commands.order import Order
 from bench.commands.run import would_run
-from bench.station_file import StationFile
 from reports.text import duration
 
 _SHOWN = 12
@@ -24,9 +23,9 @@ _SHOWN = 12
 def show_plan(profile: str, order: NightOrder, station: Path | None, expression: str, as_json: bool,
               console: Console) -> int:
     """Print the plan. Raises ``BenchError`` where there is no time for anything."""
-    file = StationFile.load(station) if station is not None else None
-    found = would_run(Order(profile, Path(), station=station, file=file, expression=expression, night=order))
-    made, _ = planned(order, found, file.name if file is not None else None)
+    asked = Order(profile, Path(), station=station, expression=expression, night=order).read()
+    found = would_run(asked)
+    made, _ = planned(order, found, asked.file.name if asked.file is not None else None)
     if as_json:
         print(json.dumps(made.to_json(), indent=1))
         return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -125,7 +125,7 @@ class Cell:
         self.state = "on"
         self.carriers: dict[int, float] = {8: -85.0}
         self.attenuation_db = 0.0    # between the cell and the unit
-        self.noise_dbm = THERMAL_NOISE_DBM
+        self._noise_dbm = THERMAL_NOISE_DBM
         self.uplink_attenuation_db = 0.0    # of the unit, before the cell's receiver
         self.mcc = 1
         self.mnc = 1
@@ -146,6 +146,7 @@ class Cell:
         self.dead_end_apns = frozenset({DEAD_END_APN})
         self.routes: dict[Address, Address] = {}
         self.subscriber: Subscriber | None = None
+        self.on_levels: Callable[[], None] = lambda: None    # something of what the unit receives has changed
         self.log: deque[AirMessage] = deque(maxlen=LOG_LENGTH)
         self.logged = 0    # in all, of which the log keeps the last
         self.apn = ""      # that of the attached unit
@@ -190,6 +191,15 @@ class Cell:
         self.levels_changed()
 
     @property
+    def noise_dbm(self) -> float:
+        return self._noise_dbm
+
+    @noise_dbm.setter
+    def noise_dbm(self, noise_dbm: float) -> None:
+        self._noise_dbm = noise_dbm
+        self.levels_changed()
+
+    @property
     def rsrp_dbm(self) -> float:
         """NRSRP at the unit."""
         return self.level_dbm - self.attenuation_db
@@ -214,6 +224,7 @@ class Cell:
         """To be called when a carrier, the attenuation or the power has changed."""
         if self._serving is not None and self.strongest({self._serving}) is None and self.subscriber is not None:
             self.subscriber.lost_network()
+        self.on_levels()
 
     # -- the unit, as its modem tells
 

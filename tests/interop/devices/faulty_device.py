@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "docs" / "examples"))
 import lwm2m_device as example
 from aiocoap import Message
 from aiocoap.numbers import codes
+from content_formats import TEXT, TLV, Refused, Values, to_senml
+from content_formats import Path as At
 from lwm2m_device import Device
 
 
@@ -31,17 +33,17 @@ class KeysCanBeRead(Device):
     def answered(self, request: Message) -> Message:
         if self.staged is None and request.opt.uri_path[:1] == ("0",) and request.code == codes.GET:
             found = {path: value for path, value in self.flat(self.path(request)).items() if value != b""}
-            return Message(code=codes.CONTENT, payload=example.to_senml(found, as_cbor=True), content_format=112)
+            return Message(code=codes.CONTENT, payload=to_senml(found, as_cbor=True), content_format=112)
         return super().answered(request)
 
 
 class TakesEveryNumber(Device):
     """Takes what is out of range."""
 
-    def checked(self, path: example.Path, value: Any) -> Any:
+    def checked(self, path: At, value: Any) -> Any:
         try:
             return super().checked(path, value)
-        except example.Refused as refusal:
+        except Refused as refusal:
             if refusal.code == codes.BAD_REQUEST and str(value).lstrip("-").isdecimal():
                 return int(value)
             raise
@@ -50,12 +52,12 @@ class TakesEveryNumber(Device):
 class WritesTheRestOfIt(Device):
     """Takes what is right of a write of which something is wrong."""
 
-    def write(self, values: dict[example.Path, Any]) -> None:
+    def write(self, values: Values) -> None:
         refused = None
         for path, value in values.items():
             try:
                 super().write({path: value})
-            except example.Refused as refusal:
+            except Refused as refusal:
                 refused = refusal
         if refused is not None:
             raise refused
@@ -64,14 +66,14 @@ class WritesTheRestOfIt(Device):
 class ForgetsThePeriod(Device):
     """Notifies each change, whatever pmin says."""
 
-    def is_due(self, path: example.Path, told: Any, now: Any, since_s: float) -> bool:
+    def is_due(self, path: At, told: Values, now: Values, since_s: float) -> bool:
         return bool(told != now)
 
 
 class NeverNotifies(Device):
     """Takes an observation, and that was it."""
 
-    def is_due(self, path: example.Path, told: Any, now: Any, since_s: float) -> bool:
+    def is_due(self, path: At, told: Values, now: Values, since_s: float) -> bool:
         return False
 
 
@@ -80,7 +82,7 @@ class FinishesAnything(Device):
 
     def finished(self) -> Message:
         assert self.staged is not None
-        self.tree = self.staged
+        self.values = self.staged
         self.bootstrapped.set()
         return Message(code=codes.CHANGED)
 
@@ -88,9 +90,9 @@ class FinishesAnything(Device):
 class ForgetsWhoItIs(Device):
     """Lets a Delete of everything take the bootstrap account, too."""
 
-    def bootstrap_write(self, request: Message, path: example.Path) -> Message:
+    def bootstrap_write(self, request: Message, path: At) -> Message:
         if request.code == codes.DELETE and self.staged is not None:
-            self.staged[0], self.staged[1] = {}, {}
+            self.staged = {one: value for one, value in self.staged.items() if one[0] > 1}
             return Message(code=codes.DELETED)
         return super().bootstrap_write(request, path)
 
@@ -98,21 +100,21 @@ class ForgetsWhoItIs(Device):
 class HidesAttributes(Device):
     """Discover does not show the attributes."""
 
-    def discovered(self, path: example.Path) -> str:
+    def discovered(self, path: At) -> str:
         return ",".join(link.partition(";")[0] for link in super().discovered(path).split(","))
 
 
 class TextInTlv(Device):
     """Answers in TLV whatever was asked for."""
 
-    def content(self, path: example.Path, found: dict[example.Path, Any], accept: int | None) -> Message:
-        return super().content(path, found, example.TLV if path and accept == example.TEXT else accept)
+    def content(self, path: At, found: Values, accept: int | None) -> Message:
+        return super().content(path, found, TLV if path and accept == TEXT else accept)
 
 
 class StaysAfterReboot(Device):
     """Takes a reboot, and does nothing."""
 
-    def execute(self, path: example.Path) -> None:
+    def execute(self, path: At) -> None:
         if path != (3, 0, 4):
             super().execute(path)
 
@@ -123,7 +125,7 @@ class StaysAfterReboot(Device):
 class Crashes(Device):
     """Ends when its lamp is looked at."""
 
-    def read(self, path: example.Path) -> dict[example.Path, Any]:
+    def read(self, path: At) -> Values:
         if path[:1] == (3311,):
             print("lamp: assertion failed", flush=True)
             os._exit(3)
@@ -133,7 +135,7 @@ class Crashes(Device):
 class Complains(Device):
     """Goes on after an exception that is in its log."""
 
-    def read(self, path: example.Path) -> dict[example.Path, Any]:
+    def read(self, path: At) -> Values:
         print("Traceback (most recent call last): lamp", flush=True)
         return super().read(path)
 
@@ -166,9 +168,9 @@ class Old(Device):
 
     def answered(self, request: Message) -> Message:
         if request.code in (codes.FETCH, codes.iPATCH):
-            raise example.Refused(codes.METHOD_NOT_ALLOWED)
+            raise Refused(codes.METHOD_NOT_ALLOWED)
         if request.opt.accept in (110, 112) or request.opt.content_format in (110, 112):
-            raise example.Refused(codes.NOT_ACCEPTABLE)
+            raise Refused(codes.NOT_ACCEPTABLE)
         return super().answered(request)
 
     def links(self) -> str:
