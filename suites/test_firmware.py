@@ -95,8 +95,8 @@ def test_a_firmware_update_goes_through_all_states_to_the_new_version(joined_uni
 @needs("firmware")
 @profile("regression", "certification")
 def test_an_older_version_is_taken_or_refused_each_time(joined_unit, bench, dm, firmware, readings):
-    """Whether a unit goes back is open (G15). One that takes it is that version then, and can go forward again; one that
-    refuses it stays what it was, however often it is offered."""
+    """Whether a unit goes back is open (G15). One that takes it is that version then, and can go forward again; one
+    that refuses it stays what it was, however often it is offered."""
     image = firmware.other_than(dm.read("/3/0/3"))
     older = firmware.older_than(image.version)
     if older is None:
