@@ -35,9 +35,11 @@ def test_keys_that_the_new_build_has_lost_are_caught(tmp_path: Path) -> None:
     assert firmware == ["3.0.2"]
 
 
-@pytest.mark.parametrize(("new", "code"), [
-    pytest.param(REFUSES, 3, marks=pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="with MCM_BENCH_LONG")),
-    (Program(), 1)], ids=["refuses, too", "takes"])
+LONG = pytest.mark.skipif("MCM_BENCH_LONG" not in os.environ, reason="four seconds of processor: with MCM_BENCH_LONG")
+
+
+@pytest.mark.parametrize(("new", "code"), [pytest.param(REFUSES, 3, marks=LONG), (Program(), 1)],
+                         ids=["refuses, too", "takes"])
 def test_that_older_firmware_is_taken_which_was_refused_is_a_regression(tmp_path: Path, new: Program,
                                                                             code: int) -> None:
     seen, told = loop(tmp_path, Update(REFUSES, new), "older_version", "test_packages_are_not_taken_by_write",

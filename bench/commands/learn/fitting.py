@@ -12,7 +12,7 @@ from statistics import median
 from bench.analysis.shown.fact import Area, Seen
 from bench.commands.compare.comparison import Change, Comparison, Difference, compare
 from bench.commands.compare.sides import Side
-from bench.commands.learn.fits import candidates, fit
+from bench.commands.learn.fits import candidates, fit, is_after
 from bench.commands.learn.task import CANDIDATES, FEW, Task
 from bench.commands.learn.trial import Trials
 from bench.errors import BenchError
@@ -49,7 +49,7 @@ class Fitting:
         for _ in range(self.task.rounds):
             found = self._hold_against(draft)
             self.say(f"{len(found.changes)} differences" + "".join(f"\n   {change}" for change in found.changes[:8]))
-            if best is None or len(found.changes) < len(best[1].changes):
+            if best is None or _left(found) < _left(best[1]):
                 best = draft, found
             if not found.changes:
                 break
@@ -74,8 +74,11 @@ class Fitting:
 
     def _better(self, draft: Like, found: Comparison) -> Like:
         """What can be said of the differences: as fields of the file, and where there is none as a reading."""
+        whole = draft
         for change in found.changes:
             fitted = self._fit(draft, change)
+            if fitted is not None and is_after(whole, draft, fitted):
+                continue    # the delay before it, which is new, moves this time, too
             keys = {(one.area, one.name) for one in change.differences}
             if fitted is None and change.first.area is not Area.VERDICT and not keys & self._fitted.keys():
                 fitted = self._reading(draft, change.first)
@@ -83,8 +86,9 @@ class Fitting:
         return draft
 
     def _fit(self, draft: Like, change: Change) -> Like | None:
-        """By the first of the differences that a field can say. One that has been fitted twice is no matter of it."""
-        for one in change.differences:
+        """By the surest of the differences that a field can say: with chance in it, a time is one of a later step. One
+        that has been fitted twice is no matter of it."""
+        for one in sorted(change.differences, key=lambda one: max(one.judged.spreads) if one.judged else 0.0):
             key = one.area, one.name
             if self._fitted.get(key, 0) < 2:
                 try:
@@ -132,6 +136,11 @@ class Fitting:
                    "tests": len(self.tests), "facts": found.compared, "undecided": len(found.undecided),
                    "at": datetime.now(UTC).isoformat(timespec="seconds")}
         return draft.model_copy(update={"learned": learned, "cannot": tuple(left)})
+
+
+def _left(found: Comparison) -> tuple[int, int]:
+    """How much is told apart."""
+    return len(found.changes), sum(len(change.differences) for change in found.changes)
 
 
 def _explains(one: Difference, unit: Side, twin: Side, tests: Sequence[str]) -> bool:

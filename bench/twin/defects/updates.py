@@ -163,7 +163,7 @@ class OpensTheLock(Life):
 
     def first_start(self) -> None:
         super().first_start()
-        self.settings.put({"configuration_lock": RULES["configuration_lock"].default})
+        self.settings.write({"configuration_lock": RULES["configuration_lock"].default})
 
 
 @defect("firmware-finds-settings-elsewhere", "FOTA-06", wire="nfc")
@@ -172,8 +172,8 @@ class FindsSettingsElsewhere(Life):
 
     def first_start(self) -> None:
         super().first_start()
-        self.settings.put({"transmit_offset": self.settings["transmit_delay"],
-                           "transmit_delay": self.settings["transmit_offset"]})
+        self.settings.write({"transmit_offset": self.settings["transmit_delay"],
+                             "transmit_delay": self.settings["transmit_offset"]})
 
 
 @defect("firmware-formats-the-store", "FOTA-06", "FOTA-10", wire="mdm")
