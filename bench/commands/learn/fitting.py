@@ -39,6 +39,9 @@ class Fitting:
         labs = json.loads((first.directory / "record.json").read_text("utf-8")).get("labs") or 1
         lab = None if first.profile == "line" else "run" if labs == 1 else "test"
         self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            raise BenchError(f"folder of trials {self.folder}", expected="an empty one", seen="something in it",
+                             do="choose another one: runs of another draft would be taken for these")
         self.trials = Trials(self.folder, first.profile, lab, self.task.seed)
         self.tests = list(dict.fromkeys(test.id for run in self.unit.runs for test in run.tests
                                         if test.verdict != "skipped"))
