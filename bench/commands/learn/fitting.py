@@ -131,14 +131,18 @@ class Fitting:
         return (most or list(one.tests) or self.tests)[:FEW]
 
     def _written(self, draft: Like, found: Comparison) -> Like:
-        left = [{"area": one.area.value, "name": one.name, "unit": one.old, "twin": one.new}
-                for change in found.changes for one in change.differences]
+        left = [_row(one) for change in found.changes for one in change.differences]
         left += [{"area": "flaky", "name": one.name, "unit": one.old, "twin": one.new} for one in found.flaky]
         learned = {"runs": [run.directory.name for run in self.unit.runs], "unit": self.unit.unit,
                    "firmware": self.unit.firmware, "profile": self.trials.profile,
                    "tests": len(self.tests), "facts": found.compared, "undecided": len(found.undecided),
                    "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        return draft.model_copy(update={"learned": learned, "cannot": tuple(left)})
+        return draft.model_copy(update={"learned": learned, "cannot": tuple(left),
+                                        "undecided": tuple(map(_row, found.undecided))})
+
+
+def _row(one: Difference) -> dict[str, str]:
+    return {"area": one.area.value, "name": one.name, "unit": one.old, "twin": one.new}
 
 
 def _left(found: Comparison) -> tuple[int, int]:
