@@ -63,6 +63,7 @@ WRONG = {
     "hangs, cut once downloaded": from_bad("firmware-hangs-cut-once-downloaded", "power_cut_before"),
     "hangs, cut while updating": from_bad("firmware-cut-off", "power_cuts_while_updating"),
     "settings lost in a cut": from_bad("firmware-settings-lost-in-a-cut", "power_cuts_while_updating"),
+    "does not start": to_bad("firmware-does-not-start", "goes_through_all_states"),
     "old version kept": from_bad("firmware-old-version-kept", "goes_through_all_states"),
     "corrupt package taken": from_bad("firmware-crc-unchecked", "corrupt_package"),
 }

@@ -157,6 +157,22 @@ class OlderTakenAtTheSecondOffer(FirmwareUpdate):
         return package
 
 
+@defect("firmware-does-not-start", "FOTA-01", wire="dm")
+class DoesNotStart(Life):
+    """The first start of a new build is its last: from then on the unit is dark."""
+
+    dead = False
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.dead = True
+        self.end()
+
+    def start(self, *, activation: bool, hold_off_s: float = 0.0) -> None:
+        if not self.dead:
+            super().start(activation=activation, hold_off_s=hold_off_s)
+
+
 @defect("firmware-opens-the-lock", "FOTA-06", "SEC-08", "OTC-T8-03", wire="nfc")
 class OpensTheLock(Life):
     """A unit that was locked is open in its first start of a new build."""
