@@ -127,6 +127,9 @@ night: setup         ## a night of BUDGET="10 h" on the twin in virtual time, pl
 	@rm -rf runs/night && $(BIN)/mcm-bench run certification --budget "$(or $(BUDGET),10 h)" --run-dir runs/night \
 	  $(if $(LEARN),--learn-from $(LEARN)) | grep -a '…'
 
+updates: setup       ## updates in the loop: 18 ways to go wrong are caught, 12 legal variants that SEED draws pass; an hour
+	PYTHONPATH=. $(BIN)/python tests/nights/update_loops.py 12 $(SEED)
+
 bisections: setup    ## 20 searches among 32 builds with a planted defect, and 20 with a flaky one: an hour
 	$(BIN)/python tests/nights/bisections.py 20 20
 

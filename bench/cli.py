@@ -143,7 +143,6 @@ def run(
                                 "updates promise, test again, compare.")] = None,
     promises: Annotated[str, typer.Option(
         help="With --then: which of the promises of an update, in the words of -k; else all.")] = "",
-    to: Annotated[Path | None, typer.Option(hidden=True, help="The build that tests of updates go to.")] = None,
     junit: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the results as JUnit XML, too: the bench's faults are errors, the unit's failures.")
     ] = None,
@@ -177,14 +176,17 @@ def run(
     if night is not None and (jobs > 1 or lab in ("file", "test") or profile == "line" or shuffle is not None):
         raise typer.BadParameter("a night is one life in the order of its plan: without -n, --lab, --shuffle and the "
                                  "profile line")
-    if then is not None:
-        raise typer.Exit(_update_loop(profile, then, promises, firmware, station, unit, seed, expression, run_dir,
-                                      defect, variant, policy, night))
+    if (then is not None or promises) and (len(firmware or ()) != 1 or then is None or night is not None or place or tag
+                                           or profile == "line" or host_build is not None or dry_run):
+        raise typer.BadParameter("--then is for one --firmware, the build to begin with, at a bench of one's own; "
+                                 "--promises is for --then. Without --budget, --place, --tag, --host-build, --dry-run "
+                                 "and the profile line")
     wanted = _wanted(place, tag or [], wait, coordinator, station)
     if spread and (not tag or profile == "line"):
         raise typer.BadParameter("--spread goes over all benches with a tag, and the line has one unit with one life: "
                                  "say --tag, and another profile")
-    lock = StationLock(station, f"run {profile}") if station is not None and not dry_run and not wanted else None
+    lock = StationLock(station, f"run {profile}") if (
+        station is not None and not dry_run and not wanted and then is None) else None
     from bench.commands.exit_policy import load_policy
     from bench.commands.order import Order, default_run_dir, last_failed
     from bench.commands.supervise import supervise
@@ -193,13 +195,13 @@ def run(
 
     codes = load_policy(policy) if policy is not None else None    # a bad one is told before anything is tested
     order = Order(
-        profile=profile, run_dir=run_dir or default_run_dir(profile), station=station,
-        unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (), faults=fault or (),
-        expression=expression, files=last_failed(profile) if failed else (),
+        profile=profile, run_dir=run_dir or default_run_dir("update" if then is not None else profile),
+        station=station, unit=_deveui(unit), seed=seed, defects=defect or (), variants=variant or (),
+        faults=fault or (), expression=expression, files=last_failed(profile) if failed else (),
         max_device_time_s=_duration(max_device_time),
         jobs=jobs if station is None and profile != "line" else 1,    # the line has one unit with one life
         doctor=doctor, lab="run" if night is not None and station is None else lab, night=night,
-        firmware=[path.resolve() for path in firmware or ()], then=to.resolve() if to is not None else None,
+        firmware=[path.resolve() for path in firmware or ()], then=then.resolve() if then is not None else None,
         junit=junit.resolve() if junit is not None else None,
         over=over, codec=codec, cell=cell, meter=meter, host_build=host_build, shuffle=shuffle,
         store=StoreAddress.of(store) if store is not None else None, job=_job(job or []))
@@ -207,7 +209,11 @@ def run(
         from bench.commands.catalogue import what_would_run
 
         raise typer.Exit(what_would_run(order, Console()))
-    if spread and wanted is not None:
+    if then is not None:
+        from bench.commands.update_loop import UpdateLoop
+
+        code = UpdateLoop(order, promises).to_its_end(terminal())
+    elif spread and wanted is not None:
         from bench.commands.shared.spread import spread as over_all
 
         code = over_all(order, wanted, terminal())
@@ -639,29 +645,6 @@ def _job(said: list[str]) -> dict[str, str]:
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is not said of a run; there are {', '.join(JOB)}")
     return job
-
-
-def _update_loop(profile: str, then: Path, promises: str, firmware: list[Path] | None, station: Path | None,
-                 unit: str | None, seed: int, expression: str, run_dir: Path | None, defects: list[str] | None,
-                 variants: list[str] | None, policy: Path | None, night: NightOrder | None) -> int:
-    """Run it; its exit code."""
-    from bench.commands.exit_policy import load_policy
-    from bench.commands.order import default_run_dir
-    from bench.commands.update_loop import UpdateLoop
-
-    if len(firmware or ()) != 1 or night is not None:
-        raise typer.BadParameter("--then is for one --firmware, the build to begin with, and without --budget")
-    codes = load_policy(policy) if policy is not None else None
-    shared = ["--seed", str(seed)]
-    for name, values in (("--station", [station]), ("--unit", [unit]), ("--defect", defects), ("--variant", variants)):
-        for value in values or ():
-            shared += [name, str(value)] if value is not None else []
-    old, new = (path.resolve() for path in (*(firmware or ()), then))
-    chosen = [profile, *shared, *(["-k", expression] if expression else [])]
-    loop = UpdateLoop(run_dir or default_run_dir("update"), old, new, chosen, shared, promises, station is None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAYS_OUT)
-    code = loop.to_its_end(Console())
-    return codes[code] if codes is not None else code
 
 
 def _night(budget: str | None, must: list[str] | None, share: str | None, learn_from: list[Path] | None,

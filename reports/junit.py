@@ -7,6 +7,7 @@ says so: a reader that counts cases never sees a better run than it was.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,28 @@ RUN = "mcm-bench"
 def write_junit(record: Mapping[str, Any], path: Path) -> None:
     """Write ``record`` (as in record.json) to ``path``, whole or not at all. Raises ``BenchError`` where it can't be
     written."""
-    root = junit(record)
+    _write(junit(record), path)
+
+
+def write_together(records: Mapping[str, Path], path: Path, beside: Iterable[Path] = ()) -> None:
+    """One file of several runs, their suites with the name of each before their own; ``beside``: other JUnit files
+    whose suites belong there, too. Raises ``BenchError`` where one can't be read or written."""
+    root = ET.Element("testsuites", name=RUN)
+    try:
+        for name, record in records.items():
+            for suite in junit(json.loads(record.read_text("utf-8"))):
+                suite.set("name", f"{name}: {suite.get('name')}")
+                root.append(suite)
+        for other in beside:
+            root.extend(ET.parse(other).getroot())
+    except (OSError, ValueError, KeyError, ET.ParseError) as error:
+        raise BenchError(f"JUnit file {path}", expected="the records of all its runs", seen=str(error),
+                         do="look at the run directory") from error
+    _count(root, [case for suite in root for case in suite.findall("testcase")])
+    _write(root, path)
+
+
+def _write(root: ET.Element, path: Path) -> None:
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,13 @@ What the manual leaves open about packages (G15) is taken from OMA's Firmware Up
 update may end in any result but success, as long as the unit stays what it was; so may a refusal have any code 4.xx.
 """
 
-import re
 from datetime import timedelta
 
 import pytest
 
+from bench.manual import resources
 from bench.manual.paths import Device, FirmwareUpdate, McmConfig, NbIotInfo
-from fixtures.outcomes import ContentFormat, DmRefused, ServedFile
+from fixtures.outcomes import ContentFormat, DmRefused, ServedFile, Status
 from fixtures.words import device_time, ets, hours, in_regression, minutes, needs, of_any_client, profile, req, s
 
 IDLE, DOWNLOADING, DOWNLOADED, UPDATING = range(4)
@@ -44,6 +44,15 @@ def wait_for_state(bench, dm, *states, timeout=DOWNLOAD_TIMEOUT):
 def download(bench, dm, uri):
     dm.write(FirmwareUpdate.PACKAGE_URI, uri)
     wait_for_state(bench, dm, DOWNLOADED)
+
+
+BLOCK = 1024
+"""Octets: no block of CoAP is larger (RFC 7959)."""
+
+
+def midway(image):
+    """How many blocks have surely come before a download is at its end: ten, or half of a small package."""
+    return max(min(10, len(image.content) // BLOCK // 2), 1)
 
 
 def fails(bench, dm, timeout=DOWNLOAD_TIMEOUT):
@@ -81,25 +90,41 @@ def succeeded(dm, image):
 @needs("firmware")
 @of_any_client
 def test_a_firmware_update_goes_through_all_states_to_the_new_version(joined_unit, bench, dm, firmware):
-    """And so does the next one, if it is not one back (G15)."""
-    for again in (False, True):
-        image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
-        back = numbers(image.version) < numbers(dm.read(Device.FIRMWARE_VERSION))
-        states = dm.observe(FirmwareUpdate.STATE)
-        dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
-        wait_for_state(bench, dm, DOWNLOADED)
-        dm.expect(FirmwareUpdate.UPDATE_RESULT, INITIAL)
-        update(bench, dm)
-        if again and back and status(dm) != (IDLE, SUCCESS):
-            bench.step(f"an older version is not taken, the result is {dm.read(FirmwareUpdate.UPDATE_RESULT)}")
-            return
-        succeeded(dm, image)
-        seen = [value for notification in states.notifications for value in notification.values.values()]
-        assert seen[:2] == [DOWNLOADING, DOWNLOADED], f"the states notified were {seen}"
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    states = dm.observe(FirmwareUpdate.STATE)
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
+    wait_for_state(bench, dm, DOWNLOADED)
+    dm.expect(FirmwareUpdate.UPDATE_RESULT, INITIAL)
+    update(bench, dm)
+    succeeded(dm, image)
+    seen = [value for notification in states.notifications for value in notification.values.values()]
+    assert seen[:2] == [DOWNLOADING, DOWNLOADED], f"the states notified were {seen}"
 
 
-def numbers(version):
-    return [int(number) for number in re.findall(r"[0-9]+", version)]
+@req("FOTA-03", "FOTA-01", "LWM2M-5.0.5")
+@device_time("90 min")
+@needs("firmware")
+@profile("regression", "certification")
+def test_an_older_version_is_taken_or_refused_each_time(joined_unit, bench, dm, firmware, readings):
+    """Whether a unit goes back is open (G15). One that takes it is that version then, and can go forward again; one
+    that refuses it stays what it was, however often it is offered."""
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    older = firmware.older_than(image.version)
+    if older is None:
+        pytest.skip("there is no package that is older than the one that the unit can be updated to")
+    for offer in ("once", "again"):
+        if dm.read(Device.FIRMWARE_VERSION) != image.version:
+            download(bench, dm, firmware.serve(image.served, f"newer-{offer}"))
+            update(bench, dm)
+            succeeded(dm, image)
+        dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(older.served, f"older-{offer}"))
+        wait_for_state(bench, dm, DOWNLOADED, IDLE)
+        if dm.read(FirmwareUpdate.STATE) == DOWNLOADED:
+            update(bench, dm)
+        version, result = dm.read(Device.FIRMWARE_VERSION), dm.read(FirmwareUpdate.UPDATE_RESULT)
+        assert version in (older.version, image.version), f"the version is {version}, of no package that was offered"
+        assert (version == older.version) == (result == SUCCESS), f"version {version} with result {result}"
+        readings.takes("G15", "older refused" if version == image.version else "older taken")
 
 
 @req("LWM2M-5.0.3")
@@ -146,12 +171,13 @@ def test_the_package_is_fetched_by_coap_block_by_block_from_the_uri_given(joined
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is downloaded"])
 def test_an_empty_uri_puts_state_and_result_back(joined_unit, bench, dm, firmware, when):
     """And nothing more comes of the package."""
-    uri, began = firmware.serve(firmware.other_than(dm.read(Device.FIRMWARE_VERSION)).served), bench.clock.time()
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    uri, began, blocks = firmware.serve(image.served), bench.clock.time(), midway(image)
     dm.write(FirmwareUpdate.PACKAGE_URI, uri)
     if when == "once it is downloaded":
         wait_for_state(bench, dm, DOWNLOADED)
     else:
-        bench.expect(lambda: len(firmware.requests(began)) >= 3 or None, DOWNLOAD_TIMEOUT, "three blocks")
+        bench.expect(lambda: len(firmware.requests(began)) >= blocks or None, DOWNLOAD_TIMEOUT, f"{blocks} block(s)")
     dm.write(FirmwareUpdate.PACKAGE_URI, "")
     for wait_s in (0, 10 * minutes):
         dm.stay_in_touch(wait_s)
@@ -308,7 +334,7 @@ def test_a_uri_of_a_protocol_that_is_not_supported_is_told(joined_unit, bench, d
 @profile("certification", "client")
 def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, firmware):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
-    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, stalls_at_block=10)))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, stalls_at_block=midway(image))))
     fails(bench, dm, 2 * hours)
 
 
@@ -319,7 +345,7 @@ def test_a_server_that_falls_silent_ends_the_download(joined_unit, bench, dm, fi
 @pytest.mark.parametrize("fault", ["unavailable_at_block", "other_etag_at_block"])
 def test_a_file_that_goes_away_under_way_ends_the_download(joined_unit, bench, dm, firmware, fault):
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
-    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, **{fault: 10})))
+    dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(ServedFile(image.content, **{fault: midway(image)})))
     fails(bench, dm, 2 * hours)
 
 
@@ -339,10 +365,10 @@ def test_an_outage_in_a_download_ends_in_a_defined_state(joined_unit, bench, dm,
 
 
 def start_download(bench, dm, firmware, image):
-    """Ten blocks of it have come."""
-    started = bench.clock.time()
+    """Some blocks of it have come."""
+    started, blocks = bench.clock.time(), midway(image)
     dm.write(FirmwareUpdate.PACKAGE_URI, firmware.serve(image.served))
-    bench.expect(lambda: len(firmware.requests(started)) >= 10 or None, DOWNLOAD_TIMEOUT, "ten blocks")
+    bench.expect(lambda: len(firmware.requests(started)) >= blocks or None, DOWNLOAD_TIMEOUT, f"{blocks} block(s)")
 
 
 def ends_well(bench, dm, firmware, image):
@@ -399,6 +425,12 @@ def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, supply,
     assert changed(before, unit.read_settings().values) == {}, "settings have changed"
 
 
+def written_over_dm(dm):
+    """The settings that a DM server may write, as it reads them: what NFC shows may be older."""
+    settings = {one.path for one in resources.writable() if one.readable and not one.obsolete}
+    return {str(path): value for path, value in dm.read_all("/33906/0").items() if path in settings}
+
+
 def changed(before, after):
     return {key: value for key, value in after.items() if before[key] != value}
 
@@ -432,15 +464,34 @@ def test_a_package_that_the_unit_can_not_run_leaves_the_old_one(joined_unit, ben
 @needs("firmware")
 @in_certification
 def test_settings_survive_an_update(unit, bench, dm, firmware):
-    unit.make_joined({"readout_interval": 30, "message_encoding": "JSON", "mqtt_sn_topic": "kept/topic",
-                      "utc_offset": 120})
-    before = unit.read_settings().values
+    """Each of them is another than that of delivery, by which one that was lost could not be told."""
+    unit.make_joined({"readout_interval": 30, "report_interval": 30, "message_encoding": "JSON", "utc_offset": 120,
+                      "mqtt_sn_topic": "kept/topic", "max_meter_retries": 7, "transmit_interval": 720,
+                      "transmit_offset": 3, "transmit_delay": 7, "reconnect_backoff": "1-2,3-4",
+                      "t3324_timer": 240, "t3412_timer": 36_000, "edrx_value": 0x25})
+    before, over_dm = unit.read_settings().values, written_over_dm(dm)
     image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
     download(bench, dm, firmware.serve(image.served))
     update(bench, dm)
     succeeded(dm, image)
-    lost = changed(before, unit.read_settings().values)
+    lost = changed(before, unit.read_settings().values) | changed(over_dm, written_over_dm(dm))
     assert not lost, f"settings after the update: {lost}"
+
+
+@req("FOTA-06", "SEC-08", "OTC-T8-03")
+@device_time("30 min")
+@needs("firmware", "settings.nfc.write")
+@in_certification
+def test_the_lock_survives_an_update(joined_unit, bench, dm, firmware):
+    joined_unit.write_settings({"configuration_lock": "Locked"})
+    image = firmware.other_than(dm.read(Device.FIRMWARE_VERSION))
+    download(bench, dm, firmware.serve(image.served))
+    update(bench, dm)
+    succeeded(dm, image)
+    assert dm.read(McmConfig.NFC_CONFIG_LOCKED) is True, "33906/0/5 says after the update that the unit is open"
+    status = joined_unit.try_settings({"max_meter_retries": 7}).status
+    assert status is Status.AUTH_REQUIRED, f"a setting written without the PAK after the update: {status.name}"
+    joined_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 
 @req("FOTA-06", "FOTA-01")

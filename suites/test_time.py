@@ -6,12 +6,13 @@ import pytest
 
 from bench.analysis.clocks import difference_s
 from bench.manual.paths import Device, McmConfig, NbIotStatus
-from fixtures.words import beginning, days, device_time, hours, in_regression, minutes, needs, req, s
+from fixtures.words import beginning, days, device_time, hours, in_regression, in_short, minutes, needs, req, s
 
 HOURLY = {"utc_offset": 0, "time_sync_source": "Manual", "message_encoding": "M-Bus", "readout_interval": 60,
           "report_interval": 60, "transmit_interval": 60, "transmit_offset": 2, "transmit_delay": 10,
           "auto_upload_order": "Oldest first", "max_uploads_per_transmission": 20, "power_saving_mode": "Disabled"}
 """Each readout comes within minutes in a telegram of its own; the DM server reaches the unit at any time."""
+QUARTERLY = HOURLY | {"readout_interval": 15, "report_interval": 15, "transmit_interval": 15, "transmit_delay": 5}
 
 
 @pytest.fixture
@@ -43,13 +44,13 @@ def clock_is_set(history, unit, dm):
     return set_to
 
 
-def begin_at(history, clock_is_set, hour, minute):
+def begin_at(history, clock_is_set, hour, minute, settings=HOURLY):
     """The meter's clock at that time of tomorrow, with nothing left over from before."""
-    history.begin(HOURLY)
+    history.begin(settings)
     tomorrow = history.meter_time.date() + timedelta(days=1)
     clock_is_set(datetime(tomorrow.year, tomorrow.month, tomorrow.day, hour, minute))  # noqa: DTZ001 - the meter's
     history.pass_time(45 * s)
-    history.begin_anew(HOURLY)
+    history.begin_anew(settings)
     history.may_read("the time that the test began with", within=60)    # it may wait for a window (U04)
     return history.meter_time
 
@@ -215,14 +216,16 @@ def test_a_jump_over_midnight_still_gives_a_value_and_one_back_does_no_harm(hist
 
 
 @req("TIME-16", "TIME-17", "TIME-18")
-@device_time("10 h")
 @needs("meter.optical")
 @in_regression
-def test_the_schedule_follows_a_clock_that_goes_back_and_forth(history, clock_is_set):
-    start = begin_at(history, clock_is_set, 9, 30)
+@pytest.mark.parametrize("settings", [
+    pytest.param(HOURLY, id="of-an-hour", marks=device_time("10 h")),
+    pytest.param(QUARTERLY, id="of-a-quarter", marks=[device_time("3 h"), in_short])])
+def test_the_schedule_follows_a_clock_that_goes_back_and_forth(history, clock_is_set, settings):
+    start = begin_at(history, clock_is_set, 9, 30, settings)
     for hour, minute in ((11, 10), (10, 40), (14, 59), (13, 1), (13, 0), (16, 30)):
         clock_is_set(on(start, hour, minute))
-        history.pass_time(80 * minutes)
+        history.pass_time(4 / 3 * settings["readout_interval"] * minutes)
     history.check()
 
 

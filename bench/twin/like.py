@@ -76,7 +76,8 @@ class Tree(BaseModel):
 
 
 class Like(BaseModel):
-    """The file. ``learned`` says of which runs; ``cannot``: what of them the twin can't be made to show."""
+    """The file. ``learned`` says of which runs; ``cannot``: what of them the twin can't be made to show;
+    ``undecided``: what looks different there, with too few samples to say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,6 +94,7 @@ class Like(BaseModel):
     tree: Tree = Tree()
     order: Order = Order()
     cannot: tuple[Mapping[str, Any], ...] = ()
+    undecided: tuple[Mapping[str, Any], ...] = ()
 
     @model_validator(mode="after")
     def _names_what_there_is(self) -> Like:

@@ -31,11 +31,17 @@ def drawn(first: int, rate: float, seed: int, untestable: frozenset[int] = froze
     return run
 
 
+@pytest.mark.parametrize("stumbles_at", [None, 1, 4])
 @pytest.mark.parametrize("first", [1, 2, 9, 16, 30, 31])
-def test_32_builds_take_seven_runs(tmp_path: Path, first: int) -> None:
-    search = Bisection(Task(packages(tmp_path, 32), tmp_path / "runs"), drawn(first, 1.0, 1), lambda text: None)
+def test_32_builds_take_seven_runs(tmp_path: Path, first: int, stumbles_at: int | None) -> None:
+    """Also where the bench could not do one of them; and the ends of what is named have been seen."""
+    usual = drawn(first, 1.0, 1)
+    search = Bisection(Task(packages(tmp_path, 32), tmp_path / "runs"),
+                       lambda one: Told("untestable") if one.number == stumbles_at else usual(one), lambda text: None)
     assert search.to_its_end() == (first, 1.0)
-    assert search.runs <= 7
+    assert search.runs <= 7 + (first == 1 and stumbles_at is not None)
+    assert search.search.fails[first] >= 1
+    assert max(build for build in search.search.passes if build < first) == first - 1
 
 
 def test_of_flaky_ones_most_are_found_and_none_is_a_wrong_one(tmp_path: Path) -> None:

@@ -62,3 +62,10 @@ def test_a_build_brings_its_defect_over_the_air(tmp_path: Path) -> None:
     run = forked(test, 1)
     assert run(Run(good, 1, tmp_path / "good")).outcome == "pass"
     assert run(Run(bad, 2, tmp_path / "bad")).outcome == "fail"
+
+
+def test_a_build_that_leaves_a_dark_unit_is_one_sentence_and_no_verdict_on_it(tmp_path: Path) -> None:
+    bricks, _ = write_builds(tmp_path / "builds", 2, Planted("firmware-does-not-start", "", 0))
+    told = forked("suites/test_led.py::test_a_passive_unit_shows_no_light", 1)(Run(bricks, 1, tmp_path / "run"))
+    assert told.outcome == "untestable"
+    assert told.message.startswith("firmware build00.bin: expected the unit to take it and to come back with it, saw")

@@ -75,7 +75,8 @@ def _word(one: Observation, asked: dict[tuple[str, str], tuple[str, float]]) -> 
         return f"{one.source} {data['type']}", _NOTHING
     exchange = one.source, str(data.get("token", ""))
     if code in _METHODS:
-        request = f"{code} {path_of(data)}"
+        # How a file is called is the bench's choice.
+        request = code if one.source == "files" else f"{code} {path_of(data)}"
         asked.setdefault(exchange, (request, one.time))
         if asked[exchange][0] != request:
             asked[exchange] = request, one.time
@@ -121,13 +122,15 @@ _BEGINNINGS = ("bootstrap POST /bs", "dm POST /rd", "mdm CONNECT")
 
 
 def order(talk: Sequence[Said]) -> Iterator[Seen]:
-    """In which order the unit spoke up by itself, in each joining that came to a telegram: from bootstrap,
-    registration or CONNECT to the first PUBLISH."""
+    """In which order the unit spoke up by itself, in each joining that came to a telegram: from bootstrap, registration
+    or CONNECT to the first PUBLISH. For files it is sent."""
     joining: list[str] = []
     for one in talk:
         if one.by == "hand" and one.word in ("supply", "release"):
             joining = []
-        if one.by != "unit" or one.asked or one.again or one.word.endswith((" ACK", " RST", " answer")):
+        if one.by != "unit" or one.server == "files" or one.asked or one.again:
+            continue
+        if one.word.endswith((" ACK", " RST", " answer")):
             continue
         if joining and one.word == joining[0]:
             joining = []

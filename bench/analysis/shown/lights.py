@@ -18,6 +18,9 @@ _TOGETHER_S = 0.2
 
 _LOOK_S = 120.0
 
+_HANDS = (("panel", "button"), ("supply", "output"), ("nfc", "write"))
+"""After what a unit starts, or does not any more."""
+
 
 def lights(observations: Sequence[Observation]) -> Iterator[Seen]:
     """All of them; a light that was on when the observation ends has no length."""
@@ -35,9 +38,10 @@ def lights(observations: Sequence[Observation]) -> Iterator[Seen]:
     for pressed, released in held:
         if released is not None:
             yield from _press(green, red, pressed, released, used)
+    hands = [one.time for one in observations if (one.source, one.kind) in _HANDS]
     for released in (released for _, released in held if released is not None):
         after = [start for start in starts if released <= start < released + _LOOK_S]
-        if after:
+        if after and not any(released < hand < after[0] for hand in hands):    # else that one has started the unit
             yield _s("release to start-up", after[0] - released)
     for one in [*green, *red]:
         if one not in used and not one.is_open:

@@ -103,12 +103,10 @@ class Bisection:
         """
         self._take_up()
         last = len(self._task.packages) - 1
-        if self._try(0) != "pass":
-            raise self._not_as_said("the good build", 0, "it to pass")
         while (outcome := self._try(last)) != "fail":
             if outcome == "untestable" or self._task.one_in == 1 or self.runs >= self._task.most_runs:
                 raise self._not_as_said("the bad build", last, "it to fail")
-        while self.search.found is None and self.runs < self._task.most_runs:
+        while self.search.found is None and self.runs < self._task.most_runs - (not self.search.passes):
             build = self.search.next()
             if build is None:
                 break
@@ -117,7 +115,11 @@ class Bisection:
                 raise BenchError("the builds", expected="that all are bad from one on",
                                  seen=f"{self._name(build)} that does not fit the others",
                                  do="say with --one-in how seldom the test may fail")
-        return self.search.found
+        found = self.search.found
+        # Where a later build has passed the good one need not: what it would tell is known already.
+        if found is not None and not any(build < found[0] for build in self.search.passes) and self._try(0) != "pass":
+            raise self._not_as_said("the good build", 0, "it to pass")
+        return found
 
     def _try(self, build: int) -> Outcome:
         """Run a build, and once more where the bench could not test it."""

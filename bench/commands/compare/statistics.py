@@ -33,6 +33,8 @@ FOUND = 0.99
 
 _FEWEST, _FEWEST_IN_ALL = 3, 10
 _LEAST_SPREAD = 0.02
+_CLEAR = 0.8
+"""Cliff's delta beyond which two sides are not called the same, whatever p is."""
 _ALIKE = 0.01
 """Runs whose samples are alike by more than this (p) count once each."""
 
@@ -68,10 +70,12 @@ def judge(old: Sequence[Sequence[float]], new: Sequence[Sequence[float]], alpha:
     one, other = _samples(old, resolution), _samples(new, resolution)
     p, resolvable, decided = _test(one, other, alpha, resolution)
     moved = float(stats.wasserstein_distance(one, other)) > resolution
-    outcome = (Outcome.UNDECIDED if not decided else
-               Outcome.CHANGED if p < alpha and moved else Outcome.SAME)
-    before, after = float(np.median(one)), float(np.median(other))
-    return Judged(outcome, before, after, after - before, _interval(one, other), _cliff(one, other), p, resolvable,
+    before, after, effect = float(np.median(one)), float(np.median(other)), _cliff(one, other)
+    # A single stray sample on each side hides a shift that would be found without it.
+    hidden = moved and abs(effect) > _CLEAR
+    outcome = (Outcome.CHANGED if decided and p < alpha and moved else
+               Outcome.UNDECIDED if not decided or hidden else Outcome.SAME)
+    return Judged(outcome, before, after, after - before, _interval(one, other), effect, p, resolvable,
                   (len(one), len(other)), (_spread(one), _spread(other)))
 
 

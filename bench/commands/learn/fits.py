@@ -99,6 +99,13 @@ def _delay(draft: Like, name: str, judged: Judged) -> Like | None:
     return _with(draft, delays={field: (round(span[0], 4), round(max(span), 4))}) if span[1] > 0 else None
 
 
+def is_after(whole: Like, draft: Like, fitted: Like) -> bool:
+    """Whether ``fitted`` says of ``draft`` a delay that is measured from where one begins that ``draft`` has beyond
+    ``whole``: from a hand to the search the start-up passes, too."""
+    return whole.delays.get("start") != draft.delays.get("start") and (
+        fitted.delays.get("search") != draft.delays.get("search"))
+
+
 def _energy(draft: Like, name: str, judged: Judged) -> Like | None:
     field = _RATIOS.get(name) or _SHIFTS.get(name)
     if field is None:

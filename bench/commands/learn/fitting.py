@@ -12,7 +12,7 @@ from statistics import median
 from bench.analysis.shown.fact import Area, Seen
 from bench.commands.compare.comparison import Change, Comparison, Difference, compare
 from bench.commands.compare.sides import Side
-from bench.commands.learn.fits import candidates, fit
+from bench.commands.learn.fits import candidates, fit, is_after
 from bench.commands.learn.task import CANDIDATES, FEW, Task
 from bench.commands.learn.trial import Trials
 from bench.errors import BenchError
@@ -39,6 +39,9 @@ class Fitting:
         labs = json.loads((first.directory / "record.json").read_text("utf-8")).get("labs") or 1
         lab = None if first.profile == "line" else "run" if labs == 1 else "test"
         self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            raise BenchError(f"folder of trials {self.folder}", expected="an empty one", seen="something in it",
+                             do="choose another one: runs of another draft would be taken for these")
         self.trials = Trials(self.folder, first.profile, lab, self.task.seed)
         self.tests = list(dict.fromkeys(test.id for run in self.unit.runs for test in run.tests
                                         if test.verdict != "skipped"))
@@ -49,7 +52,7 @@ class Fitting:
         for _ in range(self.task.rounds):
             found = self._hold_against(draft)
             self.say(f"{len(found.changes)} differences" + "".join(f"\n   {change}" for change in found.changes[:8]))
-            if best is None or len(found.changes) < len(best[1].changes):
+            if best is None or _left(found) < _left(best[1]):
                 best = draft, found
             if not found.changes:
                 break
@@ -74,8 +77,11 @@ class Fitting:
 
     def _better(self, draft: Like, found: Comparison) -> Like:
         """What can be said of the differences: as fields of the file, and where there is none as a reading."""
+        whole = draft
         for change in found.changes:
             fitted = self._fit(draft, change)
+            if fitted is not None and is_after(whole, draft, fitted):
+                continue    # the delay before it, which is new, moves this time, too
             keys = {(one.area, one.name) for one in change.differences}
             if fitted is None and change.first.area is not Area.VERDICT and not keys & self._fitted.keys():
                 fitted = self._reading(draft, change.first)
@@ -83,8 +89,9 @@ class Fitting:
         return draft
 
     def _fit(self, draft: Like, change: Change) -> Like | None:
-        """By the first of the differences that a field can say. One that has been fitted twice is no matter of it."""
-        for one in change.differences:
+        """By the surest of the differences that a field can say: with chance in it, a time is one of a later step. One
+        that has been fitted twice is no matter of it."""
+        for one in sorted(change.differences, key=lambda one: max(one.judged.spreads) if one.judged else 0.0):
             key = one.area, one.name
             if self._fitted.get(key, 0) < 2:
                 try:
@@ -124,14 +131,23 @@ class Fitting:
         return (most or list(one.tests) or self.tests)[:FEW]
 
     def _written(self, draft: Like, found: Comparison) -> Like:
-        left = [{"area": one.area.value, "name": one.name, "unit": one.old, "twin": one.new}
-                for change in found.changes for one in change.differences]
+        left = [_row(one) for change in found.changes for one in change.differences]
         left += [{"area": "flaky", "name": one.name, "unit": one.old, "twin": one.new} for one in found.flaky]
         learned = {"runs": [run.directory.name for run in self.unit.runs], "unit": self.unit.unit,
                    "firmware": self.unit.firmware, "profile": self.trials.profile,
                    "tests": len(self.tests), "facts": found.compared, "undecided": len(found.undecided),
                    "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        return draft.model_copy(update={"learned": learned, "cannot": tuple(left)})
+        return draft.model_copy(update={"learned": learned, "cannot": tuple(left),
+                                        "undecided": tuple(map(_row, found.undecided))})
+
+
+def _row(one: Difference) -> dict[str, str]:
+    return {"area": one.area.value, "name": one.name, "unit": one.old, "twin": one.new}
+
+
+def _left(found: Comparison) -> tuple[int, int]:
+    """How much is told apart."""
+    return len(found.changes), sum(len(change.differences) for change in found.changes)
 
 
 def _explains(one: Difference, unit: Side, twin: Side, tests: Sequence[str]) -> bool:

@@ -16,14 +16,15 @@ _HEAD = """# Written by mcm-bench learn: the twin that is like the unit of these
 def dump(like: Like) -> str:
     """As TOML; strings and numbers are written as in JSON, which TOML reads the same."""
     content = like.model_dump(exclude_defaults=True, mode="json")
-    cannot = content.pop("cannot", [])
+    told = {name: content.pop(name, []) for name in ("cannot", "undecided")}
     plain = {name: value for name, value in content.items() if not isinstance(value, Mapping)}
     lines = [_HEAD, *_pairs(plain)]
     for name, table in content.items():
         if isinstance(table, Mapping) and table:
             lines += ["", f"[{name}]", *_pairs(table)]
-    for row in cannot:
-        lines += ["", "[[cannot]]", *_pairs(row)]
+    for name, rows in told.items():
+        for row in rows:
+            lines += ["", f"[[{name}]]", *_pairs(row)]
     return "\n".join(lines) + "\n"
 
 

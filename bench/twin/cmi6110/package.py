@@ -7,6 +7,7 @@ whoever can write 5/0/1 can put any program into the twin.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -59,3 +60,9 @@ class Package:
 
 def _text(field: bytes) -> str:
     return field.rstrip(b"\0").decode("ascii", "replace")
+
+
+def is_older(version: str, than: str) -> bool:
+    """By its numbers, from left to right."""
+    one, other = ([int(number) for number in re.findall("[0-9]+", text)] for text in (version, than))
+    return one < other

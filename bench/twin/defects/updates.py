@@ -11,8 +11,9 @@ from bench.twin.cmi6110.firmware import Result as FirmwareResult
 from bench.twin.cmi6110.life import Life
 from bench.twin.cmi6110.modem_firmware import ModemUpdate
 from bench.twin.cmi6110.modem_firmware import Result as ModemResult
-from bench.twin.cmi6110.package import HEADER_SIZE, DamagedPackage, Package
+from bench.twin.cmi6110.package import HEADER_SIZE, DamagedPackage, NoPackage, Package, is_older
 from bench.twin.cmi6110.power import Power
+from bench.twin.cmi6110.settings import RULES
 from bench.twin.defects.registry import defect
 
 
@@ -140,6 +141,64 @@ class ReadoutsStop(Life):
     async def read(self, *, extra: bool) -> None:
         if extra or not self.updated:
             await super().read(extra=extra)
+
+
+@defect("firmware-older-taken-at-the-second-offer", "FOTA-03", wire="files")
+class OlderTakenAtTheSecondOffer(FirmwareUpdate):
+    """An older firmware is refused, and taken when it is offered again."""
+
+    refused = ""
+
+    def check(self, content: bytes) -> Package:
+        package = super().check(content)
+        if is_older(package.version, self.identity.firmware) and self.refused != package.version:
+            self.refused = package.version
+            raise NoPackage
+        return package
+
+
+@defect("firmware-does-not-start", "FOTA-01", wire="dm")
+class DoesNotStart(Life):
+    """The first start of a new build is its last: from then on the unit is dark."""
+
+    dead = False
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.dead = True
+        self.end()
+
+    def start(self, *, activation: bool, hold_off_s: float = 0.0) -> None:
+        if not self.dead:
+            super().start(activation=activation, hold_off_s=hold_off_s)
+
+
+@defect("firmware-opens-the-lock", "FOTA-06", "SEC-08", "OTC-T8-03", wire="nfc")
+class OpensTheLock(Life):
+    """A unit that was locked is open in its first start of a new build."""
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.settings.write({"configuration_lock": RULES["configuration_lock"].default})
+
+
+@defect("firmware-finds-settings-elsewhere", "FOTA-06", wire="nfc")
+class FindsSettingsElsewhere(Life):
+    """A new build looks for two settings of the schedule where the old one had kept them the other way round."""
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.settings.write({"transmit_offset": self.settings["transmit_delay"],
+                             "transmit_delay": self.settings["transmit_offset"]})
+
+
+@defect("firmware-formats-the-store", "FOTA-06", "FOTA-10", wire="mdm")
+class FormatsTheStore(Life):
+    """A new build can't read the readouts that the old one has kept, and forgets them."""
+
+    def first_start(self) -> None:
+        super().first_start()
+        self.readouts.storage.clear()
 
 
 @defect("firmware-silence-ends-in-success", "FOTA-04", wire="files")

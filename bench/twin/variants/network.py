@@ -12,6 +12,7 @@ from bench.twin.cmi6110.firmware import FirmwareUpdate, Result, State
 from bench.twin.cmi6110.life import Life
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.modem_firmware import ModemUpdate
+from bench.twin.cmi6110.package import NoPackage, Package, is_older
 from bench.twin.cmi6110.power import Power
 from bench.twin.cmi6110.resource import BadValue, NotAllowed
 from bench.twin.lab import Lab
@@ -247,6 +248,17 @@ class InterruptedIsGivenUp(FirmwareUpdate):
         self.begun = self.state is State.UPDATING
         await super().start_up()
         self.begun = False
+
+
+@variant("older-firmware-is-refused", place="G15")
+class OlderIsRefused(FirmwareUpdate):
+    """A package that is older than what the unit runs is not taken."""
+
+    def check(self, content: bytes) -> Package:
+        package = super().check(content)
+        if is_older(package.version, self.identity.firmware):
+            raise NoPackage
+        return package
 
 
 @variant("update-without-a-package-is-a-bad-request", place="G16")

@@ -51,6 +51,10 @@ def test_too_few_samples_are_undecided_however_far_apart() -> None:
     assert not can_be_decided(4, 4, ALPHA)
 
 
+def test_what_a_stray_sample_on_each_side_hides_is_not_called_the_same() -> None:
+    assert judge([[20.4] * 10 + [85.7]], [[0.4] * 10 + [65.7]], ALPHA, 0.002).outcome is Outcome.UNDECIDED
+
+
 def test_what_no_instrument_can_tell_apart_is_the_same() -> None:
     assert judge([[5.0] * 40], [[5.0005] * 40], ALPHA, 0.001).outcome is Outcome.SAME
     assert judge([[5.0] * 40], [[5.01] * 40], ALPHA, 0.001).outcome is Outcome.CHANGED

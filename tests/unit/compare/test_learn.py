@@ -14,7 +14,8 @@ from bench.analysis.shown.fact import Area
 from bench.commands.compare.comparison import Difference
 from bench.commands.compare.statistics import Outcome, judge
 from bench.commands.learn.command import learn
-from bench.commands.learn.fits import candidates, fit
+from bench.commands.learn.fits import candidates, fit, is_after
+from bench.commands.learn.fitting import Fitting
 from bench.commands.learn.task import Task
 from bench.commands.learn.unit_file import dump
 from bench.errors import BenchError
@@ -72,6 +73,24 @@ def test_differences_become_fields_of_the_file() -> None:
     assert draft.ordered == {"transmit_interval": 720, "message_encoding": "JSON"}
     assert draft.messages == {"keep_alive_s": 3600}
     assert draft.tree.absent == ("/33907/0/11",)
+
+
+def test_a_search_that_is_late_by_a_start_that_is_late_is_not_fitted_too() -> None:
+    whole = Like()
+    started = fit(whole, _number(Area.LIGHT, "release to start-up", 20.4, 0.4))
+    assert started is not None
+    assert started.delays["start"] == pytest.approx((20.0, 20.0))
+    searched = fit(started, _number(Area.TIMING, "release to dm POST /rd", 30.0, 10.0))
+    assert searched is not None
+    assert is_after(whole, started, searched)
+    assert not is_after(started, started, searched)
+
+
+def test_a_folder_with_trials_of_another_draft_is_refused(tmp_path: Path) -> None:
+    trials = tmp_path / "trials"
+    (trials / "001").mkdir(parents=True)
+    with pytest.raises(BenchError, match="folder of trials"):
+        Fitting(Task([run_dir(tmp_path / "run")], tmp_path / "unit.toml"), trials, lambda text: None)
 
 
 def test_what_the_file_can_not_say_is_left_to_readings() -> None:
