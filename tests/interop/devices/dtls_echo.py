@@ -5,11 +5,15 @@ its words are filled in; what it says of itself goes to its standard error.
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
+
+QUIET_S = 0.05
+"""A program may print a datagram in pieces: what comes within that time belongs together."""
 
 
 def main(uri: str, keys: str, name: str, *words: str) -> int:
@@ -21,6 +25,8 @@ def main(uri: str, keys: str, name: str, *words: str) -> int:
     assert program.stdout is not None
     try:
         while octets := program.stdout.read(4096):
+            while select.select([program.stdout], [], [], QUIET_S)[0] and (more := program.stdout.read(4096)):
+                octets += more
             program.stdin.write(octets)
     except BrokenPipeError:
         pass
