@@ -24,6 +24,7 @@ ABILITIES: Mapping[str, str] = {
     "cell.state": "the network tells whether the unit is attached, connected or asleep",
     "cell.timers": "the network grants timers at will",
     "dtls": "the keys that the unit shares with its servers are known",
+    "dtls.handshakes": "the unit shakes hands when it is told to",
     "firmware": "packages of two firmware versions",
     "firmware.modem": "packages of two versions of the modem's firmware",
     "firmware.unfit": "a package that is whole and not for this unit",

@@ -250,6 +250,8 @@ class Station:
             found |= MeterSimulator.abilities
         if self.has_psks:
             found.add("dtls")
+            if file.unit.is_cmi6110 or file.unit.speaks == "dtls":
+                found.add("dtls.handshakes")
         if self.file.simulated or self.file.backend.advertise is None:
             found.add("second.servers")    # a network that translates ports knows those of the first ones only
         if self.file.battery is not None:

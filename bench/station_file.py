@@ -353,6 +353,9 @@ class UnitTable(_Table):
                   {dm}, {mdm} and {files} stand for the URIs of the servers, {endpoint} for the name, {keys} for the key
                   file. With ``virtual_time`` it lives in virtual time by the socket {tick} (docs/foreign-units.md).
 
+    ``speaks``: "lwm2m", or "dtls" for a process that does nothing but a handshake with {dm_secure}, and gives back what
+    it gets in it. It has no profile.
+
     ``log``: the serial port at which the unit tells what it does, at ``log_baudrate``; a process prints it.
     ``log_faults``: regular expressions; a line of the log that one of them fits fails the test in which it came.
 
@@ -364,6 +367,7 @@ class UnitTable(_Table):
     endpoint: str = Field(default="", max_length=255)
     profile: Annotated[Path, Field(strict=False)] | None = None
     command: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    speaks: Literal["lwm2m", "dtls"] = "lwm2m"
     virtual_time: bool = False
     log: str | None = None
     log_baudrate: int = Field(default=115200, gt=0)
@@ -379,7 +383,7 @@ class UnitTable(_Table):
     @property
     def is_cmi6110(self) -> bool:
         """Whether what the manual says of the CMi6110 is true of it."""
-        return self.profile is None
+        return self.profile is None and self.speaks == "lwm2m"
 
     @property
     def is_hosted(self) -> bool:
@@ -404,6 +408,8 @@ class UnitTable(_Table):
             raise ValueError('deveui, or driver = "process" or "external" for a unit that is in no fixture')
         if (self.driver == "process") != bool(self.command):
             raise ValueError('command with driver = "process", and only with it')
+        if self.speaks == "dtls" and (self.driver != "process" or self.profile or self.keys is None):
+            raise ValueError('driver = "process", keys and no profile with speaks = "dtls"')
         if self.virtual_time and (self.driver != "process" or self.log):
             raise ValueError('virtual_time with driver = "process" only, and a log that it prints')
         return self

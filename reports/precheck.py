@@ -65,6 +65,20 @@ class RowResult:
     def measured(self) -> list[Measurement]:
         return [one for seen in self.seen for one in seen.measurements]
 
+    @property
+    def measured_in_words(self) -> list[str]:
+        """What decides the row, each with the test's case, and its uncertainty where it has one (k = 2)."""
+        words = []
+        for seen in self.seen:
+            case = "".join(seen.test.partition("[")[1:])
+            for one in seen.measurements:
+                if self.row.measures(one.name):
+                    width = float(f"{one.uncertainty or self.row.guard_of(one.name):.2g}")
+                    around = f" ± {quantity(width, one.unit)}" if width else ""
+                    words.append(f"{one.name}{case} = {quantity(one.value, one.unit)}{around} "
+                                 f"({limits(one.low, one.high, one.unit)})")
+        return words
+
 
 @dataclass(frozen=True, slots=True)
 class PackResult:

@@ -27,7 +27,6 @@ from reportlab.platypus.flowables import Flowable, Image, KeepTogether, PageBrea
 
 from reports.precheck import DISCLAIMER, Dossier, PackResult, RowResult, Seen, Word, by_area, said, source_in_words
 from reports.precheck_text import SHORT, counts
-from reports.text import limits, quantity
 
 COLOURS = {Word.NON_CONFORMITY: "#b3261e", Word.INCONCLUSIVE: "#8f5300", Word.LABORATORY: "#0b5cad",
            Word.CONFORMITY: "#00795a", Word.NOT_APPLICABLE: "#66707b"}
@@ -241,9 +240,7 @@ def _row_text(result: PackResult, one: RowResult) -> Paragraph:
             parts.append(_muted(f"and {len(one.reasons) - 4} more, in pack.json"))
     if row.left and one.word is not Word.NOT_APPLICABLE:
         parts.append(f"Left for {escape(row.to)}: {escape(row.left)}")
-    parts += [f"{escape(taken.name)} = {escape(quantity(taken.value, taken.unit))} "
-              f"({escape(limits(taken.low, taken.high, taken.unit))})"
-              for taken in one.measured if row.measures(taken.name)]
+    parts += [escape(words) for words in one.measured_in_words]
     if row.uncertainty:
         parts.append(_muted(f"Uncertainty: {row.uncertainty}"))
     if row.destructive:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.manual.paths import Device, FirmwareUpdate, McmConfig, Server0
 from fixtures.attacks import PORTS
+from fixtures.dtls_numbers import NOT_OFFERED, encrypted_records
 from fixtures.judging import first_of, last_of
 from fixtures.outcomes import CellState, Pak, Status, TagFormatError
 from fixtures.words import device_time, hours, in_regression, minutes, needs, req, s
@@ -139,16 +140,6 @@ def test_no_record_is_numbered_like_another_of_its_session(security, bench, dm, 
         assert seen, f"{connection}: no encrypted record"
 
 
-def encrypted_records(datagram):
-    """(epoch and number, content) of each record of an epoch after the first."""
-    while len(datagram) >= 13:
-        cid = 8 if datagram[0] == 25 else 0    # of the length that the bench hands out (RFC 9146)
-        length = int.from_bytes(datagram[11 + cid:13 + cid], "big")
-        if datagram[3:5] != b"\0\0":
-            yield datagram[3:11], datagram[13 + cid:13 + cid + length]
-        datagram = datagram[13 + cid + length:]
-
-
 BITS = {"content type": 0, "version": 1, "epoch": 4, "number": 10, "length": 12, "explicit nonce": 14,
         "first octet": 22, "middle": -14, "tag": -1}
 
@@ -220,8 +211,6 @@ def test_each_suite_that_is_offered_works_when_the_server_takes_it(security, ben
 
 SPOKEN = {0xC0A8: "TLS_PSK_WITH_AES_128_CCM_8", 0xC0A4: "TLS_PSK_WITH_AES_128_CCM",
           0x00A8: "TLS_PSK_WITH_AES_128_GCM_SHA256", 0x00AE: "TLS_PSK_WITH_AES_128_CBC_SHA256"}
-NOT_OFFERED = {"no encryption at all": 0x0000, "null with a PSK": 0x002C, "null with a PSK and SHA-256": 0x00B0,
-               "export": 0x0008, "RC4": 0x008A, "3DES": 0x008B, "anonymous": 0x0034, "a number of nobody": 0xFAFA}
 
 
 @req("SEC-01", "SEC-11")

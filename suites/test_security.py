@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from bench.manual.paths import Device, FirmwareUpdate, McmConfig, MdmServer, NbIotStatus, Security1, Server0, Server1
+from fixtures.dtls_numbers import AEAD, SIGNALS, WEAK
 from fixtures.gateway import Puback
 from fixtures.judging import first_of
 from fixtures.outcomes import BootstrapOutcome, DmRefused
@@ -48,15 +49,6 @@ def restart(panel):
 
 
 # -- three connections
-
-
-WEAK = {*range(5), 0x002C, 0x002D, 0x002E, *range(0x00B0, 0x00B2), *range(0x00B4, 0x00B6), 0x00B8, 0x00B9,
-        0x008A, 0x008B, 0x008E, 0x008F, 0x0092, 0x0093, *range(0xC039, 0xC03C), 0xC033, 0xC034}
-"""Suites with a PSK or none, and without encryption, with RC4 or 3DES (IANA's numbers; RFC 9325, section 4.1)."""
-SIGNALS = {0x00FF, 0x5600}
-"""No suites: RFC 5746 and RFC 7507."""
-AEAD = {*range(0x00A8, 0x00AE), *range(0xC0A4, 0xC0AC), *range(0xCCAB, 0xCCAF), *range(0xD001, 0xD006)}
-"""CCM, GCM and ChaCha20 with a PSK."""
 
 
 @req("SEC-01", "SEC-04", "SEC-05", "SEC-11")

@@ -99,6 +99,11 @@ class DtlsPort:
         if self._pipe is not None:
             self._pipe.send(session, data)
 
+    def ask_to_renegotiate(self, session: ServerAssociation) -> None:
+        """Ask for a new handshake inside of a session. Raises ConnectionError when it is over."""
+        if self._pipe is not None:
+            self._pipe.ask_to_renegotiate(session)
+
     def forget_secrets(self, session: ServerAssociation) -> None:
         """A key of the unit passes in this session: its session keys go from the capture."""
         if self._key_log:    # they have not been written yet

@@ -108,6 +108,17 @@ class ServerSocket:
         """An observation of the server that owns the socket."""
         self._tap.note(kind, **data)
 
+    @property
+    def newest_session(self) -> int | None:
+        """The peer whose DTLS session began last, of those that are not over."""
+        return next(reversed(self._sessions), None)
+
+    def ask_to_renegotiate(self, peer: int) -> None:
+        """Ask ``peer`` for a new handshake inside of its session. Raises ConnectionError when that is over."""
+        if peer not in self._sessions or self.secure is None:
+            raise ConnectionError("the DTLS association is over")
+        self.secure.ask_to_renegotiate(self._sessions[peer])
+
     def forget_sessions(self) -> None:
         """The DTLS sessions are lost, as after a restart of the server."""
         if self.secure is not None:

@@ -5,7 +5,7 @@ that it is legal. A defect that turns fewer rows, or others, is not understood: 
 looks at something else than it says.
 
 A defect's own rows are all tried, and with them some others of its family, drawn by the seed; ``--all``: all rows of
-all packs. A family is a set of rows that each of its defects was tried against when the table was made.
+all packs, ``--families``: all of its family. A family is a set of rows that each of its defects was tried against when the table was made.
 """
 
 from __future__ import annotations
@@ -100,13 +100,14 @@ def all_rows() -> dict[str, Row]:
             if row.tests or row.requirements or row.ets}
 
 
-def trials(turns: Turns, chooser: Chooser, names: Sequence[str], seed: int, *, everything: bool) -> Iterator[Trial]:
-    """A trial for each change: its own rows' tests, and those of others."""
+def trials(turns: Turns, chooser: Chooser, names: Sequence[str], seed: int, *, everything: bool,
+           family: bool = False) -> Iterator[Trial]:
+    """A trial for each change: its own rows' tests, and those of others: some, the ``family``'s, or ``everything``."""
     chance, rows = random.Random(seed), all_rows()
     for name in names:
         own = turns.own[name]
         others = [row for row in (rows if everything else turns.family_of(name)) if row not in own]
-        tried = [*own, *(others if everything else chance.sample(others, min(OTHERS, len(others))))]
+        tried = [*own, *(others if everything or family else chance.sample(others, min(OTHERS, len(others))))]
         tests = dict.fromkeys(test for row in tried for test in chooser.select(rows[row]))
         is_variant = name in turns.variants
         yield Trial(name=name, tests=list(tests), defects=() if is_variant else (name,),
@@ -132,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, help="so many of them, drawn by the seed")
     parser.add_argument("--name", action="append", help="this one only; may be repeated")
     parser.add_argument("--all", action="store_true", help="try all rows, not some of the others")
+    parser.add_argument("--families", action="store_true", help="try all rows of a change's family")
     parser.add_argument("-n", "--jobs", type=int, default=2)
     asked = parser.parse_args(arguments)
     turns = load()
@@ -142,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = random.Random(asked.seed).sample(names, min(asked.sample, len(names)))
     print(f"seed {asked.seed}: {len(names)} of {len(turns.own)} changes", flush=True)
     with Trials(asked.jobs) as running:
-        for outcome in running.run(trials(turns, chooser, names, asked.seed, everything=asked.all)):
+        for outcome in running.run(trials(turns, chooser, names, asked.seed, everything=asked.all,
+                                          family=asked.families)):
             turned = judge(outcome, turns.own[outcome.trial.name], chooser, rows)
             wrong += not turned.is_right
             print(f"{turned} ({outcome.seconds:.0f} s)", flush=True)

@@ -50,6 +50,10 @@ _EARLY_RECORDS = 8
 _RECENT_RECORDS = 32
 
 
+HELLO_REQUEST = Fragment(HandshakeType.HELLO_REQUEST, 0, 0, 0, b"").encode()
+"""As a handshake message; a new handshake begins to count at 0 (RFC 6347, section 4.2.2)."""
+
+
 class NotEstablished(Exception):  # noqa: N818 - neutral: whose fault it is, the caller knows
     """Application data can't be sent: the handshake isn't finished, or the association is closed."""
 
@@ -169,6 +173,13 @@ class Association(ABC):
     def alert(self, level: AlertLevel, description: AlertDescription, now: float) -> list[Event]:
         """Send an alert and change nothing else, which is wrong on purpose for most of them."""
         self._send_alert(level, description)
+        return self.take_events()
+
+    def ask_to_renegotiate(self, now: float) -> list[Event]:
+        """Send a HelloRequest: a server's wish for a new handshake inside of the association. Raises NotEstablished."""
+        if not self.established or self.closed:
+            raise NotEstablished
+        self._events.append(Send(self._record(1, ContentType.HANDSHAKE, HELLO_REQUEST)))
         return self.take_events()
 
     def close(self, now: float) -> list[Event]:

@@ -59,6 +59,13 @@ class DtlsServerPipe:
         except NotEstablished:
             raise ConnectionError("the DTLS association is over") from None
 
+    def ask_to_renegotiate(self, peer: ServerAssociation) -> None:
+        """Raises ConnectionError when the peer's association is over."""
+        try:
+            self._handle(self.server.ask_to_renegotiate(peer, self._timer.now()))
+        except NotEstablished:
+            raise ConnectionError("the DTLS association is over") from None
+
     def disconnect(self, peer: ServerAssociation) -> None:
         """Say close_notify to one peer."""
         self._handle(self.server.close(peer, self._timer.now()))

@@ -115,6 +115,10 @@ class DtlsServer:
         """See ``Association.alert``."""
         return self._of(association, association.alert(level, description, now))
 
+    def ask_to_renegotiate(self, association: ServerAssociation, now: float) -> list[ServerEvent]:
+        """See ``Association``; raises what it raises."""
+        return self._of(association, association.ask_to_renegotiate(now))
+
     def forget_sessions(self) -> list[ServerEvent]:
         """Give up everything without a word, as after a restart."""
         for association in [*self._handshakes.values(), *self._sessions]:

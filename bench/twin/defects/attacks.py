@@ -11,8 +11,8 @@ from aiocoap.message import Message
 
 from bench.protocols.coap_message import parse
 from bench.protocols.dtls import DtlsClient, Event
-from bench.protocols.dtls.events import Data, Dropped
-from bench.protocols.dtls.handshake import ServerHello
+from bench.protocols.dtls.events import Data, Dropped, Send
+from bench.protocols.dtls.handshake import Fragment, HandshakeType, ServerHello
 from bench.protocols.dtls.records import ContentType, Record
 from bench.protocols.dtls.replay import ReplayWindow
 from bench.protocols.mqttsn import MqttSnError, decode
@@ -138,6 +138,39 @@ class PlainCoapTakenInDtls(Uplink):
     """On a connection with DTLS a write in clear is carried out, too."""
 
     client = _TakesPlain
+
+
+class _FollowsHelloRequests(DtlsClient):
+    """A HelloRequest in the session begins a handshake, whose ClientHello says nothing of the one before."""
+
+    def _take_fragment(self, fragment: Fragment, epoch: int, now: float) -> str | None:
+        if self.established and epoch == 1 and fragment.message_type == HandshakeType.HELLO_REQUEST:
+            whole = Fragment(HandshakeType.CLIENT_HELLO, len(self._hello.encode()), 0, 0, self._hello.encode())
+            self._events.append(Send(self._record(1, ContentType.HANDSHAKE, whole.encode())))
+            return None
+        return super()._take_fragment(fragment, epoch, now)
+
+
+@defect("hello-request-followed", "SEC-01", "SEC-04", wire="dm")
+class HelloRequestFollowed(Uplink):
+    """A server that asks for renegotiation gets it."""
+
+    client = _FollowsHelloRequests
+
+
+class _EndsAtHelloRequests(DtlsClient):
+    def _take_fragment(self, fragment: Fragment, epoch: int, now: float) -> str | None:
+        if self.established and fragment.message_type == HandshakeType.HELLO_REQUEST:
+            self._end("the server wants another handshake")
+            return None
+        return super()._take_fragment(fragment, epoch, now)
+
+
+@defect("hello-request-in-clear-ends-the-session", "SEC-04", wire="dm")
+class HelloRequestInClearEndsTheSession(Uplink):
+    """A HelloRequest ends the session, also one in clear, which anybody can send."""
+
+    client = _EndsAtHelloRequests
 
 
 # -- suites

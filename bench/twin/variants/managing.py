@@ -10,6 +10,8 @@ from aiocoap.numbers import codes
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.protocols.coap_pipe import transport_tuning
+from bench.protocols.dtls import DtlsClient
+from bench.protocols.dtls.handshake import Fragment, HandshakeType
 from bench.protocols.lwm2m import ContentFormat, Path, Type, Value
 from bench.twin.cmi6110.accounts import SERVER, BootstrapDraft, DmAccount
 from bench.twin.cmi6110.connection import Connection
@@ -344,3 +346,16 @@ class IdentityInOctets(Servers):
     def shown_as(self) -> bytes:
         return bytes.fromhex(self.identity.deveui)
 
+
+class _SilentAboutHelloRequests(DtlsClient):
+    def _take_fragment(self, fragment: Fragment, epoch: int, now: float) -> str | None:
+        if self.established and fragment.message_type == HandshakeType.HELLO_REQUEST:
+            return "renegotiation is not spoken of"
+        return super()._take_fragment(fragment, epoch, now)
+
+
+@variant("hello-requests-ignored", place="RFC 5246, 7.4.1.1: a client may ignore a HelloRequest, or send an alert")
+class HelloRequestsIgnored(Uplink):
+    """Who asks for renegotiation hears nothing."""
+
+    client = _SilentAboutHelloRequests

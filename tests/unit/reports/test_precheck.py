@@ -124,6 +124,7 @@ def test_nearer_to_a_limit_than_the_uncertainty_is_inconclusive(tmp_path: Path, 
     found = judged(tmp_path, row(tests=("test_a.py::test_one",), measurements=("radio.power.*",), uncertainty="0.77 dB",
                                  guard={} if own else {"radio.power.*": U}), test)
     assert found.word is word, found.reasons
+    assert f"= {value:g}\N{NO-BREAK SPACE}dBm ± 0.77" in found.measured_in_words[0]
 
 
 def test_a_test_that_failed_by_something_else_fails_however_near_its_measurement_is(tmp_path: Path) -> None:
