@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.twin.cmi6110.firmware import State
+from bench.twin.cmi6110.front import Front
 from bench.twin.cmi6110.power import Power
 from bench.twin.defects.registry import defect
 
@@ -38,3 +39,37 @@ class SwitchOffEndsEarlyWhileSearching(Power):
     def button_released(self, held_s: float) -> None:
         if not (self.modem.state == "searching" and held_s > 18.0):
             super().button_released(held_s)
+
+
+@defect("press-in-psm-ignored", "BTN-03", wire="panel")
+class PressInPsmIgnored(Power):
+    """A press while the modem is in power saving mode does nothing."""
+
+    def button_released(self, held_s: float) -> None:
+        if self.modem.state != "psm":
+            super().button_released(held_s)
+
+
+@defect("green-zone-dark-while-joining", "LED-06", wire="panel")
+class GreenZoneDarkWhileJoining(Front):
+    """A button held while the unit flashes for its network shows no green in the zone of a reboot."""
+
+    def _zone(self, green: bool, red: bool) -> None:
+        flashing = self._show is not None
+        super()._zone(green, red)
+        if green and flashing:
+            self.light(False, False)
+
+
+@defect("off-while-joining-draws-12-ua", "PWR-21", wire="supply", kind="power")
+class OffWhileJoiningDraws12uA(Power):
+    """A unit that is switched off while it looks for its network goes on drawing 7 uA more than it should."""
+
+    def switch_off(self) -> None:
+        searching = self.modem.state == "searching"
+        super().switch_off()
+        self.consumption.trace.set("leak", 7e-6 if searching else 0.0)
+
+    def activate(self) -> None:
+        self.consumption.trace.set("leak", 0.0)
+        super().activate()

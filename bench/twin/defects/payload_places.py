@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import cbor2
 
+from bench.twin.cmi6110.storage import Storage
 from bench.twin.cmi6110.telegram import Reading, TelegramWriter
 from bench.twin.cmi6110.transmissions import Transmissions
 from bench.twin.defects.registry import defect
 
-_F2, _F6, _F9 = 1 << 2, 1 << 6, 1 << 9
+_F2, _F6, _F8, _F9 = 1 << 2, 1 << 6, 1 << 8, 1 << 9
 
 
 @defect("f2-is-f6-in-later-records", "PAY-ERR-02", wire="mdm")
@@ -57,3 +58,54 @@ class DailyJsonForgets(Transmissions):
             now = self.meter.clock_now()
             self.storage.mark_sent([one for _, carried in self.pending_telegrams() for one in carried
                                     if (now - one.time).days >= 1])
+
+
+@defect("filler-after-a-long-energy", "PAY-MBUS-15", wire="mdm")
+class FillerAfterALongEnergy(TelegramWriter):
+    """A standard telegram whose energy has a header of three octets ends with an idle filler."""
+
+    def mbus(self, reading: Reading) -> bytes:
+        telegram = super().mbus(reading)
+        return telegram + b"\x2f" if len(telegram) == 46 else telegram
+
+
+@defect("senml-times-of-four-octets", "PAY-SENML-27", "PAY-SENML-26", wire="mdm")
+class SenmlTimesOfFourOctets(TelegramWriter):
+    """The time of each later record takes five octets, whatever its value: a pack is longer than it has to be."""
+
+    def senml(self, readings: Sequence[Reading]) -> bytes:
+        first, version, *later = cbor2.loads(super().senml(readings))
+        pack = cbor2.dumps([first, version, *later])
+        for record in later:
+            short = b"\x06" + cbor2.dumps(record[6])
+            sign = b"\x3a" if record[6] < 0 else b"\x1a"
+            size = (-1 - record[6] if record[6] < 0 else record[6]).to_bytes(4, "big")
+            pack = pack.replace(b"\xa2" + short + b"\x08", b"\xa2\x06" + sign + size + b"\x08")
+        return pack
+
+
+@defect("json-return-in-whole-degrees-from-100", "PAY-JSON-09", wire="mdm")
+class JsonReturnInWholeDegrees(TelegramWriter):
+    """In JSON a return temperature of 100 degrees and more loses its tenths."""
+
+    def json_fields(self, reading: Reading) -> list[tuple[str, str]]:
+        if reading.return_c < 100:
+            return super().json_fields(reading)
+        return super().json_fields(replace(reading, return_c=reading.return_c // 1))
+
+
+@defect("json-without-flow-at-standstill", "PAY-JSON-07", wire="mdm")
+class JsonWithoutFlow(TelegramWriter):
+    """In JSON the flow and its unit are left out while nothing flows."""
+
+    def json_fields(self, reading: Reading) -> list[tuple[str, str]]:
+        return [(key, value) for key, value in super().json_fields(reading)
+                if reading.flow_m3ph or key not in ("F", "FU")]
+
+
+@defect("f8-missing-on-the-grid", "PAY-ERR-08", wire="mdm")
+class F8MissingOnTheGrid(Storage):
+    """F8 is told by readouts that are triggered or made at a start, and not by those of the schedule."""
+
+    def add(self, reading: Reading, *, extra: bool) -> None:
+        super().add(reading if extra else replace(reading, error_flags=reading.error_flags & ~_F8), extra=extra)

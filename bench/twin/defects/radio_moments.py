@@ -75,3 +75,11 @@ class BrokenAfterFourFailures(Changed):
 
     def used(self, value: int) -> int:
         return min(value, 4)
+
+
+@defect("usual-topic-after-a-failure", "NET-37", "OTC-T11-10", wire="mdm", kind="protocol")
+class UsualTopicAfterAFailure(MdmClient):
+    """After a telegram that was given up the next session registers the usual topic, not the configured one."""
+
+    def topic_name(self) -> str:
+        return self.usual_topic() if self.failures else super().topic_name()
