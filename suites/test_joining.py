@@ -473,9 +473,9 @@ def as_settings(rules):
 
 
 @req("NET-30", "NET-34", "RETX-01", "OTC-T12-05", "LWM2M-33906.0.41", "LWM2M-33906.0.47")
-@device_time("12 h")
+@device_time("24 h")
 @in_regression
-@pytest.mark.parametrize("failures", [1, 3])
+@pytest.mark.parametrize("failures", [1, 3, 6])
 def test_a_broken_connection_to_the_gateway_is_taken_up_again_with_growing_pauses(unit, bench, dm, gateway, failures):
     """Broken is it after so many failures; until then the unit keeps to its schedule. After a second outage as after
     the first."""

@@ -63,7 +63,8 @@ def test_the_band_that_is_set_is_used_where_there_are_others(unit, cell, dm, ban
 @device_time("10 min")
 @needs("cell.bands.several")
 @in_regression
-@pytest.mark.parametrize(("bands", "used"), [("8,20", 20), ("20,8", 20), ("3,8", 3)])
+@pytest.mark.parametrize(("bands", "used"), [("8,20", 20), ("20,8", 20), ("3,8", 3), ("8,5,20", 20),
+                                             ("1,2,4,5,8,12,13,20", 20)])
 def test_of_a_list_of_bands_that_one_is_used_in_which_there_is_a_cell(joined_unit, cell, dm, bench, bands, used):
     """Another cell is on the air in a band that is not on the list."""
     dm.write("/33906/0/53", bands)
@@ -409,6 +410,21 @@ def test_a_unit_joins_and_reports_at_each_coverage_level(unit, cell, bench, dm, 
     assert before <= canonical(sent.energy).value <= after, f"energy {sent.energy} sent, {before} to {after} read"
     assert dm.read(ECL) == level, f"coverage level {dm.read(ECL)} is reported"
     assert abs(dm.read(RSRP) - strength) <= 6, f"{dm.read(RSRP)} dBm are reported at {strength} dBm"
+
+
+@req("NET-10")
+@device_time("1 h")
+@needs("cell.level", "cell.bands")
+@in_regression
+@pytest.mark.parametrize("band", [3, 8, 20])
+def test_a_unit_joins_and_is_reached_at_its_sensitivity_in_each_band(unit, cell, dm, band):
+    """-135 dBm, of which the level of the cell itself may take 1 dB; with repetitions, as the manual names none."""
+    cell.use_bands(band)
+    cell.set_level(-134)
+    unit.make_passive()
+    dm.wait_for_registration(2 * POOR_COVERAGE, after=unit.activate())
+    for _ in range(3):
+        assert dm.read(BAND) == band, f"the unit is in band {dm.read(BAND)}"
 
 
 @req("LWM2M-33907.0.5")

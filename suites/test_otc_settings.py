@@ -8,7 +8,7 @@ from bench.manual import settings
 from bench.manual.settings import Setting
 from fixtures.outcomes import Status
 from fixtures.restarts import HOW, OF_A_PASSIVE_UNIT
-from fixtures.words import device_time, everywhere, in_regression, needs, req, s
+from fixtures.words import device_time, everywhere, hours, in_regression, needs, req, s
 
 WITH_A_TEST_OF_THEIR_OWN = ("power_mode", "configuration_lock")
 """Activating the unit, and locking it, are more than writing a value."""
@@ -117,6 +117,22 @@ def test_the_lock_of_a_passive_unit_outlives_each_restart(unit, restarts, bench,
         restarts.by(how)
     bench.clock.sleep(30 * s)
     expect_guarded(unit, how)
+    unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
+
+
+@req("SEC-08", "OTC-04", "OTC-T8-03")
+@device_time("30 h")
+@needs("settings.nfc.write")
+@in_regression
+@pytest.mark.parametrize("mode", ["Active", "Passive"])
+def test_a_locked_unit_stays_locked(unit, bench, mode):
+    if mode == "Active":
+        unit.make_joined()
+    else:
+        unit.make_passive()
+    unit.write_settings({"configuration_lock": "Locked"})
+    bench.clock.sleep(25 * hours)
+    expect_guarded(unit, "a day")
     unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 

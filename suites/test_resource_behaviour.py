@@ -355,7 +355,7 @@ def test_the_network_is_the_one_of_the_test_sim(joined_unit, dm):
 @in_regression
 def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
     strengths, classes = [], []
-    for level_dbm in (-85, -100, -112):
+    for level_dbm in (-85, -100, -112, -125):
         cell.set_level(level_dbm)
         bench.clock.sleep(5 * s)
         strengths.append(dm.read("/4/0/2"))
@@ -367,6 +367,10 @@ def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
         assert dm.read("/33907/0/3") in (0, 1, 2)
     assert strengths == sorted(strengths, reverse=True)
     assert classes == sorted(classes), f"the classification gets better as the signal gets worse: {classes}"
+    assert classes[0] < classes[-1], f"the classification is {classes[0]} at -85 dBm and at -125 dBm"
+    cell.set_level(-85)
+    bench.clock.sleep(5 * s)
+    assert dm.read("/33907/0/2") == classes[0], f"the classification stays {classes[-1]} when the signal is good again"
 
 
 @req("LWM2M-33907.0.1")

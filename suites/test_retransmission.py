@@ -165,13 +165,15 @@ def test_configuration_example_2_sends_6_readings_each_12_hours(history, way):
     assert all(len(one.telegrams) <= 2 for one in planned)
 
 
+@pytest.mark.parametrize("order", [FIFO, LIFO], ids=["oldest first", "latest first"])
 @pytest.mark.parametrize("encoding", ["M-Bus", "JSON"])
 @req("RETX-20", "RETX-06")
-@device_time("3 d")
-@needs("meter.optical")
+@device_time("5 d")
+@needs("meter.optical", "settings.nfc.write")
 @in_regression
-def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(history, way, encoding):
-    history.begin(BENCH | FIFO | {"message_encoding": encoding, "readout_interval": 60, "report_interval": 60,
+def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(history, way, unit, encoding, order):
+    """What waits is there still: it comes as soon as more uploads are allowed."""
+    history.begin(BENCH | order | {"message_encoding": encoding, "readout_interval": 60, "report_interval": 60,
                                   "transmit_interval": 1440, "max_uploads_per_transmission": 4}, way)
     history.pass_time(3 * days)
     judged = history.check()
@@ -179,6 +181,12 @@ def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(histor
     first, *_, last = judged.transmissions
     # Each day adds 24 and takes 4; what falls between two moments of a window of four hours may be four less.
     assert last.left - first.left >= 20 * (len(judged.transmissions) - 1) - 4, "the backlog has not grown"
+    unit.write_settings({"max_uploads_per_transmission": 200})
+    history.pass_time(29 * hours)
+    stamps = {stamp for stamp in history.stamps if stamp.minute == 0}
+    span_h = (max(stamps) - min(stamps)) // timedelta(hours=1)
+    lost = [stamp for hour in range(span_h) if (stamp := min(stamps) + timedelta(hours=hour)) not in stamps]
+    assert span_h >= 72 and not lost, f"of {span_h} readouts {len(lost)} never came, such as {lost[:3]}"
 
 
 ORDERS, AGES, UPLOADS = ("Oldest first", "Latest first"), (120, 600), (1, 4, 20)
