@@ -64,9 +64,11 @@ def test_the_lock_guards_each_setting_and_the_pak_opens_all(passive_unit, bench,
              if passive_unit.try_settings({key: value}).status is not Status.AUTH_REQUIRED]
     assert not taken, f"written without the PAK: {', '.join(taken)}"
     assert passive_unit.read_settings().values == before, "a refused write left something behind"
-    passive_unit.write_settings(changes | {"configuration_lock": "Open"}, bench.keys.pak)
-    now = passive_unit.read_settings().values
-    assert {key: now[key] for key in changes} == changes
+    passive_unit.write_settings(changes, bench.keys.pak)
+    for lock in ("Locked", "Open"):
+        now = passive_unit.read_settings().values
+        assert {key: now[key] for key in (*changes, "configuration_lock")} == changes | {"configuration_lock": lock}
+        passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 
 GUARDED = (("max_meter_retries", 7), ("coap_ack_timeout", 7), ("t3324_timer", 240), ("mqtt_sn_topic", "anybody"),

@@ -212,6 +212,28 @@ def test_three_outages_are_caught_up_with_by_the_rules(history, order, age, uplo
     history.check(QUICK_RECONNECT)
 
 
+@req("RETX-05", "LWM2M-33906.0.44")
+@device_time("6 h")
+@in_regression
+@pytest.mark.parametrize("order", [FIFO, LIFO], ids=["oldest first", "latest first"])
+def test_a_readout_that_was_triggered_gets_too_old_like_the_others(unit, bench, dm, gateway, order):
+    unit.make_joined(BENCH | AT_ONCE_AGAIN | order | {
+        "readout_interval": 60, "report_interval": 60, "transmit_interval": 60, "transmit_offset": 5,
+        "transmit_delay": 5, "auto_upload_max_age": 60, "utc_offset": 0, "reconnect_backoff": "5-6"})
+    gateway.wait_for_quiet(2 * minutes)
+    arrived = gateway.count
+    with gateway.silent():
+        bench.keep_clear_of_the_hour(20 * minutes)
+        dm.execute("/33906/0/10")
+        bench.clock.sleep(4 * hours)
+    back = bench.local_standard_time
+    bench.clock.sleep(2 * hours)
+    stamps = [readout.stamp for arrival in gateway.arrivals(since=arrived) for readout in arrival.telegram.readouts]
+    assert stamps, "nothing has come since the gateway is back"
+    old = [stamp for stamp in stamps if back - stamp > timedelta(minutes=60 + 60)]    # one readout of tolerance (U09)
+    assert not old, f"readouts of {', '.join(f'{stamp:%H:%M}' for stamp in old)} came after {back:%H:%M}"
+
+
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @req("RETX-01", "RETX-18", "RETX-19", "NET-38")
 @device_time("5 h")
