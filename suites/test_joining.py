@@ -132,14 +132,15 @@ def test_a_unit_goes_on_trying_after_260_searches_in_vain(unit, radio, bench, dm
     dm.wait_for_registration(10 * minutes, after=activated)
 
 
-@req("NET-29", "ACT-08")
+@req("NET-29", "ACT-08", "LWM2M-33906.0.40")
 @device_time("2 h")
 @needs("cell.outage", "supply.current")
 @in_regression
 def test_after_an_outage_the_pauses_begin_with_the_first_range_again(unit, cell, power, bench, dm):
-    pauses_set = "2-4,8-10,14-16"
-    unit.make_joined(SHORT_SEARCH | {"restart_backoff": pauses_set})
-    for _ in range(2):
+    """A list that was written since is the one that counts."""
+    unit.make_joined(SHORT_SEARCH | {"restart_backoff": "1-1"})
+    for pauses_set in ("2-4,8-10,14-16", "5-7,11-13,17-19"):
+        dm.write("/33906/0/40", pauses_set)
         cell.off()
         found = drawn(power.capture(50 * minutes, period=1 * s))
         assert len(found) >= 4, f"{len(found)} searches in 50 min, expected 4"
@@ -404,10 +405,10 @@ def test_repetitions_of_a_request_follow_their_settings(unit, bench, dm, timeout
 @device_time("16 h")
 @needs("panel.button", "settings.nfc.write")
 @in_regression
-@pytest.mark.parametrize("count", [1, 3])
-def test_silent_servers_are_tried_in_sequences_with_growing_pauses(unit, bench, dm, bootstrap, count):
+@pytest.mark.parametrize(("count", "sequences"), [(1, 2), (3, 2), (7, 4)])
+def test_silent_servers_are_tried_in_sequences_with_growing_pauses(unit, bench, dm, bootstrap, count, sequences):
     """And after a second outage as after the first."""
-    rules = RetryRules(count, 180, 2, 420, "10-14,20-24,40-45")
+    rules = RetryRules(count, 180, sequences, 420, "10-14,20-24,40-45")
     unit.make_joined(SHORT_CONTACT | as_settings(rules))
     for _ in range(2):
         with dm.silent(), bootstrap.silent():

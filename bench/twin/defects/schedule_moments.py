@@ -29,7 +29,7 @@ class ExtraReadoutsOfAnyAge(Storage):
         return [stored.reading for stored in self._unsent.values() if stored.extra or id(stored.reading) in kept]
 
 
-@defect("uploads-one-transmission-late", "OTC-02", "OTC-T11-08", wire="nfc")
+@defect("uploads-one-transmission-late", "OTC-02", wire="nfc")
 class UploadsOneTransmissionLate(Transmissions):
     """Another number of uploads counts from the second transmission on."""
 
