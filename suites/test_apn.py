@@ -109,6 +109,23 @@ def test_an_applied_apn_is_tried_and_kept_after_a_bootstrap(joined_unit, bench, 
     assert str(dm.read(CellularConnectivity.ACTIVATED_PROFILE_NAMES)) in ("11:0", "11:1"), "10/0/11 links to no profile"
 
 
+@req("APN-10", "LWM2M-3.0.4")
+@device_time("40 min")
+@needs("cell.apns", "cell.level")
+@in_regression
+@pytest.mark.parametrize("path", [APPLY, "/3/0/4"], ids=["new APN", "reboot"])
+def test_who_resets_answers_first_though_it_takes_seconds(unit, cell, bench, dm, stage, second, path):
+    """In coverage so bad that an answer is on the air for longer than most timers last."""
+    unit.make_joined()
+    stage(second)
+    cell.set_level(-125)
+    bench.clock.sleep(10 * s)
+    for _ in range(2):
+        before = bench.clock.time()
+        dm.execute(path)    # an execution without an answer is a failure
+        dm.wait_for_registration(30 * minutes, after=before)
+
+
 @req("APN-04")
 @device_time("40 min")
 @needs("cell.apns", "supply.voltage")

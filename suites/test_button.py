@@ -129,6 +129,39 @@ def test_the_switch_off_window_reaches_to_20_s(joined_unit, bench, cell):
     assert is_off(joined_unit, cell), "a press of 19.6 s did not switch the unit off"
 
 
+@req("BTN-03", "BTN-05", "BTN-07", "LED-06", "LED-07")
+@device_time("20 min")
+@needs("panel.button", "panel.leds", "cell.state", "cell.outage")
+@in_regression
+@pytest.mark.parametrize("state", ["while it searches", "asleep", "connected"])
+def test_the_windows_of_the_button_are_the_same_in_each_state(unit, panel, bench, cell, dm, radio, state):
+    """One press near the end of each window, and what is lit as long as it is held."""
+    unit.make_joined()
+    for held, light in ((14.6 * s, panel.green), (19.6 * s, panel.red)):
+        match state:
+            case "while it searches":
+                cell.off()
+                bench.clock.sleep(20 * s)
+            case "asleep":
+                radio.wait_for(CellState.PSM, timeout=20 * minutes)
+            case _:
+                dm.execute("/33906/0/10")
+                radio.wait_for(CellState.CONNECTED, timeout=1 * minutes, every=0.1 * s)
+        begin = bench.clock.time()
+        pressed, released = unit.press_button(held)
+        bench.clock.sleep(GOODBYE)
+        lit_from = pressed + (5.5 if light is panel.green else 15.5)
+        assert any(pulse.start <= lit_from and pulse.end >= released - 0.5 * s for pulse in light.pulses(since=pressed)
+                   ), f"a press of {held:g} s {state} did not show its window"
+        if light is panel.green:
+            assert panel.red.pulses(since=released), f"a press of {held:g} s {state} did not reboot the unit"
+            cell.on()
+            dm.wait_for_registration(15 * minutes, after=begin)
+    cell.on()
+    bench.clock.sleep(5 * minutes)
+    assert is_off(unit, cell), f"a press of {held:g} s {state} did not switch the unit off"
+
+
 @req("BTN-07", "LED-07")
 @device_time("8 min")
 @needs("panel.button", "settings.nfc.read")

@@ -3,11 +3,13 @@
 import re
 from datetime import timedelta
 
+import pytest
+
 from bench.analysis.clocks import difference_s
 from bench.manual import resources
 from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, MeterInfo
 from fixtures.judging import first_of
-from fixtures.words import device_time, everywhere, needs, of_any_client, profile, req, s
+from fixtures.words import device_time, everywhere, in_regression, needs, of_any_client, profile, req, s
 
 
 @req("LWM2M-3.0.0", "LWM2M-3.0.1", "LWM2M-3.0.2", "LWM2M-3.0.3", "LWM2M-3.0.18", "CMP-09")
@@ -55,6 +57,28 @@ def test_settings_written_over_nfc_are_seen_over_dm(joined_unit, dm):
     dm.expect(McmConfig.METER_TRANSMIT_INTERVAL, 360)
     dm.expect(McmConfig.REPORT_DATA_ENCODING, 1)
     dm.expect(McmConfig.REPORT_FRAME_TYPE, 43)
+
+
+LONG = ",".join(f"{low}-{low + 60}" for low in range(100, 120))
+"""A back-off list of 159 characters."""
+
+
+@req("DM-07", "LWM2M-33906.0.40", "LWM2M-33906.0.41", "LWM2M-33906.0.42", "LWM2M-33905.0.11")
+@device_time("5 min")
+@needs("settings.nfc.read")
+@in_regression
+@pytest.mark.parametrize(("path", "key", "value"), [
+    ("/33906/0/40", "restart_backoff", LONG), ("/33906/0/41", "reconnect_backoff", LONG),
+    ("/33906/0/42", "sequence_backoff", LONG), ("/33905/0/11", "mqtt_sn_topic", "a/long/topic" * 10),
+    ("/33906/0/44", "auto_upload_max_age", 500_000), ("/33906/0/37", "sequence_retry_delay", 2_500_000),
+    ("/33906/0/39", "search_period", 500_000)])
+def test_what_is_long_or_large_reads_alike_over_dm_and_nfc(joined_unit, dm, bench, path, key, value):
+    """How long and how large is not printed: what the unit refuses it need not show."""
+    if code := dm.refusal(path, value):
+        bench.step(f"{path} = {value!r} is refused with {code}")
+        return
+    shown = joined_unit.read_settings().values[key]
+    assert dm.read(path) == shown == value, f"written {value!r}, over NFC {shown!r}, over DM {dm.read(path)!r}"
 
 
 @req("LWM2M-33906.0.5", "OTC-T8-03")

@@ -389,7 +389,7 @@ def ends_well(bench, dm, firmware, image):
 @needs("firmware", "supply.voltage")
 @in_certification
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is downloaded"])
-def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, bench, dm, supply, firmware, when):
+def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, bench, dm, gateway, supply, firmware, when):
     old = dm.read(Device.FIRMWARE_VERSION)
     image = firmware.other_than(old)
     start_download(bench, dm, firmware, image)
@@ -397,7 +397,8 @@ def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, benc
         wait_for_state(bench, dm, DOWNLOADED)
     power_cut(bench, supply, joined_unit)
     dm.wait_for_registration(30 * minutes, after=bench.clock.time())
-    dm.expect(Device.FIRMWARE_VERSION, old, "the version is another one, and nothing has asked for an update")
+    assert dm.read(Device.FIRMWARE_VERSION) == old, "the version is another one, and nothing has asked for an update"
+    is_at_work(joined_unit, dm, gateway)
     ends_well(bench, dm, firmware, image)
 
 
@@ -407,7 +408,7 @@ def test_a_power_cut_before_the_update_ends_in_a_defined_state(joined_unit, benc
 @in_certification
 @pytest.mark.parametrize("cuts", [1, 3])
 @pytest.mark.parametrize("after", [0.2, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0, 30.0], ids=lambda after: f"{after:g} s")
-def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, supply, firmware, after, cuts):
+def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, gateway, supply, firmware, after, cuts):
     unit.make_joined({"readout_interval": 30, "report_interval": 30})
     old, before = dm.read(Device.FIRMWARE_VERSION), unit.read_settings().values
     image = firmware.other_than(old)
@@ -423,6 +424,16 @@ def test_power_cuts_while_updating_leave_a_working_unit(unit, bench, dm, supply,
     assert state != UPDATING, "the unit is at work and still updating"
     assert (version == image.version) == (result == SUCCESS), f"version {version} with result {result}"
     assert changed(before, unit.read_settings().values) == {}, "settings have changed"
+    is_at_work(unit, dm, gateway)
+
+
+def is_at_work(unit, dm, gateway):
+    """It takes settings over NFC, reads its meter and sends."""
+    unit.write_settings({"max_meter_retries": 7})
+    assert dm.read(McmConfig.METER_MAX_RETRY_COUNT) == 7, "what was written over NFC does not show"
+    count = gateway.count
+    dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+    gateway.wait_for_telegram(15 * minutes, after=count)
 
 
 def written_over_dm(dm):

@@ -354,6 +354,32 @@ def test_an_invalid_topic_id_leads_to_another_registration(joined_unit, bench, d
         f"after an invalid topic id the unit says {said}")
 
 
+@req("NET-37", "OTC-T11-10")
+@device_time("30 min")
+@in_regression
+@pytest.mark.parametrize("trouble", ["an invalid topic id", "a restart", "a disconnect", "silence"])
+def test_the_configured_topic_is_that_of_the_next_session_too(unit, bench, dm, gateway, trouble):
+    unit.make_joined({"mqtt_sn_topic": "bench/heat", "mdm_communication_timeout": 10, "reconnect_backoff": "1-2"})
+    count = gateway.count
+    match trouble:
+        case "an invalid topic id":
+            gateway.next(Publish).refuse(ReturnCode.INVALID_TOPIC_ID)
+        case "a restart":
+            gateway.restart()
+        case "a disconnect":
+            gateway.disconnect(unit.deveui)
+        case _:
+            with gateway.silent():
+                ask(dm, bench)
+                bench.clock.sleep(3 * minutes)
+    for _ in range(2):
+        ask(dm, bench)
+        bench.clock.sleep(2 * minutes)
+    gateway.wait_for_telegram(15 * minutes, after=count)
+    topics = {arrival.topic for arrival in gateway.arrivals(since=count)}
+    assert topics == {"bench/heat"}, f"after {trouble} telegrams come under {', '.join(sorted(topics))}"
+
+
 @req("ACT-15", "CMP-07")
 @device_time("5 min")
 @in_regression

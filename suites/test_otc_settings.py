@@ -9,7 +9,7 @@ from bench.manual.paths import McmConfig
 from bench.manual.settings import Setting
 from fixtures.outcomes import Status
 from fixtures.restarts import HOW, OF_A_PASSIVE_UNIT
-from fixtures.words import device_time, everywhere, in_regression, needs, req, s
+from fixtures.words import device_time, everywhere, hours, in_regression, needs, req, s
 
 WITH_A_TEST_OF_THEIR_OWN = ("power_mode", "configuration_lock")
 """Activating the unit, and locking it, are more than writing a value."""
@@ -65,8 +65,12 @@ def test_the_lock_guards_each_setting_and_the_pak_opens_all(passive_unit, bench,
              if passive_unit.try_settings({key: value}).status is not Status.AUTH_REQUIRED]
     assert not taken, f"written without the PAK: {', '.join(taken)}"
     assert passive_unit.read_settings().values == before, "a refused write left something behind"
-    passive_unit.write_settings(changes | {"configuration_lock": "Open"}, bench.keys.pak)
-    passive_unit.expect_settings(changes, "written with the PAK")
+    passive_unit.write_settings(changes, bench.keys.pak)
+    for lock in ("Locked", "Open"):
+        now = passive_unit.read_settings().values
+        seen = {key: now[key] for key in (*changes, "configuration_lock")}
+        assert seen == changes | {"configuration_lock": lock}, f"written with the PAK, read is {seen}"
+        passive_unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 
 GUARDED = (("max_meter_retries", 7), ("coap_ack_timeout", 7), ("t3324_timer", 240), ("mqtt_sn_topic", "anybody"),
@@ -117,6 +121,22 @@ def test_the_lock_of_a_passive_unit_outlives_each_restart(unit, restarts, bench,
         restarts.by(how)
     bench.clock.sleep(30 * s)
     expect_guarded(unit, how)
+    unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
+
+
+@req("SEC-08", "OTC-04", "OTC-T8-03")
+@device_time("30 h")
+@needs("settings.nfc.write")
+@in_regression
+@pytest.mark.parametrize("mode", ["Active", "Passive"])
+def test_a_locked_unit_stays_locked(unit, bench, mode):
+    if mode == "Active":
+        unit.make_joined()
+    else:
+        unit.make_passive()
+    unit.write_settings({"configuration_lock": "Locked"})
+    bench.clock.sleep(25 * hours)
+    expect_guarded(unit, "a day")
     unit.write_settings({"configuration_lock": "Open"}, bench.keys.pak)
 
 

@@ -161,6 +161,10 @@ EXTREMES = [
     # register, value, how its DIB ends on the wire; with the VIF where the value must take a coarser one
     ("forward_temperature", "-10.0", "9CFF"),
     ("return_temperature", "-10.0", "9CFF"),
+    ("return_temperature", "100.3", "EB03"),
+    ("forward_temperature", "150.9", "E505"),
+    ("flow", "0.000", "0000"),
+    ("power", "0.0", "0000"),
     ("flow", "-1.234", "2EFB"),
     ("flow", "-32.768", "0080"),
     ("flow", "32.767", "FF7F"),

@@ -182,11 +182,29 @@ def test_the_version_record_has_no_time(three):
     assert not timed, f"the version's record has no time, and is {timed}"
 
 
+def expect_counted(pack):
+    count = len(pack.measurements) + 1
+    head = bytes([0x80 + count]) if count < 24 else bytes([0x98, count])    # RFC 8949, 3: the shortest form
+    assert pack.payload.startswith(head), f"{count} records, and the payload begins with {pack.payload[:2].hex()}"
+
+
 @on_three_readouts("PAY-SENML-22")
 def test_the_array_counts_its_records(three):
-    count = len(three.measurements) + 1
-    head = bytes([0x80 + count]) if count < 24 else bytes([0x98, count])    # RFC 8949, 3: the shortest form
-    assert three.payload.startswith(head), f"{count} records, and the payload begins with {three.payload[:2].hex()}"
+    expect_counted(three)
+
+
+@req("PAY-SENML-01", "PAY-SENML-22", "PAY-SENML-26", "PAY-SENML-27")
+@device_time("8 h")
+@in_regression
+@pytest.mark.parametrize("readouts", [22, 23, 24])
+def test_a_long_pack_is_as_short_as_it_can_be(unit, gateway, bench, readouts):
+    """About where the head of the array gets longer. A unit may spread so many over several telegrams."""
+    unit.make_joined(FREQUENT | {"transmit_interval": 5 * readouts})
+    packs = [Pack.of(gateway.wait_for_telegram(timeout=(5 * readouts + 20) * minutes).payload) for _ in range(3)]
+    bench.step(f"packs of {', '.join(str(len(pack.records)) for pack in packs)} items")
+    for pack in packs:
+        expect_counted(pack)
+        assert cbor2.dumps(pack.records) == pack.payload, "it is not the shortest form"
 
 
 @on_three_readouts("PAY-SENML-24")

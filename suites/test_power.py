@@ -123,7 +123,15 @@ def test_without_power_saving_the_unit_draws_ten_times_as_much(unit, power, benc
 @device_time("1 h")
 @needs("supply.current", "panel.button")
 @in_regression
-def test_a_unit_switched_off_by_the_button_draws_no_more_than_the_sleep_current(joined_unit, power, bench, measure):
+@pytest.mark.parametrize("state", [
+    "at rest", pytest.param("in a search", marks=needs("cell.outage")), "in a transmission"])
+def test_a_unit_switched_off_by_the_button_draws_no_more_than_the_sleep_current(joined_unit, cell, dm, power, bench,
+                                                                                measure, state):
+    if state == "in a search":
+        cell.off()
+        bench.clock.sleep(20 * s)
+    elif state == "in a transmission":
+        dm.execute("/33906/0/10")
     joined_unit.press_button(17.5 * s)
     for wait in (60 * s, 30 * minutes):    # and it stays so
         bench.clock.sleep(wait)

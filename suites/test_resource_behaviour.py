@@ -279,11 +279,12 @@ def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, s
     is one, and a full one is none."""
     dm.write(McmConfig.POWER_SOURCE, 0)
     levels = []
-    for volts in (3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):
+    for volts in (4.2, 3.9, 3.7, 3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):
         supply.set_voltage(volts)
         bench.clock.sleep(2 * s)
         levels.append(dm.read(Device.BATTERY_LEVEL))
-        error = dm.read(Device.ERROR_CODE / 0)
+        assert 0 <= levels[-1] <= 100, f"{levels[-1]} % at {volts} V"
+        error = dm.read("/3/0/11/0")
         assert error in (0, 1), f"error {error} at {volts} V"
         assert error == 0 or levels[-1] <= 30, f"low battery at {levels[-1]} %, {volts} V"
         assert error == 1 or levels[-1] > 5, f"no error at {levels[-1]} %, {volts} V"
@@ -374,7 +375,7 @@ def test_the_network_is_the_one_of_the_test_sim(joined_unit, dm):
 @in_regression
 def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
     strengths, classes = [], []
-    for level_dbm in (-85, -100, -112):
+    for level_dbm in (-85, -100, -112, -125):
         cell.set_level(level_dbm)
         bench.clock.sleep(5 * s)
         strengths.append(dm.read(ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH))
@@ -387,6 +388,11 @@ def test_signal_strength_follows_the_cell(joined_unit, dm, cell, bench):
         assert ecl in (0, 1, 2), f"coverage levels are 0 to 2, and read is {ecl}"
     assert strengths == sorted(strengths, reverse=True), f"the cell sank step by step, and read were {strengths} dBm"
     assert classes == sorted(classes), f"the classification gets better as the signal gets worse: {classes}"
+    assert classes[0] < classes[-1], f"the classification is {classes[0]} at -85 dBm and at -125 dBm"
+    cell.set_level(-85)
+    bench.clock.sleep(5 * s)
+    assert dm.read(NbIotStatus.NETWORK_CLASSIFICATION) == classes[0], \
+        f"the classification stays {classes[-1]} when the signal is good again"
 
 
 @req("LWM2M-33907.0.1")
@@ -422,13 +428,14 @@ def test_object_33908_follows_the_meter(joined_unit, dm, bench, meter_simulator)
     meter_simulator.set_error_flags(0)
     flags = after_a_readout(MeterInfo.ERROR_FLAGS)
     assert set(flags) == {0}, f"error flags {flags.hex()} after they have gone"
-    dm.expect(MeterInfo.COMMUNICATION_STATUS, 0, "a meter that answers, and 33908/0/2 tells of none")
-    meter_simulator.disconnect()
-    status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
-    assert status in (1, 2), f"without a meter 33908/0/2 reads {status}"
-    meter_simulator.connect()
-    status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
-    assert status == 0, f"with the meter back 33908/0/2 reads {status}"
+    assert dm.read(MeterInfo.COMMUNICATION_STATUS) == 0, "a meter that answers, and 33908/0/2 tells of none"
+    for time in ("first", "second"):
+        meter_simulator.disconnect()
+        status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
+        assert status in (1, 2), f"without a meter, the {time} time, 33908/0/2 reads {status}"
+        meter_simulator.connect()
+        status = after_a_readout(MeterInfo.COMMUNICATION_STATUS)
+        assert status == 0, f"with the meter back the {time} time 33908/0/2 reads {status}"
 
 
 @req("OTC-12", "OTC-T8-01", "LWM2M-33906.0.54", "LWM2M-33908.0.1")
@@ -553,8 +560,14 @@ def test_transactions_are_counted_and_timed_from_the_reset_on(joined_unit, bench
 
     telegram(late=60 * s)
     slowest = times()[2]
+    others = [target for target in dm.discover("/33910") if len(Path.parse(target)) == 2 and target != statistics]
+    counted_elsewhere = ["/33907/0/0", "/33909/0/2", "/33909/0/6",
+                         *(f"{other}/{number}" for other in others for number in (1, 2, 3))]
+    before = {path: dm.read(path) for path in counted_elsewhere}
     dm.execute(f"{statistics}/0")       # which may wait until the unit listens
     mark = bench.mark()
+    back = [path for path, count in before.items() if dm.read(path) < count]
+    assert not back, f"a reset of {statistics} has set back {', '.join(back)}"
     counts = [dm.read(f"{statistics}/{number}") for number in (1, 2, 3)]
     assert counts == [0, 0, 0], f"after a reset: {counts} transactions, retransmissions, lost ones"
     for _ in range(4):

@@ -65,6 +65,21 @@ def say_what_oma_says(bench, resource):
         bench.step(f"{resource.path}: the manual prints {resource.operations}; OMA: {resource.oma}")
 
 
+def expect_not_executable(dm, path):
+    """Neither alone nor with an argument."""
+    for arguments in ("", "0='1'"):
+        dm.expect_refusal(dm.execute_refusal(path, arguments), ("4.05", "4.01"), f"executing {path} with '{arguments}'")
+
+
+def write_together(dm, resource, value):
+    """Write ``value`` by the instance, with another resource of it that stays what it is. Those that nothing else of
+    the instance can be written with are written alone."""
+    path, others = resource.path, [one.path[2] for one in READ_WRITE if one.path[:2] == resource.path[:2]
+                                   and one.path != resource.path and one.path not in OWN_TESTS]
+    together = {path[2]: value, **{other: dm.read(f"/{path[0]}/{path[1]}/{other}") for other in others[-1:]}}
+    dm.write(str(Path(*path[:2])), together)
+
+
 def is_left_out(dm, readings, resource):
     """Whether the resource is of a Server instance for the bootstrap server that the unit has not got (U31): then all
     of it is missing, and it does not register it."""
@@ -94,7 +109,7 @@ def test_a_resource_is_readable_only(joined_unit, dm, bench, readings, resource)
     among_others = {resource.path[2]: first_of(resource_values.refused_everywhere(resource, value), "a value")}
     code = dm.refusal(str(Path(*resource.path[:2])), among_others)
     dm.expect_refusal(code, ("4.05",), f"writing {path} by its instance")
-    dm.expect_refusal(dm.execute_refusal(path), ("4.05",), f"executing {path}")
+    expect_not_executable(dm, path)
 
 
 @each("write", [one for one in READ_WRITE if one.path not in OWN_TESTS])
@@ -105,7 +120,7 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
     say_what_oma_says(bench, resource)
     path = str(resource.path)
     before = value_of(dm, resource)
-    dm.expect_refusal(dm.execute_refusal(path), ("4.05",), f"executing {path}")
+    expect_not_executable(dm, path)
     kept = {number: dm.read(f"/33906/0/{number}") for number in WRITTEN_TOGETHER.get(resource.path, ())}
     try:
         for value in resource_values.allowed(resource, before):
@@ -116,7 +131,11 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
                 continue
             dm.write(path, value)
             assert value_of(dm, resource) == value, f"{path} does not read as written"
-        dm.expect(McmConfig.CONFIG_WRITE_STATUS, True, "the unit says that it did not store what it took")
+        other = resource_values.different(resource, dm.read(path))
+        if other is not None:
+            write_together(dm, resource, other)
+            assert value_of(dm, resource) == other, f"{path} does not read as written together with others"
+        assert dm.read(McmConfig.CONFIG_WRITE_STATUS) is True, "the unit says that it did not store what it took"
     finally:
         dm.write(McmConfig.INSTANCE if kept else path, kept or before)
 
@@ -145,7 +164,7 @@ def test_a_resource_is_writable_only(joined_unit, dm, bench, resource):
     path = str(resource.path)
     dm.expect_refusal(dm.read_refusal(path), ("4.05", "4.01"), f"reading {path}")
     assert resource.path not in dm.read_all(str(Path(*resource.path[:2]))), f"{path} is disclosed with its object"
-    dm.expect_refusal(dm.execute_refusal(path), ("4.05", "4.01"), f"executing {path}")
+    expect_not_executable(dm, path)
     wrong = resource_values.wrong_type(resource)
     if wrong is not None:
         dm.expect_refusal(dm.refusal(path, wrong), ("4.00", "4.06"), f"a wrong type to {path}")
@@ -184,7 +203,7 @@ def test_an_obsolete_resource_is_absent_or_keeps_its_place(joined_unit, dm, benc
     assert after in ((before, before + 1) if taken else (before,)), f"{path} reads {after}"
     if taken:
         dm.write(path, before)
-    dm.expect_refusal(dm.execute_refusal(path), ("4.05",), f"executing {path}")
+    expect_not_executable(dm, path)
 
 
 @each("closed", [one for one in TABLES if one.path[0] == SECURITY_OBJECT])
@@ -206,7 +225,7 @@ def test_the_security_object_is_closed_to_a_dm_server_or_shows_all_but_the_keys(
         dm.expect_refusal(code, ("4.01",), f"reading the key {path}")
     for value in (1, 3, "coap:", bytes(16)):    # too short to be taken for a key
         dm.expect_refusal(dm.refusal(path, value), ("4.01", "4.05"), f"writing {path}")
-    dm.expect_refusal(dm.execute_refusal(path), ("4.01", "4.05"), f"executing {path}")
+    expect_not_executable(dm, path)
 
 
 # -- objects as a whole

@@ -170,13 +170,15 @@ def test_configuration_example_2_sends_6_readings_each_12_hours(history, way):
     assert most <= 2, f"a transmission has at most two telegrams, and one has {most}"
 
 
+@pytest.mark.parametrize("order", [FIFO, LIFO], ids=["oldest first", "latest first"])
 @pytest.mark.parametrize("encoding", ["M-Bus", "JSON"])
 @req("RETX-20", "RETX-06")
-@device_time("3 d")
-@needs("meter.optical")
+@device_time("5 d")
+@needs("meter.optical", "settings.nfc.write")
 @in_regression
-def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(history, way, encoding):
-    history.begin(BENCH | FIFO | {"message_encoding": encoding, "readout_interval": 60, "report_interval": 60,
+def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(history, way, unit, encoding, order):
+    """What waits is there still: it comes as soon as more uploads are allowed."""
+    history.begin(BENCH | order | {"message_encoding": encoding, "readout_interval": 60, "report_interval": 60,
                                   "transmit_interval": 1440, "max_uploads_per_transmission": 4}, way)
     history.pass_time(3 * days)
     judged = history.check()
@@ -185,6 +187,12 @@ def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(histor
     first, *_, last = judged.transmissions
     # Each day adds 24 and takes 4; what falls between two moments of a window of four hours may be four less.
     assert last.left - first.left >= 20 * (len(judged.transmissions) - 1) - 4, "the backlog has not grown"
+    unit.write_settings({"max_uploads_per_transmission": 200})
+    history.pass_time(29 * hours)
+    stamps = {stamp for stamp in history.stamps if stamp.minute == 0}
+    span_h = (max(stamps) - min(stamps)) // timedelta(hours=1)
+    lost = [stamp for hour in range(span_h) if (stamp := min(stamps) + timedelta(hours=hour)) not in stamps]
+    assert span_h >= 72 and not lost, f"of {span_h} readouts {len(lost)} never came, such as {lost[:3]}"
 
 
 ORDERS, AGES, UPLOADS = ("Oldest first", "Latest first"), (120, 600), (1, 4, 20)
@@ -208,6 +216,28 @@ def test_three_outages_are_caught_up_with_by_the_rules(history, order, age, uplo
         history.lose_network(off)
         history.pass_time(on)
     history.check(QUICK_RECONNECT)
+
+
+@req("RETX-05", "LWM2M-33906.0.44")
+@device_time("6 h")
+@in_regression
+@pytest.mark.parametrize("order", [FIFO, LIFO], ids=["oldest first", "latest first"])
+def test_a_readout_that_was_triggered_gets_too_old_like_the_others(unit, bench, dm, gateway, order):
+    unit.make_joined(BENCH | AT_ONCE_AGAIN | order | {
+        "readout_interval": 60, "report_interval": 60, "transmit_interval": 60, "transmit_offset": 5,
+        "transmit_delay": 5, "auto_upload_max_age": 60, "utc_offset": 0, "reconnect_backoff": "5-6"})
+    gateway.wait_for_quiet(2 * minutes)
+    arrived = gateway.count
+    with gateway.silent():
+        bench.keep_clear_of_the_hour(20 * minutes)
+        dm.execute("/33906/0/10")
+        bench.clock.sleep(4 * hours)
+    back = bench.local_standard_time
+    bench.clock.sleep(2 * hours)
+    stamps = [readout.stamp for arrival in gateway.arrivals(since=arrived) for readout in arrival.telegram.readouts]
+    assert stamps, "nothing has come since the gateway is back"
+    old = [stamp for stamp in stamps if back - stamp > timedelta(minutes=60 + 60)]    # one readout of tolerance (U09)
+    assert not old, f"readouts of {', '.join(f'{stamp:%H:%M}' for stamp in old)} came after {back:%H:%M}"
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)

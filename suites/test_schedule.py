@@ -175,6 +175,24 @@ def test_a_long_offset_and_delay_are_kept_to(history, way):
     assert not found, "; ".join(found)
 
 
+@req("SCH-09", "SCH-10")
+@device_time("13 h")
+@needs("settings.nfc.write")
+@in_regression
+def test_what_is_planned_anew_before_the_offset_waits_for_it(unit, gateway, bench):
+    """New settings between the planned moment and its offset. Whether they count in this hour is not printed."""
+    unit.make_joined(EVERY | {"readout_interval": 60, "report_interval": 60, "transmit_interval": 60,
+                              "transmit_offset": 30, "transmit_delay": 10})
+    for delay in (11, 12, 13, 14, 15, 16):
+        now = bench.local_standard_time
+        bench.clock.sleep((5 - now.minute) % 60 * minutes + 60 * minutes)
+        count = gateway.count
+        unit.write_settings({"transmit_delay": delay})
+        bench.clock.sleep(22 * minutes)
+        assert gateway.count == count, "a transmission came between the planned moment and the offset"
+        gateway.wait_for_telegram(timeout=80 * minutes, after=count)
+
+
 @req("SCH-12", "SCH-11")
 @device_time("3 h")
 @needs("meter.optical", "panel.button")

@@ -98,6 +98,18 @@ def test_all_three_connections_shake_hands_in_dtls_1_2_by_the_units_own_name(sec
         assert not [text for text in sent[:finished] if "application data" in text], "data before the handshake's end"
 
 
+@req("SEC-01", "LWM2M-0.0.3", "LWM2M-0.1.3")
+@device_time("8 min")
+@in_regression
+def test_the_unit_has_the_same_name_at_each_bootstrap(security, unit, bench):
+    begun = bench.clock.time()
+    for _ in range(2):
+        security.join(*CONNECTIONS)
+    for connection in CONNECTIONS:
+        names = [session.identity.upper() for session in security.sessions(connection, begun)]
+        assert len(names) >= 2 and set(names) == {unit.deveui}, f"identities at the {connection} server: {names}"
+
+
 @req("SEC-01", "SEC-04", "SEC-05")
 @device_time("40 min")
 @needs("firmware")

@@ -193,10 +193,16 @@ def transmissions_within_their_delay(world, delay_min):
 # -- what a transmission holds
 
 
-def after_an_hour(world):
-    """The telegrams of the first transmission that begins after the next full hour: each has one readout."""
+def half_past(world):
+    """Let time pass until half an hour after a transmission: what is written now has a whole hour to count for."""
     now = world.bench.local_standard_time
-    world.bench.clock.sleep((60 - now.minute) * minutes - now.second + 50 * minutes)
+    world.bench.clock.sleep((60 - now.minute) * minutes - now.second + 30 * minutes)
+
+
+def next_transmission(world):
+    """The telegrams of the transmission after the next full hour: each has one readout."""
+    now = world.bench.local_standard_time
+    world.bench.clock.sleep((60 - now.minute) * minutes - now.second - 10 * s)
     arrived = world.gateway.count
     world.bench.clock.sleep(20 * minutes)
     return world.gateway.arrivals(since=arrived)
@@ -204,13 +210,13 @@ def after_an_hour(world):
 
 def telegrams_in_a_transmission(world, most):
     """Whether a new readout counts is open (U08): one more is right, too."""
-    sent = after_an_hour(world)
+    sent = next_transmission(world)
     wanted = (most, most + 1) if most < 12 else range(12, most + 1)
     assert len(sent) in wanted, f"{len(sent)} telegrams in a transmission, and {most} are allowed"
 
 
 def order_of_a_transmission(world, order):
-    stamps = [one.telegram.newest.stamp for one in after_an_hour(world)]
+    stamps = [one.telegram.newest.stamp for one in next_transmission(world)]
     assert len(stamps) >= 3, f"{len(stamps)} telegrams"
     rising = [earlier < later for earlier, later in pairwise(stamps)]
     assert all(rising) if order == "Oldest first" else not any(rising), f"set is {order}, sent were {stamps}"
@@ -218,7 +224,7 @@ def order_of_a_transmission(world, order):
 
 def age_of_what_is_sent(world, limit_min):
     """One readout of tolerance (U09)."""
-    sent = after_an_hour(world)
+    sent = next_transmission(world)
     ages = [minute_of_the_day(world, one.time) % 1440 - one.telegram.newest.stamp.hour * 60
             - one.telegram.newest.stamp.minute for one in sent]
     oldest = max(ages, default=0)
@@ -312,6 +318,8 @@ class Effect:
     before: Mapping[str, object] = field(default_factory=dict)
     takes: str = "20 min"
     needs: tuple[str, ...] = ()
+    wait: Callable[[SimpleNamespace], None] = lambda world: None
+    """What is waited for before the write."""
 
 
 LONG_TOPIC = "bench/" + "/".join(f"{number:03}" for number in range(28))
@@ -338,9 +346,12 @@ EFFECTS = [
            EACH_5_MIN | {"max_uploads_per_transmission": 255}, "4 d"),
     Effect("transmit_offset", transmission_after_its_offset, (1, 1430, 67), DAILY, "3 d"),
     Effect("transmit_delay", transmissions_within_their_delay, (1, 50, 19), SCHEDULE, "60 h"),
-    Effect("max_uploads_per_transmission", telegrams_in_a_transmission, (1, 255, 7), EACH_5_MIN, "3 h"),
-    Effect("auto_upload_order", order_of_a_transmission, ("Latest first", "Oldest first"), EACH_5_MIN, "3 h"),
-    Effect("auto_upload_max_age", age_of_what_is_sent, (1, 525600, 23), EACH_5_MIN, "3 h"),
+    Effect("max_uploads_per_transmission", telegrams_in_a_transmission, (1, 255, 7), EACH_5_MIN, "3 h",
+           wait=half_past),
+    Effect("auto_upload_order", order_of_a_transmission, ("Latest first", "Oldest first"), EACH_5_MIN, "3 h",
+           wait=half_past),
+    Effect("auto_upload_max_age", age_of_what_is_sent, (1, 525600, 23), EACH_5_MIN, "3 h",
+           wait=half_past),
     Effect("power_saving_mode", psm_and_edrx, ("Disabled", "eDRX", "PSM", "eDRX+PSM"), needs=NAS),
     Effect("t3324_timer", active_timer, (0, 11160, 62), needs=NAS),
     Effect("t3412_timer", periodic_timer, (0, 35712000, 12345), needs=NAS),
@@ -378,6 +389,7 @@ def rows():
 @in_regression
 def test_a_setting_counts_at_once_at_each_value_and_over_each_way(world, effect, way, value):
     world.unit.make_joined(effect.before)
+    effect.wait(world)
     if world.effects.write(way, effect.setting, value):
         effect.look(world, value)
 
