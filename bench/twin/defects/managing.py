@@ -13,7 +13,7 @@ from aiocoap.numbers import codes
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.protocols.coap_pipe import transport_tuning
-from bench.protocols.lwm2m import Path, Value
+from bench.protocols.lwm2m import Path, Type, Value
 from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.attributes import Attributes
 from bench.twin.cmi6110.connection import Connection
@@ -21,6 +21,7 @@ from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
 from bench.twin.cmi6110.management import Management
 from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.settings import Value as Setting
 from bench.twin.defects.registry import defect
 
 # -- reading
@@ -310,3 +311,29 @@ class RegistersInNoFormat(Lwm2mClient):
         if message.opt.uri_path[:1] == ("rd",):
             message.opt.content_format = None
         return super().timers(message)
+
+
+# -- in one kind of write only
+
+
+@defect("bootstrap-uri-by-composite", "LWM2M-0.0.0", wire="dm", kind="security")
+class BootstrapUriByComposite(Management):
+    """A Write-Composite may write 0/0/0, and the bootstrap server is another one from then on; a Write may not."""
+
+    uri = Path(0, 0, 0)
+
+    def take(self, values: Mapping[Path, Value]) -> None:
+        if self.uri in values:
+            self.store({"bootstrap_ip": str(values[self.uri]).partition("://")[2].partition(":")[0]})
+        super().take({path: value for path, value in values.items() if path != self.uri})
+
+    def _type_of(self, path: Path) -> Type:
+        return Type.STRING if path == self.uri else super()._type_of(path)
+
+
+@defect("eco-mode-not-beside-others", "PWR-18", "LWM2M-33906.0.3", wire="dm")
+class EcoModeNotBesideOthers(Management):
+    """Eco mode is switched by a write of its own, and stays what it is in a write of several resources."""
+
+    def store(self, staged: Mapping[str, Setting]) -> None:
+        super().store({name: value for name, value in staged.items() if name != "eco_mode" or len(staged) == 1})

@@ -243,3 +243,21 @@ def _(lab: Lab) -> None:
         if unit.schedule.transmits:
             unit.life.clock_set()
     lab.clock.loop.call_later(1800.0, again)
+
+
+# -- whose clock
+
+
+@defect("stamps-of-its-own-clock", "TIME-01", "SCH-02", wire="mdm")
+class StampsOfItsOwnClock(Readouts):
+    """Readouts are stamped with the unit's own clock, which is set to the meter's when the two are a minute apart."""
+
+    set_to: datetime | None = None
+    set_at_s = 0.0
+
+    def take_registers(self) -> Reading:
+        reading, now_s = super().take_registers(), self.consumption.clock.time()
+        meter, elapsed = self.meter.clock_now(), timedelta(seconds=now_s - self.set_at_s)
+        if self.set_to is None or abs(meter - self.set_to - elapsed) >= timedelta(minutes=1):
+            self.set_to, self.set_at_s, elapsed = meter, now_s, timedelta(0)
+        return replace(reading, time=(self.set_to + elapsed).replace(second=0, microsecond=0))
