@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import cbor2
 from aiocoap.message import Message
 from aiocoap.numbers import codes
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.protocols.coap_pipe import transport_tuning
-from bench.protocols.lwm2m import Path, Type, Value
+from bench.protocols.lwm2m import ContentFormat, Path, Type, Value
 from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.attributes import Attributes
 from bench.twin.cmi6110.connection import Connection
@@ -337,3 +338,53 @@ class EcoModeNotBesideOthers(Management):
 
     def store(self, staged: Mapping[str, Setting]) -> None:
         super().store({name: value for name, value in staged.items() if name != "eco_mode" or len(staged) == 1})
+
+
+@defect("model-with-a-zero-in-a-read-of-several", "LWM2M-3.0.1", wire="dm", kind="values")
+class ModelWithAZeroInAReadOfSeveral(Management):
+    """In a read of the whole object the model number ends in an octet 0."""
+
+    def _values(self, path: Path, below: Mapping[Path, Resource]) -> dict[Path, Value]:
+        values, model = super()._values(path, below), Path(3, 0, 1)
+        return values | {model: f"{values[model]!s}\0"} if model in values and len(path) < 3 else values
+
+
+@defect("eight-settings-at-a-time", "DM-05", wire="dm")
+class EightSettingsAtATime(Management):
+    """Of a write of many settings over DM the first eight are stored."""
+
+    def store(self, staged: Mapping[str, Setting]) -> None:
+        super().store(dict(list(staged.items())[:8]))
+
+
+@defect("lwm2m-1-0-after-an-outage", "CMP-10", wire="dm", kind="protocol")
+class Lwm2m10AfterAnOutage(Lwm2mClient):
+    """A unit that has come back to the network registers as one of LwM2M 1.0, which has no Send."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        old = self.modem.registrations > 1
+        return ["lwm2m=1.0" if old and item == "lwm2m=1.1" else item for item in super().presents(account)]
+
+
+@defect("boolean-taken-for-a-number", "DM-04", wire="dm")
+class BooleanTakenForANumber(Management):
+    """In a Write-Composite in CBOR a Boolean is taken for the Integer 0 or 1."""
+
+    def _write_composite(self, request: Message) -> Message:
+        with suppress(cbor2.CBORError, AttributeError):
+            if request.opt.content_format == ContentFormat.SENML_CBOR:
+                request.payload = cbor2.dumps([self.number(record) for record in cbor2.loads(request.payload)])
+        return super()._write_composite(request)
+
+    def number(self, record: dict[int, Any]) -> dict[int, Any]:
+        path = str(record.get(-2, "")) + str(record.get(0, ""))
+        is_number = 4 in record and self._type_of(Path.parse(path)) is Type.INTEGER
+        return {2 if key == 4 else key: value for key, value in record.items()} if is_number else record
+
+
+@defect("registers-anew-for-tcp", "NET-01", wire="dm", kind="protocol")
+class RegistersAnewForTcp(Lwm2mClient):
+    """When the server has lost the registration, the unit registers anew with the binding of TCP."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        return ["b=T" if self.location and item == "b=U" else item for item in super().presents(account)]

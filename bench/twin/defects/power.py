@@ -381,3 +381,12 @@ class PowerSourceForgottenByACut(Power):
         super().up()
         if isinstance(self.settings, SourceOfSettings):
             self.settings.lost = True
+
+
+@defect("starts-from-2-5-v-on", "PWR-02", wire="supply")
+class StartsFrom2V5On(Power):
+    """The unit runs down to its lowest voltage, and does not start below 2.5 V."""
+
+    def up(self) -> None:
+        if self.supply.value >= 2.5:
+            super().up()

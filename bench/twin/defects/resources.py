@@ -164,3 +164,23 @@ def _(lab: Lab) -> None:
 def _(lab: Lab) -> None:
     """The maximum response time is not offered."""
     del lab.unit.tree[Path(33910, 0, 6)]
+
+
+@defect("resume-range-of-one-value-refused", "LWM2M-33906.0.42", wire="dm")
+def _(lab: Lab) -> None:
+    """A resume back-off range from a number to the same is refused over DM."""
+    def stage(text: str) -> dict[str, Value]:
+        if any(low == high for low, _, high in (part.partition("-") for part in text.split(","))):
+            raise BadValue("no range")
+        return {"sequence_backoff": text}
+    restage(lab, (33906, 0, 42), stage)
+
+
+@defect("transmit-delay-12-h-at-most-over-dm", "SCH-14", "LWM2M-33906.0.20", wire="dm")
+def _(lab: Lab) -> None:
+    """A transmit delay of more than 12 h is refused over DM."""
+    def stage(value: int) -> dict[str, Value]:
+        if value > 720:
+            raise BadValue("too long")
+        return {"transmit_delay": value}
+    restage(lab, (33906, 0, 20), stage)

@@ -191,3 +191,12 @@ class OnceSecuredAlwaysSecured(Uplink):
             await super().go_plain()
         else:
             await super().shake_hands(self.terms_before)
+
+
+@defect("once-in-clear-always-in-clear", "LWM2M-33905.0.2", "SEC-01", wire="mdm")
+class OnceInClearAlwaysInClear(Uplink):
+    """On a way without DTLS there is none until the address or the power changes: a mode of PSK is not taken up."""
+
+    @property
+    def is_open(self) -> bool:
+        return super().is_open or (self._agreed is not None and self._agreed.mode == NO_SECURITY)

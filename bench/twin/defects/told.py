@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from bench.protocols.lwm2m import Path
-from bench.twin.cmi6110 import radio_report
+from bench.twin.cmi6110 import battery, radio_report
 from bench.twin.cmi6110.consumption import Consumption
 from bench.twin.cmi6110.mdm_client import MdmClient, MdmStatus
 from bench.twin.cmi6110.meter_time import MeterTime
@@ -392,3 +392,13 @@ def _(lab: Lab) -> None:
     unit, powered_at_s = lab.unit, [0.0]
     unit.supply.follow(lambda volts: powered_at_s.append(unit.clock.time()))
     report(lab, (3, 0, 18), lambda: unit.identity.hardware * (unit.consumption.booted_at_s <= powered_at_s[-1]))
+
+
+@defect("battery-level-beyond-its-ends", "LWM2M-3.0.9", wire="dm")
+def _(lab: Lab) -> None:
+    """The battery level goes on above 100 %, and below 0, with the voltage."""
+    def level() -> int:
+        volts, configured = lab.unit.supply.value, lab.unit.settings.number("power_source")
+        mains = battery.source(volts, configured) == battery.MAINS
+        return battery.level_percent(volts, configured) if mains else round(100 * (volts - 2.4) / 1.2)
+    report(lab, (3, 0, 9), level)
