@@ -10,12 +10,15 @@ import pytest
 from bench.manual import resources
 from fixtures import resource_values
 from fixtures.judging import first_of
-from fixtures.outcomes import Path
+from fixtures.outcomes import DmRefused, Path
 from fixtures.words import device_time, in_regression, profile, req
 
 SECURITY_OBJECT = 0
 COUNTING = {Path(33907, 0, 0), Path(33907, 0, 1), Path(33909, 0, 6), Path(33910, 0, 1), Path(3, 0, 7)}
 """They change by themselves, and may come to what was refused."""
+MEASURED = COUNTING | {Path(3, 0, 9), Path(4, 0, 2), *(Path(33907, 0, number) for number in (2, 3, 4, 5, 10)),
+                       *(Path(33910, 0, number) for number in range(2, 7)), Path(33906, 0, 14), Path(33911, 0, 2)}
+"""Two reads of these, one behind the other, need not be equal."""
 OWN_TESTS = {Path(3, 0, 13)}
 """Writing the time needs a clock that nobody else sets: test_resource_behaviour.py."""
 
@@ -74,6 +77,38 @@ def is_left_out(dm, readings, resource):
     return (1, 0) not in offered
 
 
+def has_composite(dm):
+    """Whether the unit has the composite operations of LwM2M 1.1 (test_composite.py says why not)."""
+    try:
+        return dm.registration.lwm2m_version >= "1.1" and bool(dm.read_composite("/3/0/0"))
+    except DmRefused:
+        return False
+
+
+def composite_refusal(dm, values):
+    """The code with which the unit refuses a Write-Composite; "" when it takes it."""
+    try:
+        dm.write_composite(values)
+    except DmRefused as refusal:
+        return refusal.code
+    return ""
+
+
+COMPANION, ANOTHER = Path(33906, 0, 43), Path(33906, 0, 44)
+"""Settings beside which another is written: what they are stays."""
+
+
+def write_in_company(dm, resource, value):
+    """Write ``value`` together with another setting, in each way that there is; the ways, one after the other."""
+    other = ANOTHER if resource.path == COMPANION else COMPANION
+    if resource.path[:2] == other[:2]:
+        dm.write(str(Path(*resource.path[:2])), {resource.path[2]: value, other[2]: dm.read(str(other))})
+        yield "by its instance"
+    if has_composite(dm):
+        dm.write_composite({str(other): dm.read(str(other)), str(resource.path): value})
+        yield "by Write-Composite"
+
+
 @each("read", READ_ONLY)
 @device_time("1 min")
 @in_regression
@@ -90,9 +125,14 @@ def test_a_resource_is_readable_only(joined_unit, dm, bench, readings, resource)
         dm.expect_refusal(code, ("4.05",), what)
         after = first_of(dm.read_all(path).values(), f"a value of {path}")
         assert after != written or written == value or resource.path in COUNTING, f"{path} reads as was refused"
-    among_others = {resource.path[2]: first_of(resource_values.refused_everywhere(resource, value), "a value")}
-    code = dm.refusal(str(Path(*resource.path[:2])), among_others)
-    dm.expect_refusal(code, ("4.05",), f"writing {path} by its instance")
+    instance, refused = str(Path(*resource.path[:2])), first_of(resource_values.refused_everywhere(resource, value), "")
+    dm.expect_refusal(dm.refusal(instance, {resource.path[2]: refused}), ("4.05",), f"writing {path} by its instance")
+    if has_composite(dm):
+        dm.expect_refusal(composite_refusal(dm, {path: refused}), ("4.05",), f"writing {path} by Write-Composite")
+    at = resource.path / 0 if resource.multiple else resource.path
+    among_others = dm.read_all(instance).get(at)
+    assert among_others is not None and not resource.check(among_others), f"{at} reads {among_others!r} with {instance}"
+    assert among_others == value or resource.path in MEASURED, f"{at} is {value!r}, and {among_others!r} with {instance}"
     dm.expect_refusal(dm.execute_refusal(path), ("4.05",), f"executing {path}")
 
 
@@ -114,6 +154,10 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
                 continue
             dm.write(path, value)
             assert value_of(dm, resource) == value, f"{path} does not read as written"
+        for value in () if kept else (before, resource_values.different(resource, before)):
+            if value is not None:
+                for way in write_in_company(dm, resource, value):
+                    assert value_of(dm, resource) == value, f"{path} does not read as written {way}"
         assert dm.read("/33906/0/16") is True, "the unit says that it did not store what it took"
     finally:
         dm.write("/33906/0" if kept else path, kept or before)
@@ -204,6 +248,12 @@ def test_the_security_object_is_closed_to_a_dm_server_or_shows_all_but_the_keys(
         dm.expect_refusal(code, ("4.01",), f"reading the key {path}")
     for value in (1, 3, "coap:", bytes(16)):    # too short to be taken for a key
         dm.expect_refusal(dm.refusal(path, value), ("4.01", "4.05"), f"writing {path}")
+    for value in {"String": "coap://192.0.2.7:5683", "Opaque": bytes(16)}.get(resource.type.value, 3),:
+        codes = [dm.refusal(str(Path(*resource.path[:2])), {resource.path[2]: value})]
+        if has_composite(dm):
+            codes.append(composite_refusal(dm, {path: value}))
+        for code in codes:
+            dm.expect_refusal(code, ("4.01", "4.04", "4.05"), f"writing {path} with its instance or by Write-Composite")
     dm.expect_refusal(dm.execute_refusal(path), ("4.01", "4.05"), f"executing {path}")
 
 
