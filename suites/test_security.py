@@ -144,6 +144,22 @@ def test_each_connection_works_without_dtls_while_the_others_have_it(security, d
             assert not security.plain_messages(connection), f"{connection} in clear"
 
 
+@req("SEC-02", "SEC-05", "LWM2M-33905.0.2")
+@device_time("30 min")
+@in_regression
+def test_the_security_mode_of_meter_data_counts_from_the_next_telegram_on(security, bench, dm, gateway):
+    """On a way that is in use, from DTLS to none and back."""
+    security.join("dm", "mdm", settings=QUICK)
+    send_readout(dm, gateway)
+    for mode in (3, 0, 3, 0):
+        written = bench.clock.time()
+        dm.write("/33905/0/2", mode)
+        assert send_readout(dm, gateway).telegram.newest
+        in_clear = bool(security.plain_messages("mdm", written))
+        assert in_clear is (mode == 3), f"meter data went {'in clear' if in_clear else 'with DTLS'} in mode {mode}"
+        assert mode == 3 or security.sessions("mdm", written), "no handshake of its own after none"
+
+
 @req("SEC-13")
 @device_time("5 min")
 @needs("meter.optical")

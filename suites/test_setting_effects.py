@@ -190,6 +190,18 @@ def transmissions_within_their_delay(world, delay_min):
     assert max(late) >= 0.75 * delay_min, f"never later than {max(late):.1f} min, set are {delay_min} min"
 
 
+def transmissions_over_the_day(world, delay_min):
+    """Once a day from 5 min after midnight on. Of 56 random moments one is in the last quarter of the window, but for
+    one run in ten millions."""
+    world.bench.clock.sleep(1 * days)
+    arrived = world.gateway.count
+    world.bench.clock.sleep(56 * days)
+    late = [minute_of_the_day(world, time_s) - 5 for time_s in transmissions(world, arrived)]
+    assert len(late) >= 50, f"{len(late)} transmissions in 56 days"
+    assert min(late) >= -0.5 and max(late) <= delay_min + 0.7, f"{min(late):.1f} to {max(late):.1f} min into the window"
+    assert max(late) >= 0.75 * delay_min, f"never later than {max(late):.1f} min, set are {delay_min} min"
+
+
 # -- what a transmission holds
 
 
@@ -338,6 +350,8 @@ EFFECTS = [
            EACH_5_MIN | {"max_uploads_per_transmission": 255}, "4 d"),
     Effect("transmit_offset", transmission_after_its_offset, (1, 1430, 67), DAILY, "3 d"),
     Effect("transmit_delay", transmissions_within_their_delay, (1, 50, 19), SCHEDULE, "60 h"),
+    Effect("transmit_delay", transmissions_over_the_day, (1430,),
+           DAILY | {"readout_interval": 1440, "report_interval": 1440}, "57 d"),
     Effect("max_uploads_per_transmission", telegrams_in_a_transmission, (1, 255, 7), EACH_5_MIN, "3 h"),
     Effect("auto_upload_order", order_of_a_transmission, ("Latest first", "Oldest first"), EACH_5_MIN, "3 h"),
     Effect("auto_upload_max_age", age_of_what_is_sent, (1, 525600, 23), EACH_5_MIN, "3 h"),
