@@ -407,7 +407,7 @@ def test_repetitions_of_a_request_follow_their_settings(unit, bench, dm, timeout
 @pytest.mark.parametrize("count", [1, 3])
 def test_silent_servers_are_tried_in_sequences_with_growing_pauses(unit, bench, dm, bootstrap, count):
     """And after a second outage as after the first."""
-    rules = RetryRules(count, 180, 2, 420, "10-14,20-24,40-45")
+    rules = RetryRules(count, 180, 2 if count > 1 else 6, 420, "10-14,20-24,40-45")
     unit.make_joined(SHORT_CONTACT | as_settings(rules))
     for _ in range(2):
         with dm.silent(), bootstrap.silent():

@@ -307,7 +307,8 @@ def test_nfc_that_was_switched_off_stays_off(joined_unit, dm, restarts, how):
 # -- factory reset
 
 
-@req("OTC-T8-07", "SEC-15", "ACT-16", "OTC-01")
+@req("OTC-T8-07", "SEC-15", "ACT-16", "OTC-01", "PWR-17", *(
+    setting.requirement for setting in READABLE if setting.default is not None))
 @device_time("5 min")
 @needs("settings.nfc.write", "panel.leds")
 @in_regression

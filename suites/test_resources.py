@@ -125,7 +125,8 @@ def test_a_resource_is_readable_only(joined_unit, dm, bench, readings, resource)
         dm.expect_refusal(code, ("4.05",), what)
         after = first_of(dm.read_all(path).values(), f"a value of {path}")
         assert after != written or written == value or resource.path in COUNTING, f"{path} reads as was refused"
-    instance, refused = str(Path(*resource.path[:2])), first_of(resource_values.refused_everywhere(resource, value), "")
+    instance = str(Path(*resource.path[:2]))
+    refused = first_of(resource_values.refused_everywhere(resource, value), "a value")
     dm.expect_refusal(dm.refusal(instance, {resource.path[2]: refused}), ("4.05",), f"writing {path} by its instance")
     if has_composite(dm):
         dm.expect_refusal(composite_refusal(dm, {path: refused}), ("4.05",), f"writing {path} by Write-Composite")
