@@ -296,10 +296,11 @@ def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, s
     is one, and a full one is none."""
     dm.write("/33906/0/52", 0)
     levels = []
-    for volts in (3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):
+    for volts in (4.2, 3.9, 3.74, 3.65, 3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):    # above 3.6 V, too, it is per cent
         supply.set_voltage(volts)
         bench.clock.sleep(2 * s)
         levels.append(dm.read("/3/0/9"))
+        assert 0 <= levels[-1] <= 100, f"a battery level of {levels[-1]} % at {volts} V"
         error = dm.read("/3/0/11/0")
         assert error in (0, 1), f"error {error} at {volts} V"
         assert error == 0 or levels[-1] <= 30, f"low battery at {levels[-1]} %, {volts} V"

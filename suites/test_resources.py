@@ -133,7 +133,8 @@ def test_a_resource_is_readable_only(joined_unit, dm, bench, readings, resource)
     at = resource.path / 0 if resource.multiple else resource.path
     among_others = dm.read_all(instance).get(at)
     assert among_others is not None and not resource.check(among_others), f"{at} reads {among_others!r} with {instance}"
-    assert among_others == value or resource.path in MEASURED, f"{at} is {value!r}, and {among_others!r} with {instance}"
+    same = among_others == value or resource.path in MEASURED
+    assert same, f"{at} is {value!r}, and {among_others!r} with {instance}"
     dm.expect_refusal(dm.execute_refusal(path), ("4.05",), f"executing {path}")
 
 
@@ -165,6 +166,7 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
 
 
 @each("refuse", [one for one in READ_WRITE if refused_values(one)], shown)
+@req("DM-04")
 @device_time("1 min")
 @in_regression
 def test_a_value_that_is_not_printed_is_refused(joined_unit, dm, bench, resource):
@@ -178,6 +180,12 @@ def test_a_value_that_is_not_printed_is_refused(joined_unit, dm, bench, resource
         dm.expect_refusal(code, ("4.00", "4.06"), f"{path} = {what}")
         if resource.path not in OWN_TESTS:
             assert dm.read(path) == before, f"{path} has changed though the write was refused"
+    for value in resource_values.of_another_type(resource) if has_composite(dm) else ():
+        code = composite_refusal(dm, {path: value})
+        if not code:
+            dm.write(path, before)
+        dm.expect_refusal(code, ("4.00",), f"{path} = {value!r} by Write-Composite")
+        assert dm.read(path) == before, f"{path} has changed though the Write-Composite was refused"
 
 
 @each("write-only", WRITE_ONLY)

@@ -93,6 +93,8 @@ def number_of_attempts(world, attempts):
     sent = messages_without_an_answer(world, attempts * 5 * s)
     burst = [sent[0], *(later for earlier, later in pairwise(sent) if later - sent[0] < (attempts + 2) * 8 * s)]
     assert len(burst) == attempts, f"sent {len(burst)} times, set are {attempts} attempts"
+    gaps = [later - earlier for earlier, later in pairwise(burst)]
+    assert all(abs(gap - 5 * s) <= 3 * s for gap in gaps), f"repeated after {gaps} s, set are 5 s"
 
 
 # -- a DM server that does not answer
