@@ -106,7 +106,7 @@ def test_nfc_works_while_the_modem_sleeps(unit, bench):
     assert unit.read_settings().values["max_meter_retries"] == 9, "written while asleep, and not stored"
 
 
-@req("OTC-07", "BTN-08", "ACT-05")
+@req("OTC-07", "BTN-08")
 @device_time("5 min")
 @needs("settings.nfc.write", "panel.button")
 @in_regression
