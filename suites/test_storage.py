@@ -316,6 +316,8 @@ def test_readouts_with_each_pair_of_flags_come_out_of_the_history_in_each_form(u
             arrivals, _ = resend(dm, telegrams, bench, timeout=2 * hours)
             sent = {canonical(readout.energy): readout.error_flags
                     for arrival in arrivals for readout in arrival.telegram.readouts if readout.energy is not None}
-            other = [f"{sent[energy]:#05x} for {flags:#05x}" if energy in sent else f"none with {flags:#05x}"
-                     for energy, flags in wanted.items() if sent.get(energy) != flags]
+            # Later records of a pack may have the energy only (C13).
+            told = {energy: flags for energy, flags in sent.items() if flags is not None or encoding != "SenML"}
+            other = [f"{told[energy]:#05x} for {flags:#05x}" if energy in told else f"none with {flags:#05x}"
+                     for energy, flags in wanted.items() if energy not in sent or told.get(energy, flags) != flags]
             assert not other, f"in {encoding}, {message_format}: {', '.join(other[:5])}"
