@@ -113,7 +113,7 @@ def test_an_applied_apn_is_tried_and_kept_after_a_bootstrap(joined_unit, bench, 
 @device_time("40 min")
 @needs("cell.apns", "cell.level")
 @in_regression
-@pytest.mark.parametrize("path", [APPLY, "/3/0/4"], ids=["new APN", "reboot"])
+@pytest.mark.parametrize("path", [McmConfig.APPLY_APN_STAGING_PROFILE, Device.REBOOT], ids=["new APN", "reboot"])
 def test_who_resets_answers_first_though_it_takes_seconds(unit, cell, bench, dm, stage, second, path):
     """In coverage so bad that an answer is on the air for longer than most timers last."""
     unit.make_joined()
@@ -166,9 +166,9 @@ def test_automatic_mode_brings_the_networks_apn_back(joined_unit, bench, dm, sta
 @device_time("150 h")
 @needs("cell.apns", "cell.nas", "panel.leds")
 @profile("regression", "certification")
-@pytest.mark.parametrize("which", ["leads nowhere", "is refused by the network"])
-def test_an_apn_that_fails_is_rolled_back(joined_unit, bench, dm, panel, radio, bootstrap, stage, measure, dead_end,
-                                          which):
+@pytest.mark.parametrize("which", ["leads nowhere", "leads nowhere and has an outage", "is refused by the network"])
+def test_an_apn_that_fails_is_rolled_back(joined_unit, bench, dm, panel, radio, cell, bootstrap, stage, measure,
+                                          dead_end, which):
     """Twice, with a second reset each time; and a restart later it is still the old one."""
     before = in_use(dm)
     refused = which == "is refused by the network"
@@ -177,6 +177,11 @@ def test_an_apn_that_fails_is_rolled_back(joined_unit, bench, dm, panel, radio, 
         applied = apply(bench, dm)
         radio.wait_for_event(NetworkEvent.ATTACH_REJECT if refused else NetworkEvent.ATTACH_ACCEPT, applied,
                              5 * minutes)
+        if which.endswith("outage"):
+            bench.clock.sleep(30 * s)
+            cell.off()
+            bench.clock.sleep(30 * s)
+            cell.on()
         registration = dm.wait_for_registration(ROLLBACK_TIMEOUT, after=applied)
         measure("apn.rollback", registration.registered_at - applied)
         first = first_of(bootstrap.sequences(applied), "a bootstrap over the old APN")

@@ -455,3 +455,19 @@ def test_a_bootstrap_cut_off_by_a_power_cut_leaves_the_old_account(unit, bench, 
     seen = registration.lifetime_s
     assert seen == lifetime, f"an account that came without an end changed the lifetime from {lifetime} s to {seen} s"
     dm.expect(Server1.LIFETIME, lifetime)
+
+
+@req("OTC-T9-02", "OTC-T9-01")
+@device_time("10 min")
+@needs("settings.nfc.write", "cell.nas")
+@in_regression
+@pytest.mark.parametrize("port", [1, 5683, 32_769, 40_001, 65_535])
+def test_the_unit_calls_the_bootstrap_port_that_is_set(unit, bench, radio, port):
+    """Nobody answers there: the network sees where the datagrams go."""
+    unit.make_passive()
+    host = unit.commissioning()["bootstrap_ip"]
+    unit.write_settings({"bootstrap_port": port})
+    activated = unit.activate()
+    bench.clock.sleep(5 * minutes)
+    called = radio.destinations(activated)
+    assert f"{host}:{port}" in called, f"called were {', '.join(sorted(called)) or 'nobody'}, set is port {port}"

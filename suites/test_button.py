@@ -86,6 +86,9 @@ def test_a_unit_that_was_switched_off_is_passive_or_starts_with_the_supply(joine
     assert started == (shown == "Active"), f"the power mode was {shown}, and with the supply the unit " + (
         "starts" if started else "does not start")
     readings.takes("U13", "does not survive power" if started else "survives power")
+    if not started:
+        _, pressed = joined_unit.press_button(6 * s)
+        dm.wait_for_registration(15 * minutes, after=pressed)
 
 
 @req("BTN-08")

@@ -8,7 +8,7 @@ import pytest
 
 from bench.manual.paths import Device
 from fixtures.outcomes import ContentFormat, DmRefused, Path
-from fixtures.words import device_time, each_of, ets, of_any_client, req, s
+from fixtures.words import device_time, each_of, ets, in_regression, of_any_client, req, s
 
 FORMATS = [pytest.param(ContentFormat.SENML_CBOR, id="SenML CBOR"),
            pytest.param(ContentFormat.SENML_JSON, id="SenML JSON")]
@@ -108,6 +108,24 @@ def test_several_resources_are_written_at_once(composite, device, content_format
     now = {path: composite.read(path) for path in device.settings}
     assert now == wanted, f"after the write they are {now}"
     composite.write_composite(before)
+
+
+MANY = {0: 30, 17: 60, 21: 7, 22: 61, 23: 91, 24: 93, 25: 3, 30: 61, 31: 2, 32: 61, 33: 91, 34: 2, 35: 3601, 36: 3,
+        37: 86401, 38: 21601, 39: 21601, 43: 254, 44: 10081, 45: 0, 47: 4, 54: 0}
+"""Of object 33906: more than is usually written at once."""
+
+
+@req("DM-05", *(f"LWM2M-33906.0.{number}" for number in MANY))
+@device_time("2 min")
+@in_regression
+def test_many_settings_are_written_at_once(joined_unit, dm):
+    """All of them, or none where that is more than the unit takes, which it then says."""
+    before = {number: dm.read(f"/33906/0/{number}") for number in MANY}
+    for wanted in (MANY, before):
+        code = dm.refusal("/33906/0", wanted)
+        now = {number: dm.read(f"/33906/0/{number}") for number in MANY}
+        other = {number: value for number, value in now.items() if value != (before if code else wanted)[number]}
+        assert not other, f"after a write of {len(MANY)} settings that was {code or 'taken'} others are {other}"
 
 
 @req("DM-04", "DM-05", "LWM2M-33906.0.0")

@@ -406,7 +406,7 @@ def test_repetitions_of_a_request_follow_their_settings(unit, bench, dm, timeout
 @device_time("16 h")
 @needs("panel.button", "settings.nfc.write")
 @in_regression
-@pytest.mark.parametrize(("count", "sequences"), [(1, 2), (3, 2), (7, 4)])
+@pytest.mark.parametrize(("count", "sequences"), [(1, 6), (3, 2), (7, 4)])
 def test_silent_servers_are_tried_in_sequences_with_growing_pauses(unit, bench, dm, bootstrap, count, sequences):
     """And after a second outage as after the first."""
     rules = RetryRules(count, 180, sequences, 420, "10-14,20-24,40-45")

@@ -250,6 +250,25 @@ def test_a_delivered_unit_asks_for_120_s_and_70_h_and_the_default_edrx(joined_un
     assert read == (120, 252000, b"\x13"), f"T3324, T3412 and eDRX reported: {read}"
 
 
+@req("NET-11", "NET-12", "NET-17", "NET-14")
+@device_time("30 min")
+@needs("cell.nas", "cell.outage", "panel.button")
+@in_regression
+def test_a_unit_asks_for_the_same_at_each_attach(joined_unit, bench, dm, cell, radio):
+    """After an outage, after a restart, and after another outage."""
+    for lost in (True, False, True):
+        begun = bench.clock.time()
+        if lost:
+            cell.off()
+            bench.clock.sleep(30 * s)
+            cell.on()
+        joined_unit.press_button(6 * s)
+        asked = radio.wait_for_event(NetworkEvent.ATTACH_REQUEST, begun, 15 * minutes)
+        dm.wait_for_registration(15 * minutes, after=begun)
+        found = (asked.t3324_s, asked.t3412_s, asked.edrx)
+        assert found == (120, 252000, 0x13), f"T3324, T3412 and eDRX asked for: {found}"
+
+
 @req("NET-15", "OTC-T10-05", "OTC-T10-06")
 @device_time("20 min")
 @needs("cell.nas", "panel.button", "settings.nfc.write")
@@ -261,6 +280,19 @@ def test_timers_set_over_nfc_are_those_that_the_unit_asks_for(joined_unit, bench
     asked = radio.wait_for_event(NetworkEvent.ATTACH_REQUEST, before, 5 * minutes)
     assert asked.t3324_s in around(t3324, T3324_STEPS_S), f"T3324 {asked.t3324_s} s is asked for, {t3324} s is set"
     assert asked.t3412_s in around(t3412, T3412_STEPS_S), f"T3412 {asked.t3412_s} s is asked for, {t3412} s is set"
+
+
+@req("NET-15", "OTC-T10-05", "OTC-T10-06")
+@device_time("30 min")
+@needs("cell.nas", "panel.button", "settings.nfc.write")
+@in_regression
+def test_each_of_several_changes_of_the_timers_is_asked_for(joined_unit, bench, panel, radio):
+    for t3324, t3412 in ((60, 86400), (120, 252000), (60, 252000), (180, 86400), (60, 86400)):
+        before = restart(joined_unit, bench, panel, {"t3324_timer": t3324, "t3412_timer": t3412})
+        asked = radio.wait_for_event(NetworkEvent.ATTACH_REQUEST, before, 5 * minutes)
+        found = asked.t3324_s, asked.t3412_s
+        assert found == (t3324, t3412), f"T3324 and T3412 asked for are {found}, {(t3324, t3412)} are set"
+        bench.clock.sleep(3 * minutes)
 
 
 T3324_STEPS_S = [*range(0, 63, 2), *range(60, 1861, 60), *range(1800, 11161, 360)]

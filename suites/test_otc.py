@@ -29,6 +29,30 @@ def test_all_46_settings_can_be_read(unit, meter):
     assert int(number) == int(shown), f"the meter's number is {shown}, and read over NFC is {number}"
 
 
+LONG = {"mqtt_sn_topic": "bench/" + "/".join(f"{number:03}" for number in range(28)), "apn": "a." * 30 + "bench",
+        "restart_backoff": ",".join(f"{low}-{low + 9}" for low in range(0, 150, 10)),
+        "reconnect_backoff": "1300-1600," * 9 + "1300-1600", "sequence_backoff": "0-5," * 20 + "60-120"}
+"""Longer than what is printed: the unit may refuse it (U20)."""
+
+
+@req("OTC-10", "OTC-01", "OTC-T9-12", "OTC-T10-02", "OTC-T11-10", "OTC-T11-13", "OTC-T12-05")
+@device_time("1 min")
+@needs("settings.nfc.write")
+@in_regression
+def test_a_text_that_is_taken_is_shown_and_can_be_taken_away(passive_unit, bench):
+    """Long ones, and then those of delivery: of the topic and the APN that is the empty one."""
+    delivered = passive_unit.delivered.values
+    for key, value in LONG.items():
+        taken = passive_unit.try_settings({key: value}).status is Status.OK
+        shown = passive_unit.read_settings().values
+        assert shown.keys() >= {setting.key for setting in READABLE}, f"not readable beside {key} = {value!r}"
+        wanted = value if taken else delivered[key]
+        assert shown[key] == wanted, f"{key} is {shown[key]!r}, {'taken' if taken else 'before'} was {wanted!r}"
+        for old in ("", delivered[key]) if delivered[key] == "" else (delivered[key],):
+            passive_unit.write_settings({key: old})
+            assert passive_unit.read_settings().values[key] == old, f"{key} can't be {old!r} again"
+
+
 @req(*(setting.requirement for setting in READABLE if setting.default is not None))
 @device_time("10 s")
 @needs("settings.nfc.write")
@@ -82,6 +106,21 @@ def test_nfc_works_while_the_modem_sleeps(unit, bench):
     bench.clock.sleep(30 * minutes)
     unit.write_settings({"max_meter_retries": 9})
     assert unit.read_settings().values["max_meter_retries"] == 9, "written while asleep, and not stored"
+
+
+@req("OTC-07", "BTN-08")
+@device_time("5 min")
+@needs("settings.nfc.write", "panel.button")
+@in_regression
+def test_nfc_works_in_a_unit_that_the_button_has_switched_off(joined_unit, bench, dm):
+    joined_unit.press_button(held=17.5 * s)
+    bench.clock.sleep(60 * s)      # a detach within a minute is allowed
+    joined_unit.write_settings({"max_meter_retries": 9})
+    assert joined_unit.read_settings().values["max_meter_retries"] == 9, "written while switched off, and not stored"
+    activated = bench.clock.time()
+    joined_unit.write_settings({"power_mode": "Passive"})      # where the mode of a unit switched off is Active (U13)
+    joined_unit.write_settings({"power_mode": "Active"})
+    dm.wait_for_registration(15 * minutes, after=activated)
 
 
 @req("SCH-15", "SCH-17")
@@ -270,7 +309,8 @@ def test_nfc_that_was_switched_off_stays_off(joined_unit, dm, restarts, how):
 # -- factory reset
 
 
-@req("OTC-T8-07", "SEC-15", "ACT-16", "OTC-01")
+@req("OTC-T8-07", "SEC-15", "ACT-16", "OTC-01", "PWR-17", *(
+    setting.requirement for setting in READABLE if setting.default is not None))
 @device_time("5 min")
 @needs("settings.nfc.write", "panel.leds")
 @in_regression

@@ -82,8 +82,9 @@ BORDERS = [
     ("2023-12-31 23:30", -60), ("2024-01-01 00:00", 60), ("2024-02-29 00:00", 60), ("2024-03-01 00:00", 60),
     ("2026-12-31 12:00", -720), ("2027-01-01 11:59", 720), ("2027-12-31 10:20", 0), ("2027-02-28 23:50", -37),
     ("2028-02-29 23:59", -1), ("2027-03-28 02:30", 60), ("2027-10-31 02:30", 60), ("2027-07-15 00:15", 345),
-    ("2027-05-01 00:00", 719), ("2027-10-01 23:00", -300)]
-"""Ends of years and of Februaries, the nights in which summer time begins and ends, a summer, firsts of a month."""
+    ("2027-05-01 00:00", 719), ("2027-10-01 23:00", -300), ("2038-01-19 04:20", 60), ("2039-12-31 23:50", -60)]
+"""Ends of years and of Februaries, the nights in which summer time begins and ends, a summer, firsts of a month, and
+years in which UNIX time needs 32 bits."""
 
 
 @req("TIME-08", "TIME-19", "TIME-20", "TIME-06", "PAY-SENML-04", "PAY-JSON-03", "PAY-MBUS-01")

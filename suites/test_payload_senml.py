@@ -188,6 +188,25 @@ def expect_counted(pack):
     assert pack.payload.startswith(head), f"{count} records, and the payload begins with {pack.payload[:2].hex()}"
 
 
+RULES = (test_the_payload_is_a_cbor_array_of_maps_and_nothing_else,
+         test_the_first_record_has_the_base_time_under_label_minus_3,
+         test_the_pack_is_for_one_meter_and_its_measurements_have_no_name,
+         test_names_can_not_be_taken_for_meter_ids, test_the_version_record_has_no_time)
+
+
+@req("PAY-SENML-01", "PAY-SENML-03", "PAY-SENML-07", "PAY-SENML-19", "PAY-SENML-21")
+@device_time("3 h")
+@in_regression
+@pytest.mark.parametrize("message_format", ["Standard", "Extended"])
+@pytest.mark.parametrize("readouts", [1, 12])
+def test_a_pack_of_any_length_keeps_the_rules(unit, gateway, readouts, message_format):
+    unit.make_joined(FREQUENT | {"message_format": message_format, "transmit_interval": 5 * readouts})
+    gateway.wait_for_telegram(timeout=2 * hours)
+    pack = Pack.of(gateway.wait_for_telegram(timeout=2 * hours).payload)
+    for rule in RULES:
+        rule(pack)
+
+
 @on_three_readouts("PAY-SENML-22")
 def test_the_array_counts_its_records(three):
     expect_counted(three)

@@ -44,6 +44,38 @@ def times(observation):
 # -- registering
 
 
+@req("ACT-14", "CMP-10", "NET-01", "CMP-06")
+@device_time("1 h")
+@needs("cell.outage", "panel.button")
+@in_regression
+def test_a_unit_presents_itself_alike_at_each_registration(joined_unit, bench, dm, bootstrap, cell):
+    """After an outage, a restart, a bootstrap, and when the server has lost it."""
+    def presented():
+        one = dm.registration
+        return one.endpoint, one.lifetime_s, one.binding, one.lwm2m_version, one.queue_mode, one.objects
+
+    first = presented()
+    assert "U" in first[2], f"the binding is {first[2]!r}, which is not UDP"
+    for why in ("an outage", "a restart", "a registration that the server has lost", "a bootstrap", "an outage"):
+        before = bench.clock.time()
+        if why == "an outage":
+            cell.off()
+            bench.clock.sleep(30 * s)
+            cell.on()
+        if why in ("an outage", "a restart"):
+            joined_unit.press_button(6 * s)
+        elif why == "a bootstrap":
+            dm.execute(bootstrap.trigger)
+        else:
+            bootstrap.give(dm_lifetime_s=LIFETIME)
+            dm.execute(bootstrap.trigger)
+            dm.wait_for_registration(15 * minutes, after=before)
+            first, before = presented(), bench.clock.time()
+            dm.forget_registration()
+        dm.wait_for_registration(30 * minutes, after=before)
+        assert presented() == first, f"after {why} the unit presents itself as {presented()}, before as {first}"
+
+
 @req("ACT-14", "DM-01", "CMP-06")
 @ets("int-101")
 @device_time("1 min")

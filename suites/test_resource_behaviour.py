@@ -270,6 +270,42 @@ def test_the_power_source_is_the_configured_one_where_the_hardware_can_not_tell(
         dm.write(McmConfig.POWER_SOURCE, before)
 
 
+@req("LWM2M-3.0.6.0", "LWM2M-33906.0.52", "PWR-08")
+@device_time("20 min")
+@needs("supply.voltage", "panel.button")
+@in_regression
+@pytest.mark.parametrize("how", HOW)
+def test_the_configured_power_source_counts_after_each_restart(joined_unit, dm, restarts, how):
+    before = dm.read(McmConfig.POWER_SOURCE)
+    dm.write(McmConfig.POWER_SOURCE, 1)
+    restarts.and_back(how)
+    source = dm.read("/3/0/6/0")
+    dm.write(McmConfig.POWER_SOURCE, before)
+    assert source == 6, f"the power source is {source} after a restart ({how}), a power supply is configured"
+
+
+CONSTANT = [one for one in resources.load().values() if one.readable and not one.writable and one.path in {
+    *(Path(3, 0, number) for number in (0, 1, 2, 3, 18)), Path(4, 0, 0), Path(4, 0, 1), Path(5, 0, 8), Path(5, 0, 9),
+    *(Path(10, 0, number) for number in (4, 5, 9, 11)), Path(1, 1, 0), Path(1, 1, 1), Path(33906, 0, 5),
+    Path(33908, 0, 0), Path(33908, 0, 1), *(Path(33909, 0, number) for number in (0, 1, 4, 5)), Path(33911, 0, 0),
+    Path(33911, 0, 1)}]
+"""What nobody writes over DM, and nothing changes of itself."""
+
+
+@req(*(one.requirement for one in CONSTANT))
+@device_time("20 min")
+@needs("supply.voltage", "panel.button")
+@in_regression
+@pytest.mark.parametrize("how", HOW)
+def test_what_a_unit_tells_of_itself_outlives_each_restart(joined_unit, dm, restarts, how):
+    """Also what a bootstrap brings: the account is the same."""
+    before = {one.path: dm.read_all(str(one.path)) for one in CONSTANT}
+    restarts.and_back(how)
+    other = [f"{path} is {now}, was {before[path]}" for path in before
+             if (now := dm.read_all(str(path))) != before[path]]
+    assert not other, f"after a restart ({how}): {'; '.join(other)}"
+
+
 @req("LWM2M-3.0.9", "LWM2M-3.0.11.0", "PWR-10")
 @device_time("2 min")
 @needs("supply.voltage")
@@ -279,11 +315,11 @@ def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, s
     is one, and a full one is none."""
     dm.write(McmConfig.POWER_SOURCE, 0)
     levels = []
-    for volts in (4.2, 3.9, 3.7, 3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):
+    for volts in (4.2, 3.9, 3.74, 3.65, 3.6, 3.3, 3.0, 2.7, NEARLY_EMPTY_V):    # above 3.6 V, too, it is per cent
         supply.set_voltage(volts)
         bench.clock.sleep(2 * s)
         levels.append(dm.read(Device.BATTERY_LEVEL))
-        assert 0 <= levels[-1] <= 100, f"{levels[-1]} % at {volts} V"
+        assert 0 <= levels[-1] <= 100, f"a battery level of {levels[-1]} % at {volts} V"
         error = dm.read("/3/0/11/0")
         assert error in (0, 1), f"error {error} at {volts} V"
         assert error == 0 or levels[-1] <= 30, f"low battery at {levels[-1]} %, {volts} V"
@@ -516,11 +552,14 @@ def meter_data_statistics(dm, gateway):
 @req("LWM2M-33905.0.0", "LWM2M-33907.0.10", "LWM2M-33910.x.2", "LWM2M-33910.x.3")
 @device_time("20 min")
 @in_regression
-def test_a_silent_server_is_counted_and_told(joined_unit, dm, gateway, bench):
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_a_silent_server_is_counted_and_told(joined_unit, dm, gateway, bench, attempts):
     status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
     assert status in (0, 1, 7), f"connection status {status} of a unit that has reported"
     statistics = meter_data_statistics(dm, gateway)
     uri = dm.read(MdmServer.URI)
+    dm.write(McmConfig.MQTT_SN_COMMUNICATION_ATTEMPTS, attempts)
+    dm.write(McmConfig.MQTT_SN_COMMUNICATION_TIMEOUT, 30)
     lost, repeated = dm.read(f"{statistics}/3"), dm.read(f"{statistics}/2")
     dm.write(MdmServer.URI, elsewhere(uri))
     try:
@@ -529,7 +568,8 @@ def test_a_silent_server_is_counted_and_told(joined_unit, dm, gateway, bench):
         status = dm.read(NbIotStatus.MDM_CONNECTION_STATUS)
         assert status == 4, f"connection status {status} with a silent server"
         assert dm.read(f"{statistics}/3") > lost, "a lost transaction was not counted"
-        assert dm.read(f"{statistics}/2") > repeated, "a retransmission was not counted"
+        if attempts > 1:    # of one it is open whether it is the only one (C20)
+            assert dm.read(f"{statistics}/2") > repeated, "a retransmission was not counted"
     finally:
         dm.write(MdmServer.URI, uri)
     arrived = gateway.count

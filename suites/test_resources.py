@@ -11,13 +11,16 @@ from bench.manual import resources
 from bench.manual.paths import Device, McmConfig, NbIotInfo, NbIotStatus, Server0, TransactionStatistics
 from fixtures import resource_values
 from fixtures.judging import first_of
-from fixtures.outcomes import Path
+from fixtures.outcomes import DmRefused, Path
 from fixtures.words import device_time, in_regression, profile, req
 
 SECURITY_OBJECT = 0
 COUNTING = {NbIotStatus.UPTIME, NbIotStatus.AVERAGE_CURRENT_CONSUMPTION, NbIotInfo.REGISTRATION_UPTIME,
             TransactionStatistics.TRANSACTIONS, Device.POWER_SOURCE_VOLTAGE}
 """They change by themselves, and may come to what was refused."""
+MEASURED = COUNTING | {Path(3, 0, 9), Path(4, 0, 2), *(Path(33907, 0, number) for number in (2, 3, 4, 5, 10)),
+                       *(Path(33910, 0, number) for number in range(2, 7)), Path(33906, 0, 14), Path(33911, 0, 2)}
+"""Two reads of these, one behind the other, need not be equal."""
 OWN_TESTS = {Device.CURRENT_TIME}
 """Writing the time needs a clock that nobody else sets: test_resource_behaviour.py."""
 
@@ -71,15 +74,6 @@ def expect_not_executable(dm, path):
         dm.expect_refusal(dm.execute_refusal(path, arguments), ("4.05", "4.01"), f"executing {path} with '{arguments}'")
 
 
-def write_together(dm, resource, value):
-    """Write ``value`` by the instance, with another resource of it that stays what it is. Those that nothing else of
-    the instance can be written with are written alone."""
-    path, others = resource.path, [one.path[2] for one in READ_WRITE if one.path[:2] == resource.path[:2]
-                                   and one.path != resource.path and one.path not in OWN_TESTS]
-    together = {path[2]: value, **{other: dm.read(f"/{path[0]}/{path[1]}/{other}") for other in others[-1:]}}
-    dm.write(str(Path(*path[:2])), together)
-
-
 def is_left_out(dm, readings, resource):
     """Whether the resource is of a Server instance for the bootstrap server that the unit has not got (U31): then all
     of it is missing, and it does not register it."""
@@ -88,6 +82,41 @@ def is_left_out(dm, readings, resource):
     offered = {Path.parse(link.target)[:2] for link in dm.registration.objects if link.target != "/"}
     readings.takes("U31", "readable" if (1, 0) in offered else "4.04")
     return (1, 0) not in offered
+
+
+def has_composite(dm):
+    """Whether the unit has the composite operations of LwM2M 1.1 (test_composite.py says why not)."""
+    try:
+        return dm.registration.lwm2m_version >= "1.1" and bool(dm.read_composite(Device.MANUFACTURER))
+    except DmRefused:
+        return False
+
+
+def composite_refusal(dm, values):
+    """The code with which the unit refuses a Write-Composite; "" when it takes it."""
+    try:
+        dm.write_composite(values)
+    except DmRefused as refusal:
+        return refusal.code
+    return ""
+
+
+COMPANION, ANOTHER = McmConfig.METER_MAX_RETRY_COUNT, McmConfig.AUTO_UPLOAD_AGE_LIMIT
+"""Settings beside which another is written: what they are stays."""
+
+
+def write_in_company(dm, resource, value):
+    """Write ``value`` together with something else that stays what it is, in each way that there is; the ways, one
+    after the other."""
+    path, other = resource.path, ANOTHER if resource.path == COMPANION else COMPANION
+    same_instance = [one.path for one in READ_WRITE if one.path[:2] == path[:2] and one.path != path
+                     and one.path not in OWN_TESTS]
+    for neighbour in same_instance[-1:]:
+        dm.write(Path(*path[:2]), {path[2]: value, neighbour[2]: dm.read(neighbour)})
+        yield "by its instance"
+    if has_composite(dm):
+        dm.write_composite({str(other): dm.read(other), str(path): value})
+        yield "by Write-Composite"
 
 
 @each("read", READ_ONLY)
@@ -106,9 +135,16 @@ def test_a_resource_is_readable_only(joined_unit, dm, bench, readings, resource)
         dm.expect_refusal(code, ("4.05",), what)
         after = first_of(dm.read_all(path).values(), f"a value of {path}")
         assert after != written or written == value or resource.path in COUNTING, f"{path} reads as was refused"
-    among_others = {resource.path[2]: first_of(resource_values.refused_everywhere(resource, value), "a value")}
-    code = dm.refusal(str(Path(*resource.path[:2])), among_others)
-    dm.expect_refusal(code, ("4.05",), f"writing {path} by its instance")
+    instance = str(Path(*resource.path[:2]))
+    refused = first_of(resource_values.refused_everywhere(resource, value), "a value")
+    dm.expect_refusal(dm.refusal(instance, {resource.path[2]: refused}), ("4.05",), f"writing {path} by its instance")
+    if has_composite(dm):
+        dm.expect_refusal(composite_refusal(dm, {path: refused}), ("4.05",), f"writing {path} by Write-Composite")
+    at = resource.path / 0 if resource.multiple else resource.path
+    among_others = dm.read_all(instance).get(at)
+    assert among_others is not None and not resource.check(among_others), f"{at} reads {among_others!r} with {instance}"
+    same = among_others == value or resource.path in MEASURED
+    assert same, f"{at} is {value!r}, and {among_others!r} with {instance}"
     expect_not_executable(dm, path)
 
 
@@ -131,16 +167,17 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
                 continue
             dm.write(path, value)
             assert value_of(dm, resource) == value, f"{path} does not read as written"
-        other = resource_values.different(resource, dm.read(path))
-        if other is not None:
-            write_together(dm, resource, other)
-            assert value_of(dm, resource) == other, f"{path} does not read as written together with others"
+        for value in () if kept else (before, resource_values.different(resource, before)):
+            if value is not None:
+                for way in write_in_company(dm, resource, value):
+                    assert value_of(dm, resource) == value, f"{path} does not read as written {way}"
         assert dm.read(McmConfig.CONFIG_WRITE_STATUS) is True, "the unit says that it did not store what it took"
     finally:
         dm.write(McmConfig.INSTANCE if kept else path, kept or before)
 
 
 @each("refuse", [one for one in READ_WRITE if refused_values(one)], shown)
+@req("DM-04")
 @device_time("1 min")
 @in_regression
 def test_a_value_that_is_not_printed_is_refused(joined_unit, dm, bench, resource):
@@ -154,6 +191,12 @@ def test_a_value_that_is_not_printed_is_refused(joined_unit, dm, bench, resource
         dm.expect_refusal(code, ("4.00", "4.06"), f"{path} = {what}")
         if resource.path not in OWN_TESTS:
             dm.expect(path, before, f"{path} has changed though the write was refused")
+    for value in resource_values.of_another_type(resource) if has_composite(dm) else ():
+        code = composite_refusal(dm, {path: value})
+        if not code:
+            dm.write(path, before)
+        dm.expect_refusal(code, ("4.00",), f"{path} = {value!r} by Write-Composite")
+        assert dm.read(path) == before, f"{path} has changed though the Write-Composite was refused"
 
 
 @each("write-only", WRITE_ONLY)
@@ -225,6 +268,12 @@ def test_the_security_object_is_closed_to_a_dm_server_or_shows_all_but_the_keys(
         dm.expect_refusal(code, ("4.01",), f"reading the key {path}")
     for value in (1, 3, "coap:", bytes(16)):    # too short to be taken for a key
         dm.expect_refusal(dm.refusal(path, value), ("4.01", "4.05"), f"writing {path}")
+    for value in {"String": "coap://192.0.2.7:5683", "Opaque": bytes(16)}.get(resource.type.value, 3),:
+        codes = [dm.refusal(str(Path(*resource.path[:2])), {resource.path[2]: value})]
+        if has_composite(dm):
+            codes.append(composite_refusal(dm, {path: value}))
+        for code in codes:
+            dm.expect_refusal(code, ("4.01", "4.04", "4.05"), f"writing {path} with its instance or by Write-Composite")
     expect_not_executable(dm, path)
 
 

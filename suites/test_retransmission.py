@@ -6,6 +6,7 @@ they are written, and in a model of one to twelve: five minutes for an hour.
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -193,6 +194,32 @@ def test_one_readout_a_telegram_and_one_transmission_a_day_do_not_keep_up(histor
     span_h = (max(stamps) - min(stamps)) // timedelta(hours=1)
     lost = [stamp for hour in range(span_h) if (stamp := min(stamps) + timedelta(hours=hour)) not in stamps]
     assert span_h >= 72 and not lost, f"of {span_h} readouts {len(lost)} never came, such as {lost[:3]}"
+
+
+@req("RETX-04", "RETX-06", "RETX-19", "OTC-T11-08", "OTC-T11-12", "LWM2M-33906.0.21", "LWM2M-33906.0.45")
+@device_time("11 h")
+@in_regression
+@pytest.mark.parametrize("order", [FIFO, LIFO], ids=["oldest-first", "latest-first"])
+def test_limit_and_order_are_the_same_after_telegrams_that_failed(unit, gateway, bench, order):
+    """Each transmission of a backlog has as many telegrams as the others, and its order, that after a silence, too."""
+    unit.make_joined(HOURLY | order | {
+        "readout_interval": 5, "report_interval": 5, "message_encoding": "M-Bus", "max_uploads_per_transmission": 5,
+        "mdm_communication_timeout": 10, "reconnect_backoff": "1-1", "transmit_offset": 5, "transmit_delay": 5})
+    bench.sleep_until_hour(1)
+    bench.clock.sleep(30 * minutes)
+    with gateway.silent():
+        bench.clock.sleep(2 * hours)
+    arrived = gateway.count
+    bench.clock.sleep(7 * hours)
+    sent = gateway.arrivals(since=arrived)
+    begins = [0, *(number for number, (one, other) in enumerate(pairwise(sent), 1)
+                   if other.time - one.time > 20 * minutes)]
+    bursts = [sent[first:last] for first, last in pairwise([*begins, len(sent)])]
+    sizes = [len(burst) for burst in bursts]
+    assert len(bursts) >= 6 and len(set(sizes)) == 1 and sizes[0] in (5, 6), f"telegrams in each transmission: {sizes}"
+    rising = [one.telegram.newest.stamp < other.telegram.newest.stamp
+              for burst in ([sent] if order is FIFO else bursts) for one, other in pairwise(burst)]
+    assert all(rising) if order is FIFO else not any(rising), "not in the order that is set"
 
 
 ORDERS, AGES, UPLOADS = ("Oldest first", "Latest first"), (120, 600), (1, 4, 20)

@@ -25,6 +25,8 @@ QUICK = {"sequence_retry_delay": 60, "communication_retry_delay": 60, "coap_ack_
          "lwm2m_dtls_min_timeout": 10, "lwm2m_dtls_max_timeout": 20, "mdm_dtls_min_timeout": 10,
          "mdm_dtls_max_timeout": 20}
 """A unit that gives a server up within minutes (Tables 9 and 12)."""
+ALERT = 21
+"""A DTLS record of that type (RFC 6347)."""
 NEW_DM_KEY = Psk(bytes.fromhex("6d7a0c5be1f2498385a6c7d8091a2b3c"))
 NEW_MDM_KEY = Psk(bytes.fromhex("f10e2d3c4b5a69788796a5b4c3d2e1f0"))
 NEW_KEYS = {
@@ -151,6 +153,26 @@ def test_each_connection_works_without_dtls_while_the_others_have_it(security, d
         else:
             assert security.secure_messages(connection), f"the {connection} server heard nothing in DTLS"
             assert not security.plain_messages(connection), f"{connection} in clear"
+
+
+@req("SEC-02", "SEC-05", "LWM2M-33905.0.2")
+@device_time("30 min")
+@in_regression
+@pytest.mark.parametrize("had", ["DTLS", "none"])
+def test_the_security_mode_of_meter_data_counts_on_a_way_that_is_in_use(security, bench, dm, gateway, had):
+    """The server stays: what comes there is looked at, though it does not understand it."""
+    security.join("dm", *(["mdm"] if had == "DTLS" else []), settings=QUICK)
+    usual, other = (0, 3) if had == "DTLS" else (3, 0)
+    send_readout(dm, gateway)
+    for mode in (other, usual):
+        written = bench.clock.time()
+        dm.write("/33905/0/2", mode)
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
+        dm.stay_in_touch(3 * minutes)
+        sent = [datagram for _, datagram in security.wire("mdm", written) if datagram[0] != ALERT]    # a good-bye
+        assert sent, f"nothing was sent in mode {mode}"
+        secured = {20 <= datagram[0] <= 25 and datagram[1] == 0xFE for datagram in sent}
+        assert secured == {mode == 0}, f"meter data {'in clear' if mode == 0 else 'with DTLS'} in mode {mode}"
 
 
 @req("SEC-13")

@@ -93,6 +93,8 @@ def number_of_attempts(world, attempts):
     sent = messages_without_an_answer(world, attempts * 5 * s)
     burst = [sent[0], *(later for earlier, later in pairwise(sent) if later - sent[0] < (attempts + 2) * 8 * s)]
     assert len(burst) == attempts, f"sent {len(burst)} times, set are {attempts} attempts"
+    gaps = [later - earlier for earlier, later in pairwise(burst)]
+    assert all(abs(gap - 5 * s) <= 3 * s for gap in gaps), f"repeated after {gaps} s, set are 5 s"
 
 
 # -- a DM server that does not answer
@@ -186,6 +188,18 @@ def transmissions_within_their_delay(world, delay_min):
     world.bench.clock.sleep(56 * hours)
     late = [minute_of_the_day(world, time_s) % 60 - 5 for time_s in transmissions(world, arrived)]
     assert len(late) >= 50, f"{len(late)} transmissions in 56 hours"
+    assert min(late) >= -0.5 and max(late) <= delay_min + 0.7, f"{min(late):.1f} to {max(late):.1f} min into the window"
+    assert max(late) >= 0.75 * delay_min, f"never later than {max(late):.1f} min, set are {delay_min} min"
+
+
+def transmissions_over_the_day(world, delay_min):
+    """Once a day from 5 min after midnight on. Of 56 random moments one is in the last quarter of the window, but for
+    one run in ten millions."""
+    world.bench.clock.sleep(1 * days)
+    arrived = world.gateway.count
+    world.bench.clock.sleep(56 * days)
+    late = [minute_of_the_day(world, time_s) - 5 for time_s in transmissions(world, arrived)]
+    assert len(late) >= 50, f"{len(late)} transmissions in 56 days"
     assert min(late) >= -0.5 and max(late) <= delay_min + 0.7, f"{min(late):.1f} to {max(late):.1f} min into the window"
     assert max(late) >= 0.75 * delay_min, f"never later than {max(late):.1f} min, set are {delay_min} min"
 
@@ -346,6 +360,8 @@ EFFECTS = [
            EACH_5_MIN | {"max_uploads_per_transmission": 255}, "4 d"),
     Effect("transmit_offset", transmission_after_its_offset, (1, 1430, 67), DAILY, "3 d"),
     Effect("transmit_delay", transmissions_within_their_delay, (1, 50, 19), SCHEDULE, "60 h"),
+    Effect("transmit_delay", transmissions_over_the_day, (1430,),
+           DAILY | {"readout_interval": 1440, "report_interval": 1440}, "57 d"),
     Effect("max_uploads_per_transmission", telegrams_in_a_transmission, (1, 255, 7), EACH_5_MIN, "3 h",
            wait=half_past),
     Effect("auto_upload_order", order_of_a_transmission, ("Latest first", "Oldest first"), EACH_5_MIN, "3 h",

@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 
+from bench.manual import error_flags
 from bench.manual.paths import McmConfig
 from bench.payload.readout import Quantity, canonical
 from fixtures.judging import first_of
+from fixtures.uploads import ENCODINGS, FORMATS
 from fixtures.words import days, device_time, hours, in_regression, minutes, needs, profile, req, s
 
 CAPACITY = 8000
@@ -287,3 +289,34 @@ def test_as_much_is_sent_by_itself_as_the_age_limit_lets(unit, ways, way, cell, 
     longest = min(age, timedelta(days=8))
     assert longest - timedelta(hours=2) <= reached_back <= longest + timedelta(hours=3), \
         f"readouts of {reached_back} were sent"
+
+
+PAIRS = [1 << low | 1 << high for low, high in combinations(range(12), 2)]
+"""Each flag of Table 3 beside each other one."""
+
+
+@req("RETX-21", "STO-03", "PAY-MBUS-09", "PAY-JSON-10", *(flag.requirement for flag in error_flags.load().values()))
+@device_time("8 h")
+@needs("meter.simulator")
+@in_regression
+def test_readouts_with_each_pair_of_flags_come_out_of_the_history_in_each_form(uploads, dm, telegrams, bench,
+                                                                               meter_simulator):
+    """Each is made once, with an energy that tells it from the others, and comes in each encoding and format."""
+    meter_simulator.set_energy_step("0.001 MWh")
+    wanted = {}
+    for number, flags in enumerate(PAIRS, 1):
+        meter_simulator.hold(energy=f"{number}.000")
+        meter_simulator.set_error_flags(flags)
+        uploads.arrival()
+        wanted[canonical(Quantity(Decimal(number), "MWh"))] = flags
+    for encoding in ENCODINGS:
+        for message_format in FORMATS:
+            uploads.set(encoding=encoding, message_format=message_format)
+            arrivals, _ = resend(dm, telegrams, bench, timeout=2 * hours)
+            sent = {canonical(readout.energy): readout.error_flags
+                    for arrival in arrivals for readout in arrival.telegram.readouts if readout.energy is not None}
+            # Later records of a pack may have the energy only (C13).
+            told = {energy: flags for energy, flags in sent.items() if flags is not None or encoding != "SenML"}
+            other = [f"{told[energy]:#05x} for {flags:#05x}" if energy in told else f"none with {flags:#05x}"
+                     for energy, flags in wanted.items() if energy not in sent or told.get(energy, flags) != flags]
+            assert not other, f"in {encoding}, {message_format}: {', '.join(other[:5])}"

@@ -13,8 +13,8 @@ from fixtures.words import device_time, hours, in_regression, minutes, needs, re
 @needs("supply.voltage", "panel.button")
 @in_regression
 @pytest.mark.parametrize("volts", [3.0, 3.6, 4.2])
-def test_a_unit_joins_and_reports_on_a_supply_of(unit, gateway, bench, dm, volts):
-    _activate_by_button(unit, volts)
+def test_a_unit_joins_and_reports_on_a_supply_of(unit, supply, gateway, bench, dm, volts):
+    _activate_by_button(unit, supply, bench, volts)
     _reports(gateway, bench, dm)
     assert _source_when_set_to(dm, 1) == 6, "mains"
 
@@ -24,8 +24,8 @@ def test_a_unit_joins_and_reports_on_a_supply_of(unit, gateway, bench, dm, volts
 @needs("supply.voltage", "supply.battery", "panel.button")
 @in_regression
 @pytest.mark.parametrize("volts", [2.4, 3.0, 3.4])
-def test_a_unit_joins_and_reports_on_a_battery_of(unit, gateway, bench, dm, volts):
-    _activate_by_button(unit, volts)
+def test_a_unit_joins_and_reports_on_a_battery_of(unit, supply, gateway, bench, dm, volts):
+    _activate_by_button(unit, supply, bench, volts)
     _reports(gateway, bench, dm)
     assert _source_when_set_to(dm, 0) in (1, 2), "internal or external battery"
     version = dm.read(Device.FIRMWARE_VERSION)
@@ -43,8 +43,11 @@ def _source_when_set_to(dm, power_source: int) -> int:
         dm.write(McmConfig.POWER_SOURCE, before)
 
 
-def _activate_by_button(unit, volts: float) -> None:
+def _activate_by_button(unit, supply, bench, volts: float) -> None:
+    """From no supply on, at that voltage."""
     unit.make_passive()
+    supply.output_off()
+    bench.clock.sleep(10 * s)
     unit.power_up(volts)
     unit.press_button(6 * s)
 

@@ -81,6 +81,22 @@ def test_network_time_sets_the_meter_to_local_standard_time(joined_unit, cell, m
     measure("time.synchronized", difference_s(meter.read().meter_time, before, local_time()))
 
 
+@req("TIME-02", "TIME-10", "OTC-T10-09")
+@device_time("1 h")
+@needs("meter.simulator", "meter.optical", "cell.detach")
+@in_regression
+def test_network_time_sets_a_meter_that_is_slow_or_fast_by_little_or_much(joined_unit, cell, meter, meter_simulator,
+                                                                          bench, measure, local_time, subtests):
+    for seconds in (45, -45, 240, -3500, 3700, -26 * 3600, 400 * 86_400, -33 * 86_400):
+        with subtests.test(f"{seconds} s"):
+            meter_simulator.set_clock(local_time() + timedelta(seconds=seconds))
+            bench.clock.sleep(2 * minutes)
+            cell.detach()
+            bench.clock.sleep(5 * minutes)
+            before = local_time()
+            measure("time.synchronized", difference_s(meter.read().meter_time, before, local_time()))
+
+
 @req("TIME-11", "OTC-T10-09", "LWM2M-33906.0.46")
 @device_time("130 min")
 @needs("meter.simulator", "meter.optical", "cell.detach")
@@ -246,16 +262,40 @@ def test_what_is_read_after_three_new_times_is_told_by_its_stamp(history, clock_
     assert [stamp.minute for stamp in extra] == [28, 28, 28], f"three are extra, {len(extra)} came off the grid"
 
 
+@req("TIME-01", "SCH-02", "SCH-19")
+@device_time("11 h")
+@needs("meter.simulator", "meter.optical")
+@in_regression
+def test_a_meter_that_is_moved_by_seconds_takes_the_unit_with_it(history, bench, meter, meter_simulator, telegrams):
+    """The unit keeps no time beside the meter's: readouts are on the meter's grid, stamped as it shows."""
+    history.begin(HOURLY | {"readout_interval": 5, "report_interval": 5})
+    for seconds in (40, 40, -50, -25, 55):
+        meter_simulator.set_clock(meter.read().meter_time + timedelta(seconds=seconds))
+        bench.clock.sleep(2 * minutes)
+        arrived = telegrams.count
+        bench.clock.sleep(125 * minutes)
+        stamps = [readout.stamp for one in telegrams.arrivals(since=arrived) for readout in one.telegram.readouts]
+        assert len(stamps) >= 10, f"{len(stamps)} readouts in two hours"
+        beside = [f"{stamp:%H:%M}" for stamp in stamps if stamp.minute % 5]
+        assert len(beside) <= 1, f"beside the grid of the meter, moved by {seconds} s: {', '.join(beside)}"
+
+
 @req("TIME-24", "SCH-19", "OTC-T10-09")
 @device_time("3 d")
 @needs("meter.optical")
 @in_regression
-def test_the_network_brings_no_extra_readouts_where_the_clock_is_right(history, measure):
-    """The default settings, for three days."""
+@pytest.mark.parametrize("outages", [0, pytest.param(2, marks=needs("cell.outage"))])
+def test_the_network_brings_no_extra_readouts_where_the_clock_is_right(history, cell, measure, outages):
+    """The default settings, for three days; one extra readout for each time that the network is lost."""
     history.begin({})
     begin = history.meter_time
+    for _ in range(outages):
+        history.pass_time(3 * hours)
+        cell.off()
+        history.pass_time(5 * minutes)
+        cell.on()
     history.pass_time(3 * days)
     judged = history.judge()
     extra = [stamp for stamp in history.stamps if stamp.minute and stamp > begin]
-    measure("time.extra_readouts_in_3_days", len(extra))
+    measure("time.extra_readouts_in_3_days", max(len(extra) - outages, 0))
     assert len(judged.transmissions) >= 2, "a day without a transmission"

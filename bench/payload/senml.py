@@ -149,7 +149,10 @@ def _check_versions(maps: list[_Map], findings: list[Finding]) -> None:
             raise PayloadError(
                 f"record {n}: unknown encoder type {value >> 8}, version {value & 0xFF}; only 0, 0 is defined"
             )
-        for label in (_UNIT, _TIME, _DATA, *_OTHER_VALUES):
+        if _TIME in record:
+            text = f"record {n}: the version record has a time (label {_TIME})"
+            findings.append(_finding("version-record-time", "error", text))
+        for label in (_UNIT, _DATA, *_OTHER_VALUES):
             if label in record:
                 text = f"record {n}: the version record has label {label}"
                 findings.append(_finding("version-record-label", "warning", text))

@@ -220,3 +220,29 @@ class CountedAtAStartOnly(Modem):
     def lost_network(self) -> None:
         self.registrations -= self.attached
         super().lost_network()
+
+
+@defect("t3412-of-60-h-at-the-second-attach", "NET-12", "NET-14", wire="cell")
+class T3412Of60HAtTheSecondAttach(Modem):
+    """Where 70 h are set, the unit asks for 60 h of T3412 when it comes back to the network."""
+
+    def asks(self) -> PowerSaving:
+        asked = super().asks()
+        return replace(asked, t3412_s=216_000) if self.registrations and asked.t3412_s == 252_000 else asked
+
+
+@defect("timers-changed-once", "NET-15", "OTC-T10-05", "OTC-T10-06", wire="cell")
+class TimersChangedOnce(Modem):
+    """The first change of T3324 and T3412 is asked for, and the second is not."""
+
+    asked: tuple[tuple[int, int], ...] = ()
+
+    def asks(self) -> PowerSaving:
+        asks = super().asks()
+        if asks.t3324_s is None or asks.t3412_s is None:
+            return asks
+        timers = (asks.t3324_s, asks.t3412_s)
+        if timers not in self.asked and len(self.asked) < 2:
+            self.asked += (timers,)
+        t3324_s, t3412_s = timers if timers in self.asked else self.asked[-1]
+        return replace(asks, t3324_s=t3324_s, t3412_s=t3412_s)

@@ -400,3 +400,21 @@ class SilencedByDisconnect(MdmClient):
     async def _connect(self) -> bool:
         await asyncio.sleep(max(self.silenced_until_s - self.modem.clock.time(), 0.0))
         return await super()._connect()
+
+
+@defect("publish-waits-longer-each-time", "NET-44", wire="mdm", kind="timing")
+class PublishWaitsLongerEachTime(MdmClient):
+    """Each repetition of a PUBLISH is waited for one communication time-out longer than the one before."""
+
+    waits = -1
+
+    async def _acknowledged(self, topic_id: int, payload: bytes, last: bool) -> Message | None:
+        self.waits = 0
+        try:
+            return await super()._acknowledged(topic_id, payload, last)
+        finally:
+            self.waits = -1
+
+    def timeout_s(self) -> float:
+        self.waits += self.waits >= 0
+        return super().timeout_s() * max(self.waits, 1)

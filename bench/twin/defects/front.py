@@ -239,3 +239,23 @@ class OffAndOnKeepsThePause(Power):
     def activate(self) -> None:
         if self.life.clock.time() - self.off_at_s > 600.0:
             super().activate()
+
+
+@defect("off-and-cut-ignores-the-button", "BTN-08", wire="panel", kind="persistence")
+class OffAndCutIgnoresTheButton(Power):
+    """The button does not activate a unit that it has switched off, once the power was away."""
+
+    off = cut = False
+
+    def switch_off(self) -> None:
+        super().switch_off()
+        self.off = True
+
+    def up(self) -> None:
+        super().up()
+        self.cut = self.off
+
+    def activate(self) -> None:
+        if not self.cut:
+            self.off = False
+            super().activate()

@@ -193,3 +193,12 @@ class NoPauseBetweenSequences(Backoff):
 
     def pause_s(self, setting: str, failures: int) -> float:
         return 60.0 if setting == "sequence_backoff" else super().pause_s(setting, failures)
+
+
+@defect("reconnect-list-from-the-beginning", "NET-46", "NET-30", wire="mdm")
+class ReconnectListFromTheBeginning(Backoff):
+    """After the last pause of the reconnect list its first one comes again."""
+
+    def pause_s(self, setting: str, failures: int) -> float:
+        again = failures % len(self.settings.backoff(setting)) if setting == "reconnect_backoff" else failures
+        return super().pause_s(setting, again)

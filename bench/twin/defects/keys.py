@@ -5,6 +5,7 @@ ClientHello says.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from bench.protocols.dtls.handshake import ClientHello, HandshakeMessage
 from bench.protocols.lwm2m import Path, Value
 from bench.twin.cmi6110.accounts import BootstrapDraft
 from bench.twin.cmi6110.connection import Connection
+from bench.twin.cmi6110.life import Life
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.servers import Servers
 from bench.twin.cmi6110.uplink import HandshakeFailed, Terms, Uplink
@@ -308,3 +310,23 @@ class ClearAfterThreeHandshakes(Uplink):
             if self.failed[self._modem] < 3:
                 raise
             await self.go_plain()
+
+
+class ServersOfAnyKey(Servers):
+    """``failures``: of the connection to the gateway, in a row."""
+
+    failures: Callable[[], int] = staticmethod(lambda: 0)
+
+    def mdm_terms(self) -> Terms:
+        terms = super().mdm_terms()
+        return replace(terms, key=self.dm_key) if self.failures() % 2 else terms
+
+
+@defect("dm-key-for-the-gateway-after-a-failure", "SEC-05", wire="mdm", beside=(ServersOfAnyKey,))
+class DmKeyForTheGatewayAfterAFailure(Life):
+    """When there was no connection to the gateway the next handshake is tried with the key of device management."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.servers, ServersOfAnyKey):
+            self.servers.failures = lambda: self.mdm.failures

@@ -220,3 +220,11 @@ class NfcLiftsWhatDmWrote(OtcSettings):
 
     def apply(self, changes: Mapping[int, RawValue]) -> None:
         super().apply({1104: 60} | dict(changes))
+
+
+@defect("readout-interval-free", "OTC-T11-03", "SEC-08", wire="nfc")
+class ReadoutIntervalFree(OtcService):
+    """A locked unit lets anybody change the readout interval, if nothing else."""
+
+    def is_free(self, changes: Mapping[int, RawValue]) -> bool:
+        return changes.keys() == {1103} or super().is_free(changes)

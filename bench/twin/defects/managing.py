@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import cbor2
 from aiocoap.message import Message
 from aiocoap.numbers import codes
 from aiocoap.numbers.constants import TransportTuning
 
 from bench.protocols.coap_pipe import transport_tuning
-from bench.protocols.lwm2m import Path, Value
+from bench.protocols.lwm2m import ContentFormat, Path, Type, Value
 from bench.twin.cmi6110.accounts import DmAccount
 from bench.twin.cmi6110.attributes import Attributes
 from bench.twin.cmi6110.connection import Connection
@@ -21,6 +22,7 @@ from bench.twin.cmi6110.lwm2m_client import Lwm2mClient, Site
 from bench.twin.cmi6110.management import Management
 from bench.twin.cmi6110.resource import BadValue, NotAllowed, NotFound, Resource
 from bench.twin.cmi6110.settings import Settings
+from bench.twin.cmi6110.settings import Value as Setting
 from bench.twin.defects.registry import defect
 
 # -- reading
@@ -310,3 +312,79 @@ class RegistersInNoFormat(Lwm2mClient):
         if message.opt.uri_path[:1] == ("rd",):
             message.opt.content_format = None
         return super().timers(message)
+
+
+# -- in one kind of write only
+
+
+@defect("bootstrap-uri-by-composite", "LWM2M-0.0.0", wire="dm", kind="security")
+class BootstrapUriByComposite(Management):
+    """A Write-Composite may write 0/0/0, and the bootstrap server is another one from then on; a Write may not."""
+
+    uri = Path(0, 0, 0)
+
+    def take(self, values: Mapping[Path, Value]) -> None:
+        if self.uri in values:
+            self.store({"bootstrap_ip": str(values[self.uri]).partition("://")[2].partition(":")[0]})
+        super().take({path: value for path, value in values.items() if path != self.uri})
+
+    def _type_of(self, path: Path) -> Type:
+        return Type.STRING if path == self.uri else super()._type_of(path)
+
+
+@defect("eco-mode-not-beside-others", "PWR-18", "LWM2M-33906.0.3", wire="dm")
+class EcoModeNotBesideOthers(Management):
+    """Eco mode is switched by a write of its own, and stays what it is in a write of several resources."""
+
+    def store(self, staged: Mapping[str, Setting]) -> None:
+        super().store({name: value for name, value in staged.items() if name != "eco_mode" or len(staged) == 1})
+
+
+@defect("model-with-a-zero-in-a-read-of-several", "LWM2M-3.0.1", wire="dm", kind="values")
+class ModelWithAZeroInAReadOfSeveral(Management):
+    """In a read of the whole object the model number ends in an octet 0."""
+
+    def _values(self, path: Path, below: Mapping[Path, Resource]) -> dict[Path, Value]:
+        values, model = super()._values(path, below), Path(3, 0, 1)
+        return values | {model: f"{values[model]!s}\0"} if model in values and len(path) < 3 else values
+
+
+@defect("eight-settings-at-a-time", "DM-05", wire="dm")
+class EightSettingsAtATime(Management):
+    """Of a write of many settings over DM the first eight are stored."""
+
+    def store(self, staged: Mapping[str, Setting]) -> None:
+        super().store(dict(list(staged.items())[:8]))
+
+
+@defect("lwm2m-1-0-after-an-outage", "CMP-10", wire="dm", kind="protocol")
+class Lwm2m10AfterAnOutage(Lwm2mClient):
+    """A unit that has come back to the network registers as one of LwM2M 1.0, which has no Send."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        old = self.modem.registrations > 1
+        return ["lwm2m=1.0" if old and item == "lwm2m=1.1" else item for item in super().presents(account)]
+
+
+@defect("boolean-taken-for-a-number", "DM-04", wire="dm")
+class BooleanTakenForANumber(Management):
+    """In a Write-Composite in CBOR a Boolean is taken for the Integer 0 or 1."""
+
+    def _write_composite(self, request: Message) -> Message:
+        with suppress(cbor2.CBORError, AttributeError):
+            if request.opt.content_format == ContentFormat.SENML_CBOR:
+                request.payload = cbor2.dumps([self.number(record) for record in cbor2.loads(request.payload)])
+        return super()._write_composite(request)
+
+    def number(self, record: dict[int, Any]) -> dict[int, Any]:
+        path = str(record.get(-2, "")) + str(record.get(0, ""))
+        is_number = 4 in record and self._type_of(Path.parse(path)) is Type.INTEGER
+        return {2 if key == 4 else key: value for key, value in record.items()} if is_number else record
+
+
+@defect("registers-anew-for-tcp", "NET-01", wire="dm", kind="protocol")
+class RegistersAnewForTcp(Lwm2mClient):
+    """When the server has lost the registration, the unit registers anew with the binding of TCP."""
+
+    def presents(self, account: DmAccount) -> list[str]:
+        return ["b=T" if self.location and item == "b=U" else item for item in super().presents(account)]

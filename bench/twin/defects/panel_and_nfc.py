@@ -287,3 +287,32 @@ def _(lab: Lab) -> None:
     free = rules["max_meter_retries"].accepts
     rules["max_meter_retries"] = replace(
         rules["max_meter_retries"], accepts=lambda value: settings.number("configuration_lock") == 0 and free(value))
+
+
+@defect("long-texts-not-shown", "OTC-10", wire="nfc")
+class LongTextsNotShown(OtcSettings):
+    """A text of more than 64 characters is stored, and not shown over NFC."""
+
+    def read_all(self) -> Mapping[int, RawValue]:
+        return {number: value for number, value in super().read_all().items() if len(str(value)) <= 64}
+
+
+@defect("deaf-after-switch-off", "OTC-07", wire="nfc")
+class DeafAfterSwitchOff(Power):
+    """A unit that was switched off by the button hears nothing over NFC until the button or power starts it again."""
+
+    def switch_off(self) -> None:
+        super().switch_off()
+        self.otc.stop()
+
+    def activate(self) -> None:
+        self.otc.start()
+        super().activate()
+
+
+@defect("text-not-emptied", "OTC-01", wire="nfc", kind="settings")
+class TextNotEmptied(OtcSettings):
+    """A text can be changed over NFC, and not be taken away: an empty one leaves what was there."""
+
+    def apply(self, changes: Mapping[int, RawValue]) -> None:
+        super().apply({number: value for number, value in changes.items() if value != ""})

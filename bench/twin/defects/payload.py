@@ -13,7 +13,8 @@ import cbor2
 from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.readouts import Readouts
 from bench.twin.cmi6110.schedule import Schedule
-from bench.twin.cmi6110.telegram import SENML_CBOR, Reading, TelegramWriter
+from bench.twin.cmi6110.telegram import MBUS, SENML_CBOR, Reading, TelegramWriter
+from bench.twin.cmi6110.transmissions import Transmissions
 from bench.twin.defects.registry import defect
 
 # -- meter data
@@ -283,3 +284,58 @@ def _counted_on(before: Reading, after: Reading) -> bool:
     """The energy register went on from ``before`` to ``after``, and was not set to something else in between."""
     return (before.energy_unit == after.energy_unit and before.energy.same_quantum(after.energy)
             and 0 <= after.energy - before.energy < before.energy / 1000)
+
+
+@defect("pack-cut-to-make-room-for-dtls", "PAY-SENML-35", "PAY-SENML-33", wire="mdm")
+class PackCutToMakeRoomForDtls(Transmissions):
+    """With DTLS the last record of a full pack is cut off to make room, and counts as sent."""
+
+    def pending_telegrams(self) -> Iterator[tuple[bytes, list[Reading]]]:
+        for payload, carried in super().pending_telegrams():
+            cut = self.connection.servers.mdm_security == 0 and len(payload) > 1000 and len(carried) > 1
+            yield self.writer().senml(carried[:-1]) if cut else payload, carried
+
+
+@defect("senml-time-of-31-bits", "PAY-SENML-04", "PAY-SENML-03", wire="mdm", kind="timing")
+class SenmlTimeOf31Bits(TelegramWriter):
+    """SenML times end in January 2038, and go on in 1901."""
+
+    def senml(self, readings: Sequence[Reading]) -> bytes:
+        pack = cbor2.loads(super().senml(readings))
+        pack[0][-3] = (pack[0][-3] + 2**31) % 2**32 - 2**31
+        return cbor2.dumps(pack)
+
+
+@defect("senml-version-with-a-time-in-a-pack-of-one", "PAY-SENML-21", wire="mdm")
+class SenmlVersionWithATimeInAPackOfOne(TelegramWriter):
+    """In a pack of one readout the record of the version has a time, which is 0."""
+
+    def senml(self, readings: Sequence[Reading]) -> bytes:
+        pack = cbor2.loads(super().senml(readings))
+        return cbor2.dumps([pack[0], pack[1] | {6: 0}] if len(readings) == 1 else pack)
+
+
+@defect("senml-offsets-of-a-day-at-most", "PAY-SENML-24", "PAY-SENML-05", wire="mdm", kind="timing")
+class SenmlOffsetsOfADayAtMost(TelegramWriter):
+    """SenML offsets of more than a day begin again at 0."""
+
+    def senml(self, readings: Sequence[Reading]) -> bytes:
+        pack = cbor2.loads(super().senml(readings))
+        return cbor2.dumps([record | {6: -(-record[6] % 86_401)} if 6 in record else record for record in pack])
+
+
+@defect("mbus-power-in-kw-without-sign", "PAY-MBUS-05", wire="mdm", kind="values")
+class MbusPowerInKwWithoutSign(TelegramWriter):
+    """In M-Bus a negative power of a meter that shows whole kW is sent as positive."""
+
+    def power(self, reading: Reading) -> bytes:
+        whole = self.encoding == MBUS and reading.power_kw.as_tuple().exponent == 0
+        return super().power(replace(reading, power_kw=abs(reading.power_kw)) if whole else reading)
+
+
+@defect("mbus-energy-of-0-left-out", "PAY-MBUS-03", wire="mdm", kind="absence")
+class MbusEnergyOf0LeftOut(TelegramWriter):
+    """In M-Bus DIB 3 is left out where the register is 0."""
+
+    def energy(self, reading: Reading) -> bytes:
+        return b"" if self.encoding == MBUS and reading.energy == 0 else super().energy(reading)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bench.twin.cmi6110.consumption import Consumption
 from bench.twin.cmi6110.current import Waveform
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.power import BROWN_OUT_V, Power
+from bench.twin.cmi6110.settings import Settings, Value
 from bench.twin.defects.registry import defect
 from bench.twin.defects.tools import report, restage
 from bench.twin.lab import Lab
@@ -355,3 +357,36 @@ class ActiveTimerHalved(Modem):
     def register(self, band: int, apn: str) -> PowerSaving | None:
         granted = super().register(band, apn)
         return granted and replace(granted, t3324_s=(granted.t3324_s or 0) // 2)
+
+
+class SourceOfSettings(Settings):
+    """``lost``: the configured power source reads as written, and counts as battery."""
+
+    lost = False
+
+    def number(self, name: str) -> int:
+        return 0 if self.lost and name == "power_source" else super().number(name)
+
+    def put(self, changes: Mapping[str, Value]) -> frozenset[str]:
+        self.lost &= "power_source" not in changes
+        return super().put(changes)
+
+
+@defect("power-source-forgotten-by-a-cut", "PWR-08", "LWM2M-33906.0.52", wire="dm", kind="persistence",
+        beside=(SourceOfSettings,))
+class PowerSourceForgottenByACut(Power):
+    """After a power cut the configured source does not count until it is written again; it reads as it was written."""
+
+    def up(self) -> None:
+        super().up()
+        if isinstance(self.settings, SourceOfSettings):
+            self.settings.lost = True
+
+
+@defect("starts-from-2-5-v-on", "PWR-02", wire="supply")
+class StartsFrom2V5On(Power):
+    """The unit runs down to its lowest voltage, and does not start below 2.5 V."""
+
+    def up(self) -> None:
+        if self.supply.value >= 2.5:
+            super().up()

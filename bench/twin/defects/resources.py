@@ -6,7 +6,7 @@ from bench.protocols.lwm2m import Path, Type
 from bench.twin.cmi6110.resource import BadValue, Resource
 from bench.twin.cmi6110.settings import Value
 from bench.twin.defects.registry import defect
-from bench.twin.defects.tools import change, report, restage
+from bench.twin.defects.tools import change, report, restage, show_only
 from bench.twin.lab import Lab
 
 
@@ -164,3 +164,19 @@ def _(lab: Lab) -> None:
 def _(lab: Lab) -> None:
     """The maximum response time is not offered."""
     del lab.unit.tree[Path(33910, 0, 6)]
+
+
+@defect("resume-range-of-one-value-refused", "LWM2M-33906.0.42", wire="dm")
+def _(lab: Lab) -> None:
+    """A resume back-off range from a number to the same is refused over DM."""
+    def stage(text: str) -> dict[str, Value]:
+        if any(low == high for low, _, high in (part.partition("-") for part in text.split(","))):
+            raise BadValue("no range")
+        return {"sequence_backoff": text}
+    restage(lab, (33906, 0, 42), stage)
+
+
+@defect("dm-delay-shown-only", "SCH-14", "LWM2M-33906.0.20", wire="dm")
+def _(lab: Lab) -> None:
+    """33906/0/20 reads as written, and the random delay stays what it was."""
+    show_only(lab, (33906, 0, 20))

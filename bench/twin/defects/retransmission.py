@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -196,3 +196,45 @@ def _(lab: Lab) -> None:
         asked[0] = max(asked[0], left)
         return asked[0] - left
     report(lab, (33906, 0, 14), sent)
+
+
+@defect("failed-telegram-above-the-limit", "RETX-06", wire="mdm")
+class FailedTelegramAboveTheLimit(Transmissions):
+    """A telegram that has failed the time before does not count against the limit of uploads."""
+
+    failed = False
+
+    def most_uploads(self) -> int:
+        return super().most_uploads() + self.failed
+
+    async def upload(self, payload: bytes, *, last: bool) -> bool:
+        self.failed = not await super().upload(payload, last=last)
+        return not self.failed
+
+
+@defect("history-telegram-without-an-answer-dropped", "RETX-19", "RETX-21", wire="mdm")
+class HistoryTelegramWithoutAnAnswerDropped(Transmissions):
+    """A telegram of a historic resend that is not acknowledged is not sent another time."""
+
+    async def upload(self, payload: bytes, *, last: bool) -> bool:
+        taken = await super().upload(payload, last=last)
+        return taken or bool(self.resending and self.resending[0][0] is payload)
+
+
+@defect("latest-first-after-a-failure", "LWM2M-33906.0.45", "RETX-04", wire="mdm")
+class LatestFirstAfterAFailure(Transmissions):
+    """The first telegram after one that failed is that of the latest readouts, whatever the order."""
+
+    failed = False
+
+    def pending_telegrams(self) -> Iterator[tuple[bytes, list[Reading]]]:
+        if not self.failed:
+            return super().pending_telegrams()
+        pending = self.storage.unsent(
+            self.meter.clock_now(), timedelta(minutes=self.settings.number("auto_upload_max_age")),
+            self.settings.number("report_interval"))
+        return self.writer().telegrams(pending[::-1])
+
+    async def upload(self, payload: bytes, *, last: bool) -> bool:
+        self.failed = not await super().upload(payload, last=last)
+        return not self.failed

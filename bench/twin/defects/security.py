@@ -171,3 +171,32 @@ def _(lab: Lab) -> None:
     mdm = lab.unit.mdm
     report(lab, (33907, 0, 10), lambda: int(
         MdmStatus.COMMUNICATION_FAILED if mdm.status is MdmStatus.DTLS_FAILED else mdm.status))
+
+
+# -- from DTLS to none
+
+
+@defect("once-secured-always-secured", "SEC-02", "LWM2M-33905.0.2", wire="mdm")
+class OnceSecuredAlwaysSecured(Uplink):
+    """On a way that had DTLS once it stays, until the address or the power changes: no security is not taken up."""
+
+    terms_before: Terms | None = None
+
+    async def shake_hands(self, terms: Terms) -> None:
+        await super().shake_hands(terms)
+        self.terms_before = terms
+
+    async def go_plain(self) -> None:
+        if self.terms_before is None:
+            await super().go_plain()
+        else:
+            await super().shake_hands(self.terms_before)
+
+
+@defect("once-in-clear-always-in-clear", "LWM2M-33905.0.2", "SEC-01", wire="mdm")
+class OnceInClearAlwaysInClear(Uplink):
+    """On a way without DTLS there is none until the address or the power changes: a mode of PSK is not taken up."""
+
+    @property
+    def is_open(self) -> bool:
+        return super().is_open or (self._agreed is not None and self._agreed.mode == NO_SECURITY)

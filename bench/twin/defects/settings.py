@@ -399,3 +399,42 @@ class DtlsTimersWithoutAnEnd(Servers):
 
     def mdm_terms(self) -> Terms:
         return replace(super().mdm_terms(), max_timeout_s=100_000.0)
+
+
+@defect("transmit-delay-in-ten-bits", "OTC-T11-07", "LWM2M-33906.0.20", wire="mdm")
+class TransmitDelayInTenBits(Changed):
+    """Of the transmit delay ten bits count."""
+
+    setting = "transmit_delay"
+
+    def used(self, value: int) -> int:
+        return value % 1024
+
+
+@defect("four-sequences-at-most", "LWM2M-33906.0.36", "NET-27", wire="dm")
+class FourSequencesAtMost(Changed):
+    """A connection is tried in four sequences at most."""
+
+    setting = "sequence_retry_count"
+
+    def used(self, value: int) -> int:
+        return min(value, 4)
+
+
+@defect("bootstrap-port-of-fifteen-bits", "OTC-T9-02", wire="cell")
+class BootstrapPortOfFifteenBits(Changed):
+    """Of the bootstrap port fifteen bits count."""
+
+    setting = "bootstrap_port"
+
+    def used(self, value: int) -> int:
+        return value % 32_768 or 5694
+
+
+@defect("restart-list-one-shorter-after-a-reset", "PWR-17", "OTC-T11-13", wire="nfc")
+class RestartListOneShorterAfterAReset(Settings):
+    """A factory reset brings the restart back-off list without its last range, and leaves what is delivered."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.put({"restart_backoff": "0-5,5-15,15-60,60-360,360-1440"})

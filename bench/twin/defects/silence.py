@@ -151,3 +151,17 @@ class MoveForgotten(Connection):
         super().cut()
         if self.told:
             self.set_mdm_uri(self.told)
+
+
+@defect("dns-query-after-an-outage", "SEC-17", "NET-39", wire="cell")
+class DnsQueryAfterAnOutage(Life):
+    """When the unit has come back to the network it asks a public name server once."""
+
+    def reached(self, stage: str) -> None:
+        super().reached(stage)
+        if stage == "registration" and self.modem.registrations > 1:
+            self.jobs.do(self.ask())
+
+    async def ask(self) -> None:
+        socket = await self.modem.open(lambda data: None)
+        socket.send(("8.8.8.8", 53), bytes.fromhex("1a2b0100000100000000000006656c7661636f03636f6d0000010001"))

@@ -267,3 +267,11 @@ def _keep(readouts: Readouts, chosen: Callable[[list[Reading]], list[Reading]]) 
     waiting = storage.unsent(datetime.max, timedelta.max, 1)    # noqa: DTZ901 - naive
     kept = set(map(id, chosen(waiting)))
     storage.mark_sent([one for one in waiting if id(one) not in kept])
+
+
+@defect("history-without-flagged-readouts", "RETX-21", wire="mdm")
+class HistoryWithoutFlaggedReadouts(Storage):
+    """The history leaves out readouts with an error flag."""
+
+    def history(self) -> list[Reading]:
+        return [reading for reading in super().history() if not reading.error_flags]

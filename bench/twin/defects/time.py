@@ -243,3 +243,60 @@ def _(lab: Lab) -> None:
         if unit.schedule.transmits:
             unit.life.clock_set()
     lab.clock.loop.call_later(1800.0, again)
+
+
+# -- whose clock
+
+
+@defect("stamps-of-its-own-clock", "TIME-01", "SCH-02", wire="mdm")
+class StampsOfItsOwnClock(Readouts):
+    """Readouts are stamped with the unit's own clock, which is set to the meter's when the two are a minute apart."""
+
+    set_to: datetime | None = None
+    set_at_s = 0.0
+
+    def take_registers(self) -> Reading:
+        reading, now_s = super().take_registers(), self.consumption.clock.time()
+        meter, elapsed = self.meter.clock_now(), timedelta(seconds=now_s - self.set_at_s)
+        if self.set_to is None or abs(meter - self.set_to - elapsed) >= timedelta(minutes=1):
+            self.set_to, self.set_at_s, elapsed = meter, now_s, timedelta(0)
+        return replace(reading, time=(self.set_to + elapsed).replace(second=0, microsecond=0))
+
+
+@defect("sync-every-two-hours-after-an-outage", "TIME-24", wire="mdm")
+class SyncEveryTwoHoursAfterAnOutage(Life):
+    """Once the network was lost, its time is taken every two hours, with an extra readout each time."""
+
+    def network_lost(self) -> None:
+        super().network_lost()
+        self.clock.loop.call_later(7200.0, self.again)
+
+    def again(self) -> None:
+        if self.schedule.transmits:
+            self.clock_set()
+        self.clock.loop.call_later(7200.0, self.again)
+
+
+@defect("manual-until-the-next-outage", "OTC-T10-09", "TIME-11", wire="meter")
+class ManualUntilTheNextOutage(MeterTime):
+    """With Manual the network's time is left alone at the first attach, and taken at those that follow."""
+
+    attaches = 0
+
+    def synchronize_from_network(self) -> bool:
+        self.attaches += 1
+        network = self.network_time()
+        if self.settings.number("time_sync_source") == 0 and self.attaches > 1 and (
+                abs((network - self.meter.clock_now()).total_seconds()) >= 1.0):
+            self.set_clock(network)
+            return True
+        return super().synchronize_from_network()
+
+
+@defect("fast-meter-not-set-back", "TIME-10", wire="meter")
+class FastMeterNotSetBack(MeterTime):
+    """The network does not set a meter back that is less than an hour fast."""
+
+    def synchronize_from_network(self) -> bool:
+        fast = self.meter.clock_now() - self.network_time()
+        return not timedelta(0) < fast < timedelta(hours=1) and super().synchronize_from_network()

@@ -4,14 +4,16 @@ takes what it should refuse.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from bench.protocols.lwm2m import Path
-from bench.twin.cmi6110 import radio_report
+from bench.twin.cmi6110 import battery, radio_report
 from bench.twin.cmi6110.consumption import Consumption
-from bench.twin.cmi6110.mdm_client import MdmStatus
+from bench.twin.cmi6110.mdm_client import MdmClient, MdmStatus
 from bench.twin.cmi6110.meter_time import MeterTime
 from bench.twin.cmi6110.resource import BadValue
+from bench.twin.cmi6110.settings import Settings, Value
 from bench.twin.defects.registry import defect
 from bench.twin.defects.tools import change, report
 from bench.twin.lab import Lab
@@ -345,3 +347,58 @@ def _(lab: Lab) -> None:
         lab.unit.meter_time.set_utc(moment)
 
     change(lab, (3, 0, 13), read=lambda: written[-1] if written else lab.unit.meter_time.utc_now(), write=write)
+
+
+# -- once, in one setting, after one event
+
+
+@defect("write-status-false-for-good", "LWM2M-33906.0.16", wire="dm")
+class WriteStatusFalseForGood(Settings):
+    """Once a write was refused, 33906/0/16 stays false, whatever is stored after it."""
+
+    refused = False
+
+    def put(self, changes: Mapping[str, Value]) -> frozenset[str]:
+        try:
+            return super().put(changes)
+        finally:
+            self.refused |= not self.last_write_stored
+            self.last_write_stored = not self.refused
+
+
+@defect("lost-counted-from-the-second-attempt", "LWM2M-33910.x.3", wire="dm")
+class LostCountedFromTheSecondAttempt(MdmClient):
+    """With one attempt per message, what is lost is not counted."""
+
+    counted = 0
+
+    def given_up(self) -> bool:
+        if self.attempts() == 1:
+            self.statistics.lost = min(self.counted, self.statistics.lost)
+        self.counted = self.statistics.lost
+        return super().given_up()
+
+
+@defect("encoding-told-of-standard-only", "LWM2M-33911.0.1", wire="dm")
+def _(lab: Lab) -> None:
+    """33911/0/1 is 0 where the message format is Extended."""
+    settings = lab.unit.settings
+    report(lab, (33911, 0, 1), lambda: settings.number("message_encoding") * (settings.number("message_format") == 42))
+
+
+@defect("hardware-version-gone-after-a-reboot", "LWM2M-3.0.18", wire="dm", kind="absence")
+def _(lab: Lab) -> None:
+    """The hardware version is read at power-up, and empty after a reboot."""
+    unit, powered_at_s = lab.unit, [0.0]
+    unit.supply.follow(lambda volts: powered_at_s.append(unit.clock.time()))
+    report(lab, (3, 0, 18), lambda: unit.identity.hardware * (unit.consumption.booted_at_s <= powered_at_s[-1]))
+
+
+@defect("battery-level-beyond-its-ends", "LWM2M-3.0.9", wire="dm")
+def _(lab: Lab) -> None:
+    """The battery level goes on above 100 %, and below 0, with the voltage."""
+    def level() -> int:
+        volts, configured = lab.unit.supply.value, lab.unit.settings.number("power_source")
+        mains = battery.source(volts, configured) == battery.MAINS
+        return battery.level_percent(volts, configured) if mains else round(100 * (volts - 2.4) / 1.2)
+    report(lab, (3, 0, 9), level)

@@ -382,3 +382,23 @@ class NonsenseCutsOff(ApnTrial):
         super().start_up()
         nonsense = self._on_trial is not None and not self._on_trial.apn.isascii()
         self.limit_s = 1e7 if nonsense else ApnTrial.limit_s
+
+
+@defect("package-of-whole-blocks-damaged", "FOTA-01", "FOTA-06", wire="files")
+class PackageOfWholeBlocksDamaged(FirmwareUpdate):
+    """A package whose last block is a full one is taken for damaged."""
+
+    def check(self, content: bytes) -> Package:
+        if len(content) % 512 == 0:
+            raise DamagedPackage
+        return super().check(content)
+
+
+@defect("apn-trial-without-end-after-an-outage", "APN-05", wire="cell", kind="joining")
+class ApnTrialWithoutEndAfterAnOutage(Life):
+    """A trial of an APN in which the network was lost is not ended."""
+
+    def network_lost(self) -> None:
+        super().network_lost()
+        if self._trial_end is not None:
+            self._trial_end.cancel()

@@ -408,3 +408,13 @@ class Lwm2mWithoutUtcOffset(Transmissions):
         offset = 0 if self.settings.number("upload_protocol") else self.settings.number("utc_offset")
         return self.telegram_writer(self.settings.number("message_encoding"), self.settings.number("message_format"),
                                     offset)
+
+
+@defect("return-short-circuit-hidden-behind-forward", "PAY-ERR-06", "PAY-JSON-10", wire="mdm")
+class ReturnShortCircuitHidden(TelegramWriter):
+    """In extended JSON F6 is not told where F5 is set as well, and nothing else."""
+
+    def shown(self, reading: Reading) -> Reading:
+        shown = super().shown(reading)
+        hidden = self.encoding == JSON and self.extended and shown.error_flags == 0x60
+        return replace(shown, error_flags=0x20) if hidden else shown

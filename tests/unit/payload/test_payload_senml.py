@@ -160,7 +160,7 @@ def test_additional_records_are_ignored_and_a_hexadecimal_name_is_an_error() -> 
         ([FIRST, {**SECOND, "x": 1}], ("unknown-label", "info")),
         ([FIRST, {**SECOND, "x_": 1}], ("unknown-label", "error")),
         ([FIRST, VERSION, VERSION], ("duplicate-version", "error")),
-        ([FIRST, {**VERSION, 6: 0}], ("version-record-label", "warning")),
+        ([FIRST, {**VERSION, 6: 0}], ("version-record-time", "error")),
         ([VERSION], ("no-readout", "error")),
         ([{**FIRST, 8: DATA[6:]}, SECOND], ("missing-field", "error")),
         ([FIRST, {6: -3600, 8: DATA[6:]}], ("missing-field", "error")),
