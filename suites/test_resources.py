@@ -167,10 +167,10 @@ def test_a_resource_is_readable_and_writable(joined_unit, dm, bench, readings, r
                 continue
             dm.write(path, value)
             assert value_of(dm, resource) == value, f"{path} does not read as written"
-        for value in () if kept else (before, resource_values.different(resource, before)):
-            if value is not None:
-                for way in write_in_company(dm, resource, value):
-                    assert value_of(dm, resource) == value, f"{path} does not read as written {way}"
+        for together in () if kept else (before, resource_values.different(resource, before)):
+            if together is not None:
+                for way in write_in_company(dm, resource, together):
+                    assert value_of(dm, resource) == together, f"{path} does not read as written {way}"
         assert dm.read(McmConfig.CONFIG_WRITE_STATUS) is True, "the unit says that it did not store what it took"
     finally:
         dm.write(McmConfig.INSTANCE if kept else path, kept or before)
@@ -268,12 +268,13 @@ def test_the_security_object_is_closed_to_a_dm_server_or_shows_all_but_the_keys(
         dm.expect_refusal(code, ("4.01",), f"reading the key {path}")
     for value in (1, 3, "coap:", bytes(16)):    # too short to be taken for a key
         dm.expect_refusal(dm.refusal(path, value), ("4.01", "4.05"), f"writing {path}")
-    for value in {"String": "coap://192.0.2.7:5683", "Opaque": bytes(16)}.get(resource.type.value, 3),:
-        codes = [dm.refusal(str(Path(*resource.path[:2])), {resource.path[2]: value})]
-        if has_composite(dm):
-            codes.append(composite_refusal(dm, {path: value}))
-        for code in codes:
-            dm.expect_refusal(code, ("4.01", "4.04", "4.05"), f"writing {path} with its instance or by Write-Composite")
+    fitting: dict[str, str | bytes] = {"String": "coap://10.45.0.9:5683", "Opaque": bytes(16)}
+    mine = fitting.get(resource.type.value, 3)
+    codes = [dm.refusal(Path(*resource.path[:2]), {resource.path[2]: mine})]
+    if has_composite(dm):
+        codes.append(composite_refusal(dm, {path: mine}))
+    for code in codes:
+        dm.expect_refusal(code, ("4.01", "4.04", "4.05"), f"writing {path} with its instance or by Write-Composite")
     expect_not_executable(dm, path)
 
 
