@@ -359,7 +359,9 @@ def test_an_invalid_topic_id_leads_to_another_registration(joined_unit, bench, d
 @in_regression
 @pytest.mark.parametrize("trouble", ["an invalid topic id", "a restart", "a disconnect", "silence"])
 def test_the_configured_topic_is_that_of_the_next_session_too(unit, bench, dm, gateway, trouble):
-    unit.make_joined({"mqtt_sn_topic": "bench/heat", "mdm_communication_timeout": 10, "reconnect_backoff": "1-2"})
+    unit.make_joined({"mqtt_sn_topic": "bench/heat", "mdm_communication_timeout": 10, "reconnect_backoff": "1-2",
+                      "power_saving_mode": "Disabled"})
+    gateway.wait_for_quiet(AFTER_A_JOIN)
     count = gateway.count
     match trouble:
         case "an invalid topic id":
@@ -374,7 +376,7 @@ def test_the_configured_topic_is_that_of_the_next_session_too(unit, bench, dm, g
                 bench.clock.sleep(3 * minutes)
     for _ in range(2):
         ask(dm, bench)
-        bench.clock.sleep(2 * minutes)
+        bench.clock.sleep(1 * minutes)
     gateway.wait_for_telegram(15 * minutes, after=count)
     topics = {arrival.topic for arrival in gateway.arrivals(since=count)}
     assert topics == {"bench/heat"}, f"after {trouble} telegrams come under {', '.join(sorted(topics))}"
