@@ -1,7 +1,8 @@
 """A measurement against its limits, as a small bullet chart in hand-written SVG (no library, works in any page).
 
 The band is what the limits allow, the mark is the value: a disc inside, a cross outside. A logarithmic scale is used
-when value and limits lie more than ``DECADES`` apart, and says so. Colours are CSS variables of the page with fallbacks.
+when value and limits lie more than ``DECADES`` apart, and says so. Colours are CSS variables of the page, with
+fallbacks.
 """
 
 from __future__ import annotations
