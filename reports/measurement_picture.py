@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from reports.run import Measurement
 from reports.text import limits, number, quantity
@@ -72,8 +73,8 @@ def measurement_picture(row: Measurement, *, large: bool = False) -> str:
     if scale is not None and scale.logarithmic:
         parts += [f'<line x1="{x:.1f}" y1="{middle + half + 1:.1f}" x2="{x:.1f}" y2="{middle + half + 5:.1f}" '
                   f'stroke="{_MUTED}"/>' for x in scale.decades()]
-        says = "log scale: a tick at each power of ten" if large else "log"
-        parts.append(_text(width, height - 2, says, _MUTED, "end", 12 if large else 8))
+        parts.append(_says_log(row, scale, width, middle + half + 22) if large else
+                     _text(width, height - 2, "log", _MUTED, "end", 8))
     if scale is not None and row.value is not None and math.isfinite(row.value):
         parts += _mark(row, scale, middle, half, large, width)
     else:
@@ -151,6 +152,13 @@ def _band(row: Measurement, scale: _Scale, width: float, middle: float, half: fl
             if large and not (exact and anchor == "start"):
                 parts.append(_text(x, middle + half + 22, quantity(limit, row.unit), _MUTED, "middle", 13))
     return parts
+
+
+def _says_log(row: Measurement, scale: _Scale, width: float, y: float) -> str:
+    """Where most room is between the numbers of the limits."""
+    places = [0.0, *(scale.place(edge) for edge in (row.low, row.high) if edge is not None), width]
+    left, right = max(pairwise(places), key=lambda pair: pair[1] - pair[0])
+    return _text((left + right) / 2, y, "log scale", _MUTED, "middle", 13)
 
 
 def _mark(row: Measurement, scale: _Scale, middle: float, half: float, large: bool, width: float) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 
 from bench.evidence import evidence_file
 from bench.manual.requirements import load
@@ -18,6 +21,7 @@ from reports.run import Run
 from reports.run_picture import MOST_TESTS, run_picture
 
 MakeRun = Callable[..., Path]
+CHROMIUM = shutil.which("chromium")
 
 VOID = {"meta", "br", "input", "link", "img", "hr"}
 
@@ -284,6 +288,25 @@ def test_a_thousand_tests_are_one_small_page_with_those_that_did_not_pass_first(
     assert content.rindex('<details class="suite"', 0, first_passed) > content.index('<article class="test fail"')
     assert '<details class="suite" data-file="suites/test_led.py" open>' not in content
     assert "of passed tests are linked there" in words(reader)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is missing (apt-get install chromium)")
+def test_everybody_can_read_the_page_at_each_width_and_it_prints_on_two_sheets(make_run: MakeRun) -> None:
+    written = page(make_run("fail"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for scheme in ("light", "dark"):
+            shown = browser.new_page(color_scheme=scheme)
+            shown.goto(written.as_uri())
+            for width in (390, 800, 1366) if scheme == "light" else (1366,):
+                shown.set_viewport_size({"width": width, "height": 900})
+                assert shown.evaluate("document.documentElement.scrollWidth") <= width, f"clipped at {width} px"
+                violations = Axe().run(shown).response["violations"]
+                serious = {one["id"] for one in violations if one["impact"] in ("serious", "critical")}
+                assert not serious, f"{scheme}, {width} px: {serious}"
+        sheets = len(re.findall(rb"/Type\s*/Page\b", shown.pdf(format="A4")))
+        browser.close()
+    assert 1 <= sheets <= 2
 
 
 def test_tests_can_be_searched_by_file_and_verdict(make_run: MakeRun) -> None:
