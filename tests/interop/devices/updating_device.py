@@ -42,7 +42,7 @@ class Updating(Device):
         super().__init__(endpoint, bootstrap)
         self.values |= {PACKAGE: b"", URI: "", STATE: IDLE, RESULT: INITIAL, (5, 0, 8, 0): 0, (5, 0, 9): 2}
         self.fetching: set[asyncio.Task[None]] = set()
-        self.asked = 0                          # how often it was asked to fetch, or to forget, a package
+        self.turn = 0                           # how often it was asked to fetch, or to forget, a package
         self.context: Any = None
 
     async def live(self, context: aiocoap.Context) -> None:
@@ -59,10 +59,10 @@ class Updating(Device):
         if PACKAGE in values:
             self.judge(self.values[PACKAGE])
         if URI in values:
-            self.asked += 1
+            self.turn += 1
             self.be(DOWNLOADING if self.values[URI] else IDLE)
             if self.values[URI]:
-                self.fetching.add(asyncio.get_running_loop().create_task(self.fetch(self.values[URI], self.asked)))
+                self.fetching.add(asyncio.get_running_loop().create_task(self.fetch(self.values[URI], self.turn)))
 
     def be(self, state: int, result: int = INITIAL) -> None:
         self.values |= {STATE: state, RESULT: result}
@@ -73,13 +73,13 @@ class Updating(Device):
         place, content, result = urlsplit(uri), b"", LOST
         if place.scheme != "coap" or not place.hostname:
             result = UNSUPPORTED if place.hostname else INVALID_URI
-        elif number == self.asked:
+        elif number == self.turn:
             try:
                 content = (await self.context.request(Message(code=codes.GET, uri=uri)).response).payload
                 result = WRONG
             except (aiocoap.error.Error, ValueError, OSError):
                 pass
-        if number == self.asked:
+        if number == self.turn:
             self.judge(content, result)
 
     def judge(self, content: bytes, otherwise: int = WRONG) -> None:
