@@ -396,7 +396,8 @@ def rows():
         for way in ways_of(effect.setting):
             for value in effect.values:
                 shown = value if not isinstance(value, str) or len(value) < 20 else f"{len(value)} characters"
-                abilities = (*effect.needs, "settings.nfc.write") if way == "NFC" else effect.needs
+                over_nfc = way == "NFC" or any("DM" not in ways_of(key) for key in effect.before)
+                abilities = (*effect.needs, "settings.nfc.write") if over_nfc else effect.needs
                 yield pytest.param(effect, way, value, id=f"{effect.setting}={shown} over {way}", marks=[
                     req(*statements(effect, way)), device_time(effect.takes), needs(*abilities)])
 

@@ -41,7 +41,8 @@ class Updating(Device):
     def __init__(self, endpoint: str, bootstrap: str) -> None:
         super().__init__(endpoint, bootstrap)
         self.values |= {PACKAGE: b"", URI: "", STATE: IDLE, RESULT: INITIAL, (5, 0, 8, 0): 0, (5, 0, 9): 2}
-        self.fetching: asyncio.Task[None] | None = None
+        self.fetching: set[asyncio.Task[None]] = set()
+        self.turn = 0                           # how often it was asked to fetch, or to forget, a package
         self.context: Any = None
 
     async def live(self, context: aiocoap.Context) -> None:
@@ -58,33 +59,33 @@ class Updating(Device):
         if PACKAGE in values:
             self.judge(self.values[PACKAGE])
         if URI in values:
-            if self.fetching is not None:
-                self.fetching.cancel()
-            self.be(IDLE)
+            self.turn += 1
+            self.be(DOWNLOADING if self.values[URI] else IDLE)
             if self.values[URI]:
-                self.be(DOWNLOADING)
-                self.fetching = asyncio.get_running_loop().create_task(self.fetch(self.values[URI]))
+                self.fetching.add(asyncio.get_running_loop().create_task(self.fetch(self.values[URI], self.turn)))
 
     def be(self, state: int, result: int = INITIAL) -> None:
         self.values |= {STATE: state, RESULT: result}
 
-    async def fetch(self, uri: str) -> None:
+    async def fetch(self, uri: str, number: int) -> None:
+        """What comes when something else has been asked meanwhile is nothing any more."""
         await asyncio.sleep(5)                  # a flash is erased first
-        try:
-            place = urlsplit(uri)
-            if place.scheme != "coap" or not place.hostname:
-                self.be(IDLE, UNSUPPORTED if place.hostname else INVALID_URI)
-                return
-            answer = await self.context.request(Message(code=codes.GET, uri=uri)).response
-        except (aiocoap.error.Error, ValueError, OSError):
-            self.be(IDLE, LOST)
-            return
-        self.judge(answer.payload if answer.code == codes.CONTENT else b"")
+        place, content, result = urlsplit(uri), b"", LOST
+        if place.scheme != "coap" or not place.hostname:
+            result = UNSUPPORTED if place.hostname else INVALID_URI
+        elif number == self.turn:
+            try:
+                content = (await self.context.request(Message(code=codes.GET, uri=uri)).response).payload
+                result = WRONG
+            except (aiocoap.error.Error, ValueError, OSError):
+                pass
+        if number == self.turn:
+            self.judge(content, result)
 
-    def judge(self, content: bytes) -> None:
+    def judge(self, content: bytes, otherwise: int = WRONG) -> None:
         is_sound = content[:4] == HEAD and hashlib.sha256(content[:-DIGEST]).digest() == content[-DIGEST:]
         self.values[PACKAGE] = content if is_sound else b""
-        self.be(DOWNLOADED if is_sound else IDLE, INITIAL if is_sound else WRONG)
+        self.be(DOWNLOADED if is_sound else IDLE, INITIAL if is_sound else otherwise)
 
     def execute(self, path: At) -> None:
         if path == (5, 0, 2):
