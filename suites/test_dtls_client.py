@@ -12,7 +12,8 @@ from fixtures.words import device_time, needs, profile, req, s
 
 pytestmark = [profile("certification", "client"), needs("dtls.handshakes")]
 
-FORGED = {"a fatal alert": b"\x15\xfe\xfd" + bytes(8) + b"\0\2\2\x28", "a goodbye": b"\x15\xfe\xfd" + bytes(8) + b"\0\2\1\0",
+FORGED = {"a fatal alert": b"\x15\xfe\xfd" + bytes(8) + b"\0\2\2\x28",
+          "a goodbye": b"\x15\xfe\xfd" + bytes(8) + b"\0\2\1\0",
           "data": b"\x17\xfe\xfd" + bytes(8) + b"\0\4\x40\0\0\1", "no record": b"\x40\0\0\1",
           "a record of the next epoch": b"\x17\xfe\xfd\0\2" + bytes(6) + b"\0\x20" + bytes(32)}
 
