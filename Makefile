@@ -133,6 +133,9 @@ updates: setup       ## updates in the loop: 18 ways to go wrong are caught, 12 
 bisections: setup    ## 20 searches among 32 builds with a planted defect, and 20 with a flaky one: an hour
 	$(BIN)/python tests/nights/bisections.py 20 20
 
+foreign: setup       ## clients of Debian under the DTLS pack, and the example device under all cases of the ETS: minutes
+	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/interop/test_certify_foreign.py -q -n 0
+
 benches: setup       ## shared benches: 20 runs at two twins, nights over four benches, labgrid's own programs: half an hour
 	MCM_BENCH_LONG=1 $(BIN)/python -m pytest tests/interop/test_shared_benches.py -q -s -n 0
 

@@ -369,8 +369,9 @@ class UnitTable(_Table):
 
     "external"    it lives elsewhere; somebody starts it, and lets it bootstrap at the bench's server.
     "process"     the bench starts ``command`` on this machine, for each start of the unit. In its words {bootstrap},
-                  {dm}, {mdm} and {files} stand for the URIs of the servers, {endpoint} for the name, {keys} for the key
-                  file. With ``virtual_time`` it lives in virtual time by the socket {tick} (docs/foreign-units.md).
+                  {dm}, {mdm} and {files} stand for the URIs of the servers, {dm_secure} for that of {dm} in DTLS,
+                  {endpoint} for the name, {keys} for the key file. With ``virtual_time`` it lives in virtual time by
+                  the socket {tick} (docs/foreign-units.md).
 
     ``speaks``: "lwm2m", or "dtls" for a process that does nothing but a handshake with {dm_secure}, and gives back what
     it gets in it. It has no profile.

@@ -1,6 +1,5 @@
 """Clients of somebody else's stack (aiocoap, OpenSSL, GnuTLS) as units under packs for any client: rows come out as
-they
-are known to behave."""
+they are known to behave."""
 
 from __future__ import annotations
 

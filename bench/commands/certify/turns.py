@@ -5,8 +5,8 @@ that it is legal. A defect that turns fewer rows, or others, is not understood: 
 looks at something else than it says.
 
 A defect's own rows are all tried, and with them some others of its family, drawn by the seed; ``--all``: all rows of
-all packs, ``--families``: all of its family. A family is a set of rows that each of its defects was tried against when
-the table was made.
+all packs; ``--families``: all rows of its family. A family is a set of rows that each of its defects was tried against
+when the table was made.
 """
 
 from __future__ import annotations
