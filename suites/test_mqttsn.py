@@ -145,7 +145,7 @@ def test_a_message_whose_answer_is_lost_is_repeated_after_92_s(joined_unit, benc
     assert gateway.repeated == due, f"{due} PUBLISH with DUP is due, and {gateway.repeated} came"
 
 
-@req("NET-32", "RETX-01", "RETX-19", "OTC-T12-02", "LWM2M-33906.0.25", "LWM2M-33907.0.10", "NET-31")
+@req("NET-32", "RETX-01", "RETX-19", "OTC-T12-02", "LWM2M-33906.0.25", "LWM2M-33907.0.10", "NET-31", "NET-44")
 @device_time("30 min")
 @in_regression
 @pytest.mark.parametrize(("kind", "attempts"), [(Connect, 2), (Register, 2), (Publish, 1), (Publish, 2), (Publish, 4),

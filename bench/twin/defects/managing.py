@@ -379,7 +379,7 @@ class BooleanTakenForANumber(Management):
     def number(self, record: dict[int, Any]) -> dict[int, Any]:
         path = str(record.get(-2, "")) + str(record.get(0, ""))
         is_number = 4 in record and self._type_of(Path.parse(path)) is Type.INTEGER
-        return {2 if key == 4 else key: value for key, value in record.items()} if is_number else record
+        return {key: value for key, value in record.items() if key != 4} | {2: int(record[4])} if is_number else record
 
 
 @defect("registers-anew-for-tcp", "NET-01", wire="dm", kind="protocol")
