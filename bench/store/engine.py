@@ -21,6 +21,10 @@ PATIENCE_S = 30
 
 _CONNECT_S = 5
 
+_CACHE_KIB, _LOG_PAGES = 32 * 1024, 4000
+"""Of SQLite: a batch of an import has 14 MB, and is written twice where it has no room; the log of writes is worked into
+the file at 16 MB, once for each such batch."""
+
 
 def open_engine(address: StoreAddress, *, may_create: bool = False) -> Engine:
     """Raises ``BenchError`` for an SQLite file that is not there (it is made only with ``may_create``), and for
@@ -51,7 +55,8 @@ def _sqlite(path: Path, may_create: bool) -> Engine:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise sqlite3.OperationalError("its disk can't have a write-ahead log")
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF",
+                       f"cache_size = -{_CACHE_KIB}", f"wal_autocheckpoint = {_LOG_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 

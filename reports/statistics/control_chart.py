@@ -54,7 +54,7 @@ def charts(lot: Lot) -> list[Chart]:
     and, where they are of more than ten days, of the means of days."""
     runs = lot.runs.select("sequence", "started", pl.col("started").dt.date().alias("day"))
     shown = runs["day"].unique().drop_nulls().sort().tail(SHOWN).min() or date.min
-    first_shown = runs.filter(pl.col("day") >= shown)["sequence"].min()
+    first_shown = next(iter(runs.filter(pl.col("day") >= shown)["sequence"]), 0)    # runs are in their order
     found = []
     for values in in_force(lot):
         newest = pl.concat([place.tail(SHOWN) for place in values.places]).sort("sequence").tail(SHOWN)
