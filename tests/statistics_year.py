@@ -1,5 +1,5 @@
-"""How long ``mcm-bench stats`` takes over a year of 500 units a day, printed (``make year``). The store takes minutes to
-make: in a folder named by YEAR it stays for the next time."""
+"""How long ``mcm-bench stats`` takes over a year of 500 units a day, printed (``make year``). The store takes minutes
+to make: in a folder named by YEAR it stays for the next time."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ PATIENCE_S = 30
 _CONNECT_S = 5
 
 _CACHE_KIB, _LOG_PAGES = 32 * 1024, 4000
-"""Of SQLite: a batch of an import has 14 MB, and is written twice where it has no room; the log of writes is worked into
+"""Of SQLite: a batch of an import has 14 MB, and is written twice where it has no room; the log of writes goes into
 the file at 16 MB, once for each such batch."""
 
 
