@@ -129,14 +129,13 @@ class InstrumentTable(_Table):
         return [options[key] for key in ("address", "port", "core_address") if isinstance(options.get(key), str)]
 
     @property
-    def held(self) -> list[str]:
-        """What a run keeps for itself: the addresses, of an instrument that slots share with the part that is this
-        one's."""
+    def part(self) -> str | None:
+        """What is this slot's own of an instrument that slots share ("channel 2"). None: it is not shared."""
         options = self.model_extra or {}
         if options.get("slots", 1) <= 1 and not options.get("shared"):
-            return self.addresses
-        part = next((f" {key} {options[key]}" for key in ("channel", "imsi") if options.get(key) is not None), "")
-        return [address + part for address in self.addresses]
+            return None
+        own = (f"{key} {options[key]}" for key in ("channel", "imsi") if options.get(key) is not None)
+        return next(own, "its part")
 
     def assumptions(self, identity: str = "") -> tuple[Assumption, ...]:
         """What its driver has from memory; ``identity`` is the answer to *IDN?, if there was one."""

@@ -14,6 +14,7 @@ import json
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -42,16 +43,18 @@ class StationLock:
 
     def hold(self, file: StationFile) -> None:
         """Hold each address in ``file``, too: another file may have it as well."""
-        for name, address in _addresses(file).items():
-            self._take(name, address)
+        for claim in claims(file):
+            self._take(claim.name, claim.address, shared=claim.part is not None)
+            if claim.part is not None:
+                self._take(f"{claim.part} of {claim.name}", f"{claim.address} {claim.part}")
 
-    def _take(self, name: str, address: str) -> None:
+    def _take(self, name: str, address: str, *, shared: bool = False) -> None:
         folder = self._folder
         path = folder / f"{hashlib.sha256(address.encode()).hexdigest()[:24]}.lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             self.descriptors.append(descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, self._holder.encode(), 0)
         except BlockingIOError:
@@ -79,19 +82,31 @@ class StationLock:
         self.close()
 
 
-def _addresses(file: StationFile) -> dict[str, str]:
-    """What each instrument of ``file`` is reached by, with one spelling for each; by what to call it."""
+@dataclass(frozen=True)
+class Claim:
+    """What a station file has at one ``address`` (in one spelling): all of it, or a ``part`` of what slots share.
+    ``slots``: how many share it, where that is said."""
+
+    name: str
+    address: str
+    part: str | None = None
+    slots: int | None = None
+
+
+def claims(file: StationFile) -> list[Claim]:
+    """Each address in ``file`` once."""
     tables = {"supply": file.supply, "ammeter": file.ammeter, "panel": file.panel, "NFC reader": file.nfc,
               "cell": file.cell}
-    known = {name: table.held for name, table in tables.items() if table is not None}
     second_sensor = file.panel.second_sensor if file.panel is not None else None
-    known |= {name: [address] for name, address in (
+    whole = [(name, address) for name, address in (
         ("second sensor", second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
-        ("meter simulator", file.meter.simulator), ("unit's log", file.unit.log)) if address is not None}
-    known |= {f"server, {name}": [f"udp {file.backend.listen}:{port}"] for name, port in file.backend
-              if name.endswith("_port") and port}
-    names = {_spelling(address): f"{name} at {address}" for name, addresses in known.items() for address in addresses}
-    return {name: address for address, name in names.items()}    # each address once
+        ("meter simulator", file.meter.simulator), ("unit's log", file.unit.log)) if address is not None]
+    whole += [(f"server, {name}", f"udp {file.backend.listen}:{port}") for name, port in file.backend
+              if name.endswith("_port") and port]
+    found = [Claim(f"{name} at {address}", _spelling(address), table.part, (table.model_extra or {}).get("slots"))
+             for name, table in tables.items() if table is not None for address in table.addresses]
+    found += [Claim(f"{name} at {address}", _spelling(address)) for name, address in whole]
+    return list({claim.address: claim for claim in found}.values())
 
 
 def _spelling(address: str) -> str:

@@ -19,6 +19,7 @@ from bench.commands.station.floor import Floor, Plan, Twin
 from bench.commands.station.gate import Gate
 from bench.commands.station.page import Page
 from bench.commands.station.prompts import Prompts
+from bench.commands.station.sharing import refuse_clashes
 from bench.errors import BenchError
 from bench.station_file import StationFile, deveui_of
 from bench.store.address import StoreAddress
@@ -130,12 +131,14 @@ def _defects(path: Path | None) -> Mapping[str, Sequence[str]]:
 
 
 def _stations(paths: Sequence[Path]) -> list[tuple[Path, StationFile] | None]:
-    """The places' names are those of their files: policies know places by them."""
+    """The places' names are those of their files: policies know places by them. What two can't both have is refused
+    before either begins."""
     found = [(path.resolve(), StationFile.load(path)) for path in paths]
     twice = next((file.name for _, file in found if [one.name for _, one in found].count(file.name) > 1), "")
     if twice:
         raise BenchError("station files", expected="a name of its own for each place", seen=f"{twice!r} twice",
                          do="change name in one of them")
+    refuse_clashes([file for _, file in found])
     return [*found]
 
 
