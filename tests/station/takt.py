@@ -9,6 +9,7 @@ within 5 % of that of one.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -19,7 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-APART_S, LIMIT = 5.0, 1.05
+APART_S, LIMIT, REST_S = 5.0, 1.05, 3.0
 
 
 def ask(address: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -27,6 +28,34 @@ def ask(address: str, path: str, body: dict[str, Any] | None = None) -> dict[str
                                      data=json.dumps(body).encode() if body is not None else None)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.load(answer))
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return all(place["state"] == "ready" for place in ask(address, "state")["places"])
+    except OSError:
+        return False
+
+
+def await_rest(pid: int) -> None:
+    """Until the runs' processes below ``pid`` have loaded: they wait, and do nothing at all for ``REST_S``."""
+    before = -1.0
+    while (now := busy_s(pid)) != before:
+        before = now
+        time.sleep(REST_S)
+
+
+def busy_s(pid: int) -> float:
+    """Processor time of the runs' processes below ``pid``."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        below = [int(child) for task in folder.glob("task/*/children") for child in task.read_text().split()]
+        words = (folder / "stat").read_text().rpartition(")")[2].split()
+        is_run = b"bench.commands.child" in (folder / "cmdline").read_bytes().split(b"\0")
+    except OSError:    # it has ended
+        return 0.0
+    own = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK") if is_run else 0.0
+    return own + sum(busy_s(child) for child in below)
 
 
 def measure(places: int, rounds: int, first: int) -> list[float]:
@@ -38,14 +67,10 @@ def measure(places: int, rounds: int, first: int) -> list[float]:
         station = subprocess.Popen([sys.executable, "-m", "bench.cli", "station", "--twin", str(places), "--real-time",
                                     "--runs", str(Path(name) / "runs"), "--page", address])
         try:
-            while True:
+            while not is_ready(address):
+                assert station.poll() is None, "the station has ended"
                 time.sleep(1)
-                try:
-                    if all(place["state"] == "ready" for place in ask(address, "state")["places"]):
-                        break
-                except OSError:
-                    continue
-            time.sleep(10 if places == 1 else 30)    # the processes that wait have loaded
+            await_rest(station.pid)    # the processes that wait have loaded
             began: dict[int, float] = {}
             done: dict[int, int] = dict.fromkeys(range(1, places + 1), 0)
             took: list[float] = []
