@@ -81,6 +81,8 @@ from bench.toml_faults import explain, told
 from bench.toml_file import read_toml
 from drivers.assumption import Assumption
 from drivers.panel import sigrok
+from drivers.panel.lid_contact import Line
+from drivers.serial_port import check_port
 
 
 class _Table(BaseModel):
@@ -300,6 +302,23 @@ class ReferenceTable(_Table):
         return self
 
 
+class LidTable(_Table):
+    """The fixture's lid contact: an input (``line``) of the serial adapter at ``port``, which is on while the lid is
+    closed, or off where ``closed`` is false."""
+
+    port: str
+    line: Line = "cts"
+    closed: bool = True
+
+    @field_validator("port")
+    @classmethod
+    def _is_port(cls, port: str) -> str:
+        try:
+            return check_port("lid.port", port)
+        except BenchError as error:
+            raise PydanticCustomError("port", "Input should be {expected}", {"expected": error.expected}) from None
+
+
 class StoreTable(_Table):
     """Where records are kept: ``url`` is the path of an SQLite file or the URL of a PostgreSQL database, without a
     password. ``outside``: the folder of what waits to be stored, and of what vouches for the store; on another disk it
@@ -452,6 +471,7 @@ class StationFile(_Table):
     firmware: FirmwareTable | None = None
     calibration: CalibrationTable = CalibrationTable()
     reference: ReferenceTable | None = None
+    lid: LidTable | None = None
     store: StoreTable | None = None
 
     @classmethod
@@ -538,7 +558,7 @@ def _refuse_public_addresses(subject: str, file: StationFile) -> None:
     backend = file.backend
     hosts = {f"backend.{name}": host for name, host in (("listen", backend.listen), ("advertise", backend.advertise))
              if host is not None and host not in EVERYWHERE}
-    tables = {"supply", "ammeter", "panel", "nfc", "meter", "cell", "backend"}
+    tables = {"supply", "ammeter", "panel", "nfc", "meter", "cell", "backend", "lid"}
     for name, table in file.model_dump(include=tables, exclude={"backend": {"allow_public"}}).items():
         for key, value in (table or {}).items():
             found = _HOST.match(value) if isinstance(value, str) else None

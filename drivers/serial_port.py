@@ -106,6 +106,10 @@ class SerialPort:
         """
         self._account.wait_until_taken(self._written_at + characters * _BITS_PER_CHARACTER / baudrate)
 
+    def line(self, name: str) -> bool:
+        """Whether a handshake input ("cts", "dsr", "cd", "ri") is on."""
+        return bool(self._guarded(getattr, self._serial, name))
+
     def close(self) -> None:
         self._serial.close()
 

@@ -43,7 +43,7 @@ def asked_for(page: Path, picture: Path) -> set[str]:
         shown = browser.new_page(viewport={"width": 1366, "height": 900})
         shown.on("request", lambda request: asked.add(request.url))
         shown.goto(page.as_uri(), wait_until="networkidle", timeout=300_000)
-        shown.screenshot(path=picture)
+        shown.screenshot(path=picture, timeout=300_000)
         browser.close()
     return {url for url in asked if not url.startswith(("file:", "data:", "blob:"))}
 

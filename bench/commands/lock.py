@@ -100,7 +100,8 @@ def claims(file: StationFile) -> list[Claim]:
     second_sensor = file.panel.second_sensor if file.panel is not None else None
     whole = [(name, address) for name, address in (
         ("second sensor", second_sensor), ("optical head", file.meter.optical), ("M-Bus", file.meter.mbus),
-        ("meter simulator", file.meter.simulator), ("unit's log", file.unit.log)) if address is not None]
+        ("meter simulator", file.meter.simulator), ("unit's log", file.unit.log),
+        ("lid contact", file.lid.port if file.lid is not None else None)) if address is not None]
     whole += [(f"server, {name}", f"udp {file.backend.listen}:{port}") for name, port in file.backend
               if name.endswith("_port") and port]
     found = [Claim(f"{name} at {address}", _spelling(address), table.part, (table.model_extra or {}).get("slots"))

@@ -7,6 +7,7 @@ Whatever is refused is refused in a sentence, with a ``code`` by which the pages
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 from bench.commands.order import Order
 from bench.commands.station.gate import Asked, Gate, Person, Refused, Role, next_of
+from bench.commands.station.lid import Lid
 from bench.commands.station.place import Place
 from bench.commands.station.places import (
     BUSY,
@@ -36,7 +38,7 @@ from bench.commands.station.prompts import Prompts
 from bench.policies.facts import Decision, More, Running
 from bench.policies.scan import Badge, Unit, WorkOrder
 from bench.record import new_run_id
-from bench.station_file import StationFile
+from bench.station_file import LidTable, StationFile
 from bench.store.deposit import Depot
 
 FLUSH_S = 5.0
@@ -95,6 +97,7 @@ class Floor:
         self._more: dict[str, More] = {}    # units that have passed, and go through more
         self._due: dict[int, Mapping[str, date]] = {}
         self._was: dict[int, str] = {}
+        self._lids: list[Lid] = []
         self.places: dict[int, PlaceHandle] = {}
         for number, station in enumerate(plan.stations, start=1):
             path, name = (None, f"{plan.name} {number}") if station is None else (station[0], station[1].name)
@@ -109,8 +112,26 @@ class Floor:
             await place.start()
         self._begin(self._keep_storing())
         self._begin(self._keep_locks())
+        self._lids = [self._lid(number, station[1].lid) for number, station in enumerate(self.plan.stations, start=1)
+                      if station is not None and station[1].lid is not None]
+
+    def _lid(self, number: int, table: LidTable) -> Lid:
+        loop = asyncio.get_running_loop()
+
+        async def closed() -> None:
+            with contextlib.suppress(Refused):    # nothing waits there: somebody has closed an empty fixture
+                await self.press_start(number, by_lid=True)
+
+        return Lid(table, lambda: asyncio.run_coroutine_threadsafe(closed(), loop),
+                   lambda sentence: loop.call_soon_threadsafe(self._lid_is_lost, number, sentence))
+
+    def _lid_is_lost(self, number: int, sentence: str) -> None:
+        place = self.places[number]
+        if place.shown.lid != sentence:
+            place.show(lid=sentence)
 
     async def stop(self) -> None:
+        await asyncio.gather(*(asyncio.to_thread(lid.stop) for lid in self._lids))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*(place.end() for place in self.places.values()))

@@ -141,6 +141,7 @@ function show(place) {
     for (const one of place.locks) box.append(element("p", say(`lock.${one.code}`, one.data, `${one.says}; ${one.do}`)));
     parts.push(box);
   }
+  if (place.lid) parts.push(element("p", place.lid, "message"));
   if (place.message && !(place.first_fail && !place.first_fail.name && place.state === "verdict")) parts.push(element("p", place.message, "message"));
   if (place.next) parts.push(element("p", say(`next.${place.next}`, place), "next"));
   if (place.state === "put" && station && station.start === "page") {

@@ -58,6 +58,7 @@ class Shown:
     first_fail: Row | None = None
     measurements: list[Row] = field(default_factory=list)
     message: str = ""
+    lid: str = ""    # why its lid contact can't be read
     next: str = ""    # what to do, a word of the language files
     locks: list[Row] = field(default_factory=list)    # why no unit of production is started here
 

@@ -68,6 +68,13 @@ class Rfc2217Wire:
             self._counts.given += len(data)
             self._send(b"".join(self._telnet.escape(data)))
 
+    def set_lines(self, **lines: bool) -> None:
+        """Switch handshake inputs of the port (``cts``, ``dsr``, ``cd``, ``ri``); the driver is told."""
+        for name, is_on in lines.items():
+            setattr(self.settings, name, is_on)
+        if self._telnet is not None:
+            self._telnet.check_modem_lines()
+
     def close(self) -> None:
         self._hang_up()
         self._wires.pop(self.path, None)
