@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_places_with_a_channel_each_share_a_mainframe(tmp_path: Path) -> None:
     ({"slots": 1}, "expected instruments of its own for each place, saw supply at TCPIP.* in both"),
     ({"channel": 1}, "expected a part of its own of supply at .*, saw channel 1 in both"),
     ({"slots": 3}, "expected the same slots of supply at .*, saw 2 and 3")])
-def test_what_two_places_cannot_both_have_is_refused(tmp_path: Path, second: dict[str, int], told: str) -> None:
+def test_what_two_places_cannot_both_have_is_refused(tmp_path: Path, second: dict[str, Any], told: str) -> None:
     with pytest.raises(BenchError, match=f"station files 'place 1' and 'place 2': {told}"):
         refuse_clashes([place(tmp_path, 1), place(tmp_path, 2, **second)])
 
@@ -73,7 +74,8 @@ def test_who_takes_the_mainframe_for_itself_and_who_shares_it_do_not_meet(tmp_pa
     files = [place(tmp_path, 1, slots=1), place(tmp_path, 2)]
     paths = [tmp_path / "place1.toml", tmp_path / "place2.toml"]
     if not whole_first:
-        files.reverse(), paths.reverse()
+        files.reverse()
+        paths.reverse()
     with StationLock(paths[0], "run line") as first, StationLock(paths[1], "run line") as second:
         first.hold(files[0])
         with pytest.raises(BenchError, match=r"supply at .*: expected a station that nobody uses, saw 'run line' of"):
