@@ -5,7 +5,6 @@ ClientHello says.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from weakref import WeakKeyDictionary
 
@@ -16,6 +15,7 @@ from bench.protocols.lwm2m import Path, Value
 from bench.twin.cmi6110.accounts import BootstrapDraft
 from bench.twin.cmi6110.connection import Connection
 from bench.twin.cmi6110.life import Life
+from bench.twin.cmi6110.mdm_client import MdmClient
 from bench.twin.cmi6110.modem import Modem
 from bench.twin.cmi6110.servers import Servers
 from bench.twin.cmi6110.uplink import HandshakeFailed, Terms, Uplink
@@ -313,13 +313,13 @@ class ClearAfterThreeHandshakes(Uplink):
 
 
 class ServersOfAnyKey(Servers):
-    """``failures``: of the connection to the gateway, in a row."""
+    """``mdm``: who speaks to the gateway, and knows how often that failed in a row."""
 
-    failures: Callable[[], int] = staticmethod(lambda: 0)
+    mdm: MdmClient | None = None
 
     def mdm_terms(self) -> Terms:
         terms = super().mdm_terms()
-        return replace(terms, key=self.dm_key) if self.failures() % 2 else terms
+        return replace(terms, key=self.dm_key) if self.mdm is not None and self.mdm.failures % 2 else terms
 
 
 @defect("dm-key-for-the-gateway-after-a-failure", "SEC-05", wire="mdm", beside=(ServersOfAnyKey,))
@@ -329,4 +329,4 @@ class DmKeyForTheGatewayAfterAFailure(Life):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.servers, ServersOfAnyKey):
-            self.servers.failures = lambda: self.mdm.failures
+            self.servers.mdm = self.mdm
