@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bench.manual.paths import NbIotStatus
+from bench.manual.paths import McmConfig, NbIotStatus
 from fixtures.judging import first_of
 from fixtures.outcomes import CellState
 from fixtures.words import device_time, everywhere, in_regression, minutes, needs, req, s
@@ -148,7 +148,7 @@ def test_the_windows_of_the_button_are_the_same_in_each_state(unit, panel, bench
             case "asleep":
                 bench.clock.sleep(30 * minutes)    # the active timer is 2 min
             case _:
-                dm.execute("/33906/0/10")
+                dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
                 radio.wait_for(CellState.CONNECTED, timeout=1 * minutes, every=0.1 * s)
         begin = bench.clock.time()
         pressed, released = unit.press_button(held)

@@ -6,7 +6,7 @@ refuses them as a method which it has not got, is left alone with the reason; on
 
 import pytest
 
-from bench.manual.paths import Device
+from bench.manual.paths import Device, McmConfig, Security0, Security1
 from fixtures.outcomes import ContentFormat, DmRefused, Path
 from fixtures.words import device_time, each_of, ets, in_regression, of_any_client, req, s
 
@@ -61,7 +61,7 @@ def test_the_root_is_read_without_the_keys(composite, device):
     known = {1, 3, 4, 5, Path.parse(device.instance).object_id} & {*device.objects}
     missing = known - {path[0] for path in values}
     assert not missing, f"objects that the root lacks: {sorted(missing)}"
-    for asked in ("/0", "/0/0/4", "/0/0/5", "/0/1/4", "/0/1/5", *device.secret):
+    for asked in ("/0", Security0.SECRET_KEY, "/0/0/5", Security1.SECRET_KEY, "/0/1/5", *device.secret):
         try:
             values |= composite.read_composite(asked)
         except DmRefused:
@@ -122,7 +122,7 @@ def test_many_settings_are_written_at_once(joined_unit, dm):
     """All of them, or none where that is more than the unit takes, which it then says."""
     before = {number: dm.read(f"/33906/0/{number}") for number in MANY}
     for wanted in (MANY, before):
-        code = dm.refusal("/33906/0", wanted)
+        code = dm.refusal(McmConfig.INSTANCE, wanted)
         now = {number: dm.read(f"/33906/0/{number}") for number in MANY}
         other = {number: value for number, value in now.items() if value != (before if code else wanted)[number]}
         assert not other, f"after a write of {len(MANY)} settings that was {code or 'taken'} others are {other}"

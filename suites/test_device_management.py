@@ -7,7 +7,7 @@ import pytest
 
 from bench.analysis.clocks import difference_s
 from bench.manual import resources
-from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, MeterInfo
+from bench.manual.paths import ConnectivityMonitoring, Device, McmConfig, MdmServer, MeterInfo
 from fixtures.judging import first_of
 from fixtures.words import device_time, everywhere, in_regression, needs, of_any_client, profile, req, s
 
@@ -68,10 +68,13 @@ LONG = ",".join(f"{low}-{low + 60}" for low in range(100, 120))
 @needs("settings.nfc.read")
 @in_regression
 @pytest.mark.parametrize(("path", "key", "value"), [
-    ("/33906/0/40", "restart_backoff", LONG), ("/33906/0/41", "reconnect_backoff", LONG),
-    ("/33906/0/42", "sequence_backoff", LONG), ("/33905/0/11", "mqtt_sn_topic", "a/long/topic" * 10),
-    ("/33906/0/44", "auto_upload_max_age", 500_000), ("/33906/0/37", "sequence_retry_delay", 2_500_000),
-    ("/33906/0/39", "search_period", 500_000)])
+    (McmConfig.MODEM_RESTART_BACK_OFF_INTERVALS, "restart_backoff", LONG),
+    (McmConfig.MDM_RE_CONNECT_BACK_OFF_INTERVALS, "reconnect_backoff", LONG),
+    (McmConfig.LWM2M_RESUME_BACK_OFF_INTERVALS, "sequence_backoff", LONG),
+    (MdmServer.TOPIC, "mqtt_sn_topic", "a/long/topic" * 10),
+    (McmConfig.AUTO_UPLOAD_AGE_LIMIT, "auto_upload_max_age", 500_000),
+    (McmConfig.IOWA_COMMUNICATION_SEQUENCE_RETRY_DELAY, "sequence_retry_delay", 2_500_000),
+    (McmConfig.NETWORK_SEARCH_PERIOD, "search_period", 500_000)], ids=str)
 def test_what_is_long_or_large_reads_alike_over_dm_and_nfc(joined_unit, dm, bench, path, key, value):
     """How long and how large is not printed: what the unit refuses it need not show."""
     if code := dm.refusal(path, value):

@@ -439,7 +439,7 @@ def is_at_work(unit, dm, gateway):
 def written_over_dm(dm):
     """The settings that a DM server may write, as it reads them: what NFC shows may be older."""
     settings = {one.path for one in resources.writable() if one.readable and not one.obsolete}
-    return {str(path): value for path, value in dm.read_all("/33906/0").items() if path in settings}
+    return {str(path): value for path, value in dm.read_all(McmConfig.INSTANCE).items() if path in settings}
 
 
 def changed(before, after):

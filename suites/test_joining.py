@@ -141,7 +141,7 @@ def test_after_an_outage_the_pauses_begin_with_the_first_range_again(unit, cell,
     """A list that was written since is the one that counts."""
     unit.make_joined(SHORT_SEARCH | {"restart_backoff": "1-1"})
     for pauses_set in ("2-4,8-10,14-16", "5-7,11-13,17-19"):
-        dm.write("/33906/0/40", pauses_set)
+        dm.write(McmConfig.MODEM_RESTART_BACK_OFF_INTERVALS, pauses_set)
         cell.off()
         found = drawn(power.capture(50 * minutes, period=1 * s))
         assert len(found) >= 4, f"{len(found)} searches in 50 min, expected 4"

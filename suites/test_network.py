@@ -161,7 +161,7 @@ def test_the_reported_duration_is_that_of_the_last_registration(unit, bench, cel
             before = bench.clock.time()
             cell.detach()
         dm.wait_for_registration(15 * minutes, after=before)
-        told = dm.read("/33909/0/3")
+        told = dm.read(NbIotInfo.LAST_REGISTRATION_DURATION)
         asked, taken = (radio.last(event).time for event in (NetworkEvent.ATTACH_REQUEST, NetworkEvent.ATTACH_ACCEPT))
         assert taken - asked - 1 <= told <= taken - before + 1, (
             f"a registration of {told} s is reported; it took {taken - asked:.1f} to {taken - before:.1f} s")

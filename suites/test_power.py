@@ -131,7 +131,7 @@ def test_a_unit_switched_off_by_the_button_draws_no_more_than_the_sleep_current(
         cell.off()
         bench.clock.sleep(20 * s)
     elif state == "in a transmission":
-        dm.execute("/33906/0/10")
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
     joined_unit.press_button(17.5 * s)
     for wait in (60 * s, 30 * minutes):    # and it stays so
         bench.clock.sleep(wait)

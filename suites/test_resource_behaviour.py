@@ -9,12 +9,14 @@ from bench.manual.paths import (
     CellularConnectivity,
     ConnectivityMonitoring,
     Device,
+    FirmwareUpdate,
     McmConfig,
     MdmServer,
     MeterData,
     MeterInfo,
     NbIotInfo,
     NbIotStatus,
+    Server1,
 )
 from fixtures import resource_values
 from fixtures.gateway import Puback
@@ -279,16 +281,18 @@ def test_the_configured_power_source_counts_after_each_restart(joined_unit, dm, 
     before = dm.read(McmConfig.POWER_SOURCE)
     dm.write(McmConfig.POWER_SOURCE, 1)
     restarts.and_back(how)
-    source = dm.read("/3/0/6/0")
+    source = dm.read(Device.AVAILABLE_POWER_SOURCES / 0)
     dm.write(McmConfig.POWER_SOURCE, before)
     assert source == 6, f"the power source is {source} after a restart ({how}), a power supply is configured"
 
 
 CONSTANT = [one for one in resources.load().values() if one.readable and not one.writable and one.path in {
-    *(Path(3, 0, number) for number in (0, 1, 2, 3, 18)), Path(4, 0, 0), Path(4, 0, 1), Path(5, 0, 8), Path(5, 0, 9),
-    *(Path(10, 0, number) for number in (4, 5, 9, 11)), Path(1, 1, 0), Path(1, 1, 1), Path(33906, 0, 5),
-    Path(33908, 0, 0), Path(33908, 0, 1), *(Path(33909, 0, number) for number in (0, 1, 4, 5)), Path(33911, 0, 0),
-    Path(33911, 0, 1)}]
+    *(Path(3, 0, number) for number in (0, 1, 2, 3, 18)),
+    ConnectivityMonitoring.NETWORK_BEARER, ConnectivityMonitoring.AVAILABLE_NETWORK_BEARER,
+    FirmwareUpdate.FIRMWARE_UPDATE_PROTOCOL_SUPPORT, FirmwareUpdate.FIRMWARE_UPDATE_DELIVERY_METHOD,
+    *(Path(10, 0, number) for number in (4, 5, 9, 11)), Server1.SHORT_SERVER_ID, Server1.LIFETIME,
+    McmConfig.NFC_CONFIG_LOCKED, MeterInfo.METER_MODEL, MeterInfo.METER_ID,
+    *(Path(33909, 0, number) for number in (0, 1, 4, 5)), MeterData.MESSAGE_TYPE, MeterData.MESSAGE_ENCODING}]
 """What nobody writes over DM, and nothing changes of itself."""
 
 
@@ -320,7 +324,7 @@ def test_battery_level_and_error_follow_the_voltage_and_agree(joined_unit, dm, s
         bench.clock.sleep(2 * s)
         levels.append(dm.read(Device.BATTERY_LEVEL))
         assert 0 <= levels[-1] <= 100, f"a battery level of {levels[-1]} % at {volts} V"
-        error = dm.read("/3/0/11/0")
+        error = dm.read(Device.ERROR_CODE / 0)
         assert error in (0, 1), f"error {error} at {volts} V"
         assert error == 0 or levels[-1] <= 30, f"low battery at {levels[-1]} %, {volts} V"
         assert error == 1 or levels[-1] > 5, f"no error at {levels[-1]} %, {volts} V"
@@ -601,13 +605,13 @@ def test_transactions_are_counted_and_timed_from_the_reset_on(joined_unit, bench
     telegram(late=60 * s)
     slowest = times()[2]
     others = [target for target in dm.discover("/33910") if len(Path.parse(target)) == 2 and target != statistics]
-    counted_elsewhere = ["/33907/0/0", "/33909/0/2", "/33909/0/6",
+    counted_elsewhere = [NbIotStatus.UPTIME, NbIotInfo.REGISTRATIONS, NbIotInfo.REGISTRATION_UPTIME,
                          *(f"{other}/{number}" for other in others for number in (1, 2, 3))]
     before = {path: dm.read(path) for path in counted_elsewhere}
     dm.execute(f"{statistics}/0")       # which may wait until the unit listens
     mark = bench.mark()
     back = [path for path, count in before.items() if dm.read(path) < count]
-    assert not back, f"a reset of {statistics} has set back {', '.join(back)}"
+    assert not back, f"a reset of {statistics} has set back {', '.join(map(str, back))}"
     counts = [dm.read(f"{statistics}/{number}") for number in (1, 2, 3)]
     assert counts == [0, 0, 0], f"after a reset: {counts} transactions, retransmissions, lost ones"
     for _ in range(4):

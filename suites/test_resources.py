@@ -8,7 +8,16 @@ says what OMA expects.
 import pytest
 
 from bench.manual import resources
-from bench.manual.paths import Device, McmConfig, NbIotInfo, NbIotStatus, Server0, TransactionStatistics
+from bench.manual.paths import (
+    ConnectivityMonitoring,
+    Device,
+    McmConfig,
+    MeterData,
+    NbIotInfo,
+    NbIotStatus,
+    Server0,
+    TransactionStatistics,
+)
 from fixtures import resource_values
 from fixtures.judging import first_of
 from fixtures.outcomes import DmRefused, Path
@@ -18,8 +27,10 @@ SECURITY_OBJECT = 0
 COUNTING = {NbIotStatus.UPTIME, NbIotStatus.AVERAGE_CURRENT_CONSUMPTION, NbIotInfo.REGISTRATION_UPTIME,
             TransactionStatistics.TRANSACTIONS, Device.POWER_SOURCE_VOLTAGE}
 """They change by themselves, and may come to what was refused."""
-MEASURED = COUNTING | {Path(3, 0, 9), Path(4, 0, 2), *(Path(33907, 0, number) for number in (2, 3, 4, 5, 10)),
-                       *(Path(33910, 0, number) for number in range(2, 7)), Path(33906, 0, 14), Path(33911, 0, 2)}
+MEASURED = COUNTING | {
+    Device.BATTERY_LEVEL, ConnectivityMonitoring.RADIO_SIGNAL_STRENGTH, McmConfig.HISTORIC_RESEND_STATUS,
+    MeterData.MESSAGE_DATA, *(Path(33907, 0, number) for number in (2, 3, 4, 5, 10)),
+    *(Path(33910, 0, number) for number in range(2, 7))}
 """Two reads of these, one behind the other, need not be equal."""
 OWN_TESTS = {Device.CURRENT_TIME}
 """Writing the time needs a clock that nobody else sets: test_resource_behaviour.py."""

@@ -257,7 +257,7 @@ def test_a_readout_that_was_triggered_gets_too_old_like_the_others(unit, bench, 
     arrived = gateway.count
     with gateway.silent():
         bench.keep_clear_of_the_hour(20 * minutes)
-        dm.execute("/33906/0/10")
+        dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         bench.clock.sleep(4 * hours)
     back = bench.local_standard_time
     bench.clock.sleep(2 * hours)

@@ -166,7 +166,7 @@ def test_the_security_mode_of_meter_data_counts_on_a_way_that_is_in_use(security
     send_readout(dm, gateway)
     for mode in (other, usual):
         written = bench.clock.time()
-        dm.write("/33905/0/2", mode)
+        dm.write(MdmServer.TRANSPORT_SECURITY_MODE, mode)
         dm.execute(McmConfig.INSTANTANEOUS_READOUT_TRIGGER)
         dm.stay_in_touch(3 * minutes)
         sent = [datagram for _, datagram in security.wire("mdm", written) if datagram[0] != ALERT]    # a good-bye

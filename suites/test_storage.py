@@ -303,7 +303,7 @@ def test_readouts_with_each_pair_of_flags_come_out_of_the_history_in_each_form(u
                                                                                meter_simulator):
     """Each is made once, with an energy that tells it from the others, and comes in each encoding and format, also
     where a transmission takes no more of the history than the limit of uploads says (U05)."""
-    dm.write("/33906/0", {18: 60, 19: 1, 20: 1, 21: 255})
+    dm.write(McmConfig.INSTANCE, {18: 60, 19: 1, 20: 1, 21: 255})
     meter_simulator.set_energy_step("0.001 MWh")
     wanted = {}
     for number, flags in enumerate(PAIRS, 1):

@@ -26,7 +26,8 @@ from bench.station_file import AmmeterTable, CellTable, NfcTable, PanelTable, Su
 from bench.twin.defects import DEFECTS
 from bench.twin.faults import FAULTS
 from bench.twin.variants import VARIANTS
-from fixtures import plugin, words
+from fixtures import words
+from fixtures.plugin import hands, line, lives
 from fixtures.words import PROFILES
 from reports.text import duration
 
@@ -116,7 +117,7 @@ def _tests() -> Iterator[Row]:
 
 def _words() -> Iterator[Row]:
     """The fixtures that a suite asks for by name, what each can do, and the marks."""
-    for name, made in sorted(vars(plugin).items()):
+    for name, made in sorted((vars(lives) | vars(hands) | vars(line)).items()):
         function = getattr(made, "_fixture_function", None)    # of pytest's FixtureFunctionDefinition
         if function is None or name.startswith("_"):
             continue

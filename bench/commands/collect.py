@@ -15,12 +15,7 @@ from bench.measure import Measurement, Verdict, of_a_test
 from bench.record import Stage, TestResult
 from fixtures.line.events import Event, Told
 from fixtures.plan import PLAN, Plan
-from fixtures.plugin import (
-    BY_A_MARK,
-    CUT_OFF,
-    NOT_HERE,
-    PLAN_OF_RUN,
-    RESULT,
+from fixtures.plugin.choice import (
     declared_device_time,
     ets_ids,
     is_in_short,
@@ -30,6 +25,9 @@ from fixtures.plugin import (
     requirement_ids,
     watched_in,
 )
+from fixtures.plugin.reasons import BY_A_MARK, CUT_OFF, NOT_HERE
+from fixtures.plugin.results import RESULT
+from fixtures.plugin.stashes import PLAN_OF_RUN
 from fixtures.words import STRICT_PROFILES
 
 

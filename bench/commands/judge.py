@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Limits, Measurement, Verdict, worst
 from fixtures.line.life import LIFE, TIMELINE
-from fixtures.plugin import NOT_HERE
+from fixtures.plugin.reasons import NOT_HERE
 
 SUITES_LIMITS = PROJECT / "suites" / "limits"
 

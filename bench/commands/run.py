@@ -41,7 +41,8 @@ from bench.twin.variants import VARIANTS
 from drivers.nfc.otc import load_codec
 from fixtures.bench import KEYS_OF_TWIN, lives_in_virtual_time
 from fixtures.line.events import Event, Planned, StageBegun, StageEnded
-from fixtures.plugin import NOT_HERE, STATION
+from fixtures.plugin.reasons import NOT_HERE
+from fixtures.plugin.stashes import STATION
 from fixtures.words import STRICT_PROFILES
 from reports import allure as allure_report
 from reports import timeline_file

@@ -92,7 +92,7 @@ def _deep(number: int = 0) -> int:
     lambda: pytest.ExceptionInfo.for_later().value,                    # one of pytest
     _server_without_keys,                                              # one of the bench's own servers
     at("drivers/supply/keysight_n6700.py"), at("bench/twin/lab.py"), at("bench/protocols/udp.py"),
-    at("fixtures/plugin.py"), at(".venv/lib/python3.11/site-packages/aiocoap/protocol.py"),
+    at("fixtures/plugin/lives.py"), at(".venv/lib/python3.11/site-packages/aiocoap/protocol.py"),
     at("suites/../drivers/panel/edge_box.py"),
     at("suites/test_led.py", "[][0]"), at("suites/test_led.py", "{}['a']"), at("fixtures/dm.py", "None.read"),
     at("drivers/nfc/pn532_reader.py", "raise UnitError('the tag is bad')", UnitError=UnitError),

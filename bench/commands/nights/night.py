@@ -25,7 +25,8 @@ from bench.errors import BenchError, did_you_mean
 from bench.manifest import LeftOut
 from bench.measure import Verdict
 from fixtures.bench import Bench
-from fixtures.plugin import PLAN_OF_RUN, THE_LINE
+from fixtures.plugin.choice import THE_LINE
+from fixtures.plugin.stashes import PLAN_OF_RUN
 from reports.text import duration
 
 LATE = 0.01

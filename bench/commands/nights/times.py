@@ -15,7 +15,7 @@ from bench.commands.order import RESULTS
 from bench.errors import BenchError
 from bench.measure import Verdict
 from fixtures.line.script import Script
-from fixtures.plugin import THE_LINE
+from fixtures.plugin.choice import THE_LINE
 
 NEWEST = 5
 """So many runs of a test are looked at: a firmware may have become slower."""

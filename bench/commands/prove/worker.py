@@ -172,7 +172,7 @@ class _Session:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         if self.fault or not session.items:
             return None
-        from fixtures.plugin import requirement_ids
+        from fixtures.plugin.choice import requirement_ids
 
         self.collected = True
         self._tell({item.nodeid: SuiteTest(requirement_ids(item), _profiles(item)) for item in session.items})
@@ -198,7 +198,7 @@ class _Conduct:
 
     def run(self, session: pytest.Session) -> None:
         """Raises nothing that a test raises."""
-        from fixtures.plugin import RESULT
+        from fixtures.plugin.results import RESULT
 
         self._name = RESULT
         trial, config = self._trial, session.config
