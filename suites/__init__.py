@@ -3,7 +3,8 @@
 FILES = (
     "line/test_delivery.py", "line/test_front.py", "line/test_life.py", "line/test_network.py", "line/test_power.py",
     "line/test_telegrams.py", "test_activation.py", "test_apn.py", "test_attacks.py", "test_bootstrap.py",
-    "test_button.py", "test_composite.py", "test_declaration.py", "test_device_management.py", "test_ets.py",
+    "test_button.py", "test_composite.py", "test_declaration.py", "test_device_management.py", "test_dtls_client.py",
+    "test_ets.py",
     "test_firmware.py", "test_joining.py", "test_led.py", "test_meter_influence.py", "test_meter_over_mbus.py",
     "test_meter_retries.py", "test_meter_versions.py", "test_mqttsn.py", "test_mqttsn_gateways.py", "test_network.py",
     "test_otc.py", "test_otc_settings.py", "test_payload_encodings.py", "test_payload_error_flags.py",

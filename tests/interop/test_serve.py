@@ -348,6 +348,7 @@ def test_a_file_that_is_dropped_on_the_page_is_decoded_and_stays_text(serve: Sta
         page.on("request", lambda request: asked.append(request.url))
         page.goto(served.uris["page"])
         page.get_by_role("link", name="Decode a file").click()
+        page.wait_for_url("**/decode")    # loaded: its script hears what is dropped
         page.evaluate("""([name, text]) => {
             const data = new DataTransfer();
             data.items.add(new File([text], name));

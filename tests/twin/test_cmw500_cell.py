@@ -20,7 +20,7 @@ from bench.clock import WarpClock
 from bench.errors import BenchError
 from bench.timeline import Timeline
 from bench.twin.radio.cmw500 import BASE, DAU, Cmw500
-from bench.twin.radio.nas import Signal
+from bench.twin.radio.nas import AirMessage
 from bench.twin.scpi import ScpiError, ScpiServer
 from drivers.radio import CellState
 from drivers.radio.cmw500 import MODULE_T3412_S, Cmw500Cell
@@ -45,7 +45,7 @@ class Radio:
     edrx_grant: int | None = None
     t3324_grant_s: int | None = None
     t3412_grant_s: int | None = None
-    log: list[Signal] = field(default_factory=list)
+    log: list[AirMessage] = field(default_factory=list)
 
     def release(self) -> None:
         self.state, self.rrc_connected = "idle", False

@@ -53,7 +53,8 @@ def test_over_the_network_keys_apns_and_bands_are_put_back(tmp_path: Path) -> No
         "a_bootstrap_moves_the_unit and (16 or 32) or a_new_apn_survives or automatic_mode or a_list_of_bands "
         "or does_not_mix_formats"))
     verdicts = {test["id"].rpartition("::")[2]: test["verdict"] for test in record["tests"]}
-    assert (len(verdicts), set(verdicts.values())) == (8, {"pass"}), verdicts
+    assert len(verdicts) >= 8, verdicts
+    assert set(verdicts.values()) == {"pass"}, verdicts
 
 
 FILES = ("suites/test_bootstrap.py", "suites/test_network.py", "suites/test_apn.py", "suites/test_registration.py")
