@@ -18,6 +18,7 @@ import sys
 import tempfile
 import termios
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,9 +57,11 @@ class Twin:
         folder.mkdir()
         self.supply = supply
         self.station, self._log = folder / "station.toml", folder / "log.ndjson"
+        self._said = (folder / "stderr.txt").open("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.cli", "twin", "--station-out", str(self.station), "--log", str(self._log),
-             "--supply", supply], cwd=PROJECT, stdout=subprocess.DEVNULL)
+             "--supply", supply], cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=self._said,
+            env=os.environ | {"PYTHONFAULTHANDLER": "1"})
         until(lambda: self.station.exists() or self.process.poll() is not None, "the twin's station file")
         text = re.sub(r"_port = \d+", "_port = 0", self.station.read_text("utf-8"))    # any that are free
         self.station.write_text(text, "utf-8")
@@ -78,8 +81,16 @@ class Twin:
         return self.last["supply_v"] == 0 and not self.last["pressed"]
 
     def stop(self) -> None:
+        """A twin that does not end is no fault of the run that is looked at: it says where it hangs, as a warning."""
         self.process.terminate()
-        self.process.wait(PATIENCE_S)
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
+            self._said.seek(0)
+            warnings.warn(f"the twin did not end:\n{self._said.read()}", stacklevel=2)
+        self._said.close()
 
 
 @dataclass
