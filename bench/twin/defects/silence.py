@@ -155,7 +155,7 @@ class MoveForgotten(Connection):
 
 @defect("dns-query-after-an-outage", "SEC-17", "NET-39", wire="cell")
 class DnsQueryAfterAnOutage(Life):
-    """When the unit has come back to the network it asks a public name server once."""
+    """When the unit has come back to the network it asks a name server once."""
 
     def reached(self, stage: str) -> None:
         super().reached(stage)
@@ -164,4 +164,4 @@ class DnsQueryAfterAnOutage(Life):
 
     async def ask(self) -> None:
         socket = await self.modem.open(lambda data: None)
-        socket.send(("8.8.8.8", 53), bytes.fromhex("1a2b0100000100000000000006656c7661636f03636f6d0000010001"))
+        socket.send((FOREIGN[0], 53), bytes.fromhex("1a2b0100000100000000000006656c7661636f03636f6d0000010001"))
