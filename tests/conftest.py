@@ -12,21 +12,22 @@ LONG = ("tests/docs", "tests/station", "tests/interop/test_shared_benches", "tes
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each process of xdist begins with a part of its own, in the order of collection (``worksteal``): each gets its
-    share of those that take long at the front of that part."""
-    order = sorted(items, key=_rank)
+    """Each process of xdist begins with a part of its own, in the order of collection (``worksteal``). Those that wait
+    for real time are at the front of two parts, those that take long at the front of the others."""
     count = getattr(config, "workerinput", {}).get("workercount", 1)
-    long = [item for item in order if _rank(item) <= len(LONG)]
-    short, size = order[len(long):], len(order) // count + 1
+    waiting = [item for item in items if "real_time" in item.name]
+    long = sorted((item for item in items if item not in waiting and _rank(item) < len(LONG)), key=_rank)
+    first = [waiting + long] if count < 3 else [
+        *(waiting[number::2] for number in range(2)), *(long[number::count - 2] for number in range(count - 2))]
+    chosen = {item for part in first for item in part}
+    short, size = [item for item in items if item not in chosen], len(items) // count + 1
     items.clear()
-    for number in range(count):
-        first = long[number::count]
-        items += first + short[:max(0, size - len(first))]
-        del short[:max(0, size - len(first))]
+    for part in first:
+        rest = max(0, size - len(part))
+        items += part + short[:rest]
+        del short[:rest]
     items += short
 
 
 def _rank(item: pytest.Item) -> int:
-    if "real_time" in item.name:
-        return 0
-    return next((place for place, path in enumerate(LONG, start=1) if item.nodeid.startswith(path)), len(LONG) + 1)
+    return next((place for place, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
