@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Defects that a unit which lives as long as its run must not hide; all of them: prove --first --lab run
 IN_ONE_LAB := lock-stops-dm profile-name-read-only sleep-current-high resend-within-age-limit silent-after-joining
 
-SAMPLE := 100
+SAMPLE := 60
 # Variants and faults are drawn with them by: prove --sample 120 --seed N
 DRAWN = $(BIN)/python -c "import random; from bench.twin.defects import DEFECTS; \
   print(*('--defect=' + name for name in random.Random($(SEED)).sample(sorted(DEFECTS), $(SAMPLE))))"

@@ -255,8 +255,8 @@ def main(arguments: list[str] | None = None) -> int:
     broken = {unit: [rng.choice(DEFECTS)] for unit in rng.sample(units, count)}
     server = Server() if asked.store == "postgresql" else None
     with tempfile.TemporaryDirectory(prefix="mcm-shift-") as name, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        page = f"127.0.0.1:{free.getsockname()[1]}"
+        free.bind(("127.80.0.1", 0))
+        page = f"127.80.0.1:{free.getsockname()[1]}"
         free.close()
         folder = Path(name)
         (folder / "defects.json").write_text(json.dumps(broken))

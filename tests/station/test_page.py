@@ -77,8 +77,8 @@ class Station:
         for name, role, badge in (("anna", Role.OPERATOR, OPERATOR), ("lena", Role.LEAD, LEAD)):
             People.add(folder / "people.toml", Person(name, role), Badge(badge))
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+            free.bind(("127.79.0.1", 0))
+            self.address = f"127.79.0.1:{free.getsockname()[1]}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, page: str = "") -> list[str]:
