@@ -27,8 +27,6 @@ EACH_5_MIN = AWAKE | {"readout_interval": 5, "report_interval": 5, "transmit_int
                       "transmit_delay": 1, "message_encoding": "M-Bus", "max_uploads_per_transmission": 20,
                       "auto_upload_order": "Oldest first"}
 """A dozen readouts an hour, each a telegram of its own, all of them sent just after the hour."""
-AIR = 15 * s
-"""What a datagram and its neighbours may take through the air."""
 NAMES = {"senml": "SenML/CBOR", "json": "JSON", "mbus": "M-Bus", "standard": "Standard", "extended": "Extended"}
 """Words of a default topic that tell of its telegrams; what the default topic is, is not printed (G13)."""
 

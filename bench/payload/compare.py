@@ -12,7 +12,6 @@ from bench.payload.readout import EXTENDED_FIELDS, STANDARD_FIELDS, Quantity, Re
 
 Reference = OpticalReadout | Readout
 
-_CUMULATIVE = ("energy", "volume", "missing_time")
 _INSTANTANEOUS = ("power", "flow", "forward_temperature", "return_temperature")
 _MINUTE = timedelta(minutes=1)
 

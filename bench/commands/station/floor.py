@@ -113,7 +113,7 @@ class Floor:
         self._begin(self._keep_storing())
         self._begin(self._keep_locks())
         self._lids = [self._lid(number, station[1].lid) for number, station in enumerate(self.plan.stations, start=1)
-                      if station is not None and station[1].lid is not None]
+                      if self.plan.start == "lid" and station is not None and station[1].lid is not None]
 
     def _lid(self, number: int, table: LidTable) -> Lid:
         loop = asyncio.get_running_loop()

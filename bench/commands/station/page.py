@@ -36,7 +36,6 @@ _FILES = {"operator.html": "text/html", "operator.js": "text/javascript", "engin
 LANGUAGES = ("en", "sv", "de")
 _COOKIE = "mcm-bench-station"
 _EVENTS_WAITING = 1000
-_LONGEST_BODY = 64 * 1024
 
 
 class Asked(BaseModel):
