@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands import export, policy, records
@@ -20,6 +19,7 @@ from bench.commands.allure import allure
 from bench.commands.lock import StationLock
 from bench.commands.papers import certificate, label
 from bench.commands.stats import stats
+from bench.commands.terminal import plain
 from bench.environment import refuse_what_bends_verdicts
 from bench.errors import BenchError, unknown
 from bench.interruption import WAYS_OUT
@@ -208,7 +208,7 @@ def run(
     if dry_run:
         from bench.commands.catalogue import what_would_run
 
-        raise typer.Exit(what_would_run(order, Console()))
+        raise typer.Exit(what_would_run(order, plain()))
     if then is not None:
         from bench.commands.update_loop import UpdateLoop
 
@@ -241,7 +241,7 @@ def plan(
         raise typer.BadParameter("--budget says how long the night is, e.g. '10 h'")
     from bench.commands.nights.command import show_plan
 
-    raise typer.Exit(show_plan(_profile(profile), night, station, expression, as_json, Console()))
+    raise typer.Exit(show_plan(_profile(profile), night, station, expression, as_json, plain()))
 
 
 @app.command()
@@ -275,7 +275,7 @@ def bisect(
     arguments = [_profile(profile), "-k", expression, *(["--station", str(station)] if station is not None else
                                                         ["--lab", "run", "--no-doctor"])]
     task = Task([good, *(packages or ()), bad], run_dir or default_run_dir("bisect"), one_in, confidence, most_runs)
-    raise typer.Exit(command(task, by_command(arguments, seed), as_json, Console(stderr=as_json)))
+    raise typer.Exit(command(task, by_command(arguments, seed), as_json, plain(stderr=as_json)))
 
 
 @app.command()
@@ -288,7 +288,7 @@ def benches(
     """List shared benches: who has which since when, what each offers, and what the doctor said last."""
     from bench.commands.shared.benches import benches as command
 
-    raise typer.Exit(command(coordinator, free or (), as_json, Console()))
+    raise typer.Exit(command(coordinator, free or (), as_json, plain()))
 
 
 @app.command("list")
@@ -304,7 +304,7 @@ def list_(
     """List what there is to choose from, or to write with."""
     from bench.commands import catalogue as command
 
-    command.show(what, words or (), _profile(profile) if profile else None, requirement, as_json, Console())
+    command.show(what, words or (), _profile(profile) if profile else None, requirement, as_json, plain())
 
 
 @app.command()
@@ -321,7 +321,7 @@ def judge(
     refuse_what_bends_verdicts()
     from bench.commands.judge import print_judgement
 
-    raise typer.Exit(print_judgement(run_dir, limits, as_json, Console()))
+    raise typer.Exit(print_judgement(run_dir, limits, as_json, plain()))
 
 
 @app.command()
@@ -340,7 +340,7 @@ def decode(
     """
     from bench.commands import decode as command
 
-    raise typer.Exit(command.decode(telegrams, encoding, as_json, Console()))
+    raise typer.Exit(command.decode(telegrams, encoding, as_json, plain()))
 
 
 @app.command()
@@ -363,7 +363,7 @@ def twin(
     """Run the lab in software in real time until interrupted, and print its station file."""
     from bench.commands import twin as command
 
-    command.twin(seed, defect or (), _with(like, variant) or (), station_out, Console(highlight=False), cell=cell,
+    command.twin(seed, defect or (), _with(like, variant) or (), station_out, plain(highlight=False), cell=cell,
                  supply=supply, log=log, codec=codec, over=over, meter=meter, rfc2217=rfc2217)
 
 
@@ -446,7 +446,7 @@ def doctor(
     lock = StationLock(station, "doctor") if station is not None else None
     from bench.commands import doctor as command
 
-    raise typer.Exit(command.doctor(station, Console(), lock, as_json=as_json, reference_load=reference_load,
+    raise typer.Exit(command.doctor(station, plain(), lock, as_json=as_json, reference_load=reference_load,
                                    first_contact=out if first_contact else None))
 
 
@@ -495,7 +495,7 @@ def prove(
     task = Task(defects=defect or (), variants=variant or (), all_variants=variants, faults=fault or (),
                 all_faults=faults, units=units, unreached=unreached, mutants=mutants, mutant_ids=mutant or (),
                 sample=sample, seed=seed, seeds=seeds, first=first, lab=lab, learn=learn)
-    raise typer.Exit(command(task, jobs, as_json, Console(stderr=as_json)))
+    raise typer.Exit(command(task, jobs, as_json, plain(stderr=as_json)))
 
 
 @app.command()
@@ -508,7 +508,7 @@ def trace(
     from bench.commands import trace as command
 
     refuse_what_bends_verdicts()
-    raise typer.Exit(command.trace(run_dir or (), as_json, Console(), station))
+    raise typer.Exit(command.trace(run_dir or (), as_json, plain(), station))
 
 
 @app.command()
@@ -539,7 +539,7 @@ def compare(
 
     task = Task(runs=runs or (), old=old or (), new=new or (), store=store, station=station, where=where or (),
                 history=history or (), policy=policy, known=known, out=out, junit=junit)
-    raise typer.Exit(command(task, as_json, Console()))
+    raise typer.Exit(command(task, as_json, plain()))
 
 
 @app.command()
@@ -559,7 +559,7 @@ def learn(
     from bench.commands.learn.command import learn as command
     from bench.commands.learn.task import Task
 
-    raise typer.Exit(command(Task(runs=runs, out=out, even_failed=even_failed, seed=seed, trials=trials), Console()))
+    raise typer.Exit(command(Task(runs=runs, out=out, even_failed=even_failed, seed=seed, trials=trials), plain()))
 
 
 @app.command()
@@ -598,8 +598,8 @@ def certify(
     from bench.commands.terminal import terminal
 
     if show or not pack:
-        raise typer.Exit(list_packs(Console(), as_json=as_json))
-    console = Console(stderr=True) if as_json else terminal()
+        raise typer.Exit(list_packs(plain(), as_json=as_json))
+    console = plain(stderr=True) if as_json else terminal()
     order = Order("all", run_dir or default_run_dir("certify"), station=station, unit=_deveui(unit), seed=seed,
                   defects=defect or (), variants=variant or (), over=over, jobs=jobs if station is None else 1)
     raise typer.Exit(command(Task(pack, order, pics, report_only, keys or ()), console, as_json=as_json))
@@ -702,7 +702,7 @@ def main() -> None:
     except Exception as error:
         said = str(error) if isinstance(error, BenchError) else (
             f"{type(error).__name__}: {error}; report this as a fault of the bench")
-    Console(stderr=True).print(Text(f"mcm-bench: {said}", "bold magenta"), soft_wrap=True)
+    plain(stderr=True).print(Text(f"mcm-bench: {said}", "bold magenta"), soft_wrap=True)
     raise SystemExit(2)
 
 

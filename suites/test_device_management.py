@@ -61,22 +61,24 @@ def test_settings_written_over_nfc_are_seen_over_dm(joined_unit, dm):
 
 LONG = ",".join(f"{low}-{low + 60}" for low in range(100, 120))
 """A back-off list of 159 characters."""
+LONG_OR_LARGE = {
+    "restart_backoff": (McmConfig.MODEM_RESTART_BACK_OFF_INTERVALS, LONG),
+    "reconnect_backoff": (McmConfig.MDM_RE_CONNECT_BACK_OFF_INTERVALS, LONG),
+    "sequence_backoff": (McmConfig.LWM2M_RESUME_BACK_OFF_INTERVALS, LONG),
+    "mqtt_sn_topic": (MdmServer.TOPIC, "a/long/topic" * 10),
+    "auto_upload_max_age": (McmConfig.AUTO_UPLOAD_AGE_LIMIT, 500_000),
+    "sequence_retry_delay": (McmConfig.IOWA_COMMUNICATION_SEQUENCE_RETRY_DELAY, 2_500_000),
+    "search_period": (McmConfig.NETWORK_SEARCH_PERIOD, 500_000)}
 
 
 @req("DM-07", "LWM2M-33906.0.40", "LWM2M-33906.0.41", "LWM2M-33906.0.42", "LWM2M-33905.0.11")
 @device_time("5 min")
 @needs("settings.nfc.read")
 @in_regression
-@pytest.mark.parametrize(("path", "key", "value"), [
-    (McmConfig.MODEM_RESTART_BACK_OFF_INTERVALS, "restart_backoff", LONG),
-    (McmConfig.MDM_RE_CONNECT_BACK_OFF_INTERVALS, "reconnect_backoff", LONG),
-    (McmConfig.LWM2M_RESUME_BACK_OFF_INTERVALS, "sequence_backoff", LONG),
-    (MdmServer.TOPIC, "mqtt_sn_topic", "a/long/topic" * 10),
-    (McmConfig.AUTO_UPLOAD_AGE_LIMIT, "auto_upload_max_age", 500_000),
-    (McmConfig.IOWA_COMMUNICATION_SEQUENCE_RETRY_DELAY, "sequence_retry_delay", 2_500_000),
-    (McmConfig.NETWORK_SEARCH_PERIOD, "search_period", 500_000)], ids=str)
-def test_what_is_long_or_large_reads_alike_over_dm_and_nfc(joined_unit, dm, bench, path, key, value):
+@pytest.mark.parametrize("key", LONG_OR_LARGE)
+def test_what_is_long_or_large_reads_alike_over_dm_and_nfc(joined_unit, dm, bench, key):
     """How long and how large is not printed: what the unit refuses it need not show."""
+    path, value = LONG_OR_LARGE[key]
     if code := dm.refusal(path, value):
         bench.step(f"{path} = {value!r} is refused with {code}")
         return

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands.records import Json, Station, StoreUrl, depot
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def allure(
     if as_json:
         print(json.dumps(said))
     else:
-        Console().print(Text(f"{said['report']}: " + ", ".join(f"{count} {name}" for name, count in sorted(
+        plain().print(Text(f"{said['report']}: " + ", ".join(f"{count} {name}" for name, count in sorted(
             counts.items()))), soft_wrap=True)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from bench.commands.terminal import plain
 from bench.errors import BenchError, unknown
 from bench.payload import table
 from bench.payload.decode import decode as decode_telegram
@@ -107,7 +108,7 @@ def _print(found: Sequence[_Found], as_json: bool, console: Console) -> None:
         place = f"{number} of {len(found)}: {f'{one.where}: ' if one.where else ''}" if several else ""
         frame = one.frame if one.frame.startswith("RSP_UD") or one.telegram is None else f"MQTT-SN {one.frame}"
         if one.wrong:
-            Console(stderr=True).print(Text(f"{place}not decodable: {one.wrong}", "bold red"), soft_wrap=True)
+            plain(stderr=True).print(Text(f"{place}not decodable: {one.wrong}", "bold red"), soft_wrap=True)
         elif one.telegram is None:
             console.print(Text(place + frame), soft_wrap=True)
         else:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands.records import Json, Station, StoreUrl, depot
+from bench.commands.terminal import plain
 from bench.errors import BenchError, unknown
 
 if TYPE_CHECKING:
@@ -138,4 +138,4 @@ def _tell(found: dict[str, Sent], as_json: bool) -> None:
 
 
 def _say(sentence: str) -> None:
-    Console().print(Text(sentence), soft_wrap=True)
+    plain().print(Text(sentence), soft_wrap=True)

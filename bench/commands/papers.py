@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands.extras import need
 from bench.commands.records import Station, StoreUrl, depot
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 
 Which = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or a unit: then its newest run.")]
@@ -45,4 +45,4 @@ def _write(content: bytes, path: Path) -> None:
     except OSError as error:
         raise BenchError(f"file {path}", expected="to write it", seen=(error.strerror or str(error)).lower(),
                          do="choose another place with --out") from error
-    Console().print(Text(str(path)), soft_wrap=True)
+    plain().print(Text(str(path)), soft_wrap=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 
 if TYPE_CHECKING:    # what SQLAlchemy and pydantic need to load, no other command waits for
@@ -177,4 +177,4 @@ def _badge() -> Badge:
 
 
 def _say(sentence: str) -> None:
-    Console().print(Text(sentence), soft_wrap=True)
+    plain().print(Text(sentence), soft_wrap=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 
 if TYPE_CHECKING:    # what SQLAlchemy needs to load, no other command waits for
@@ -281,4 +281,4 @@ def _tell_flushed(done: Flushed, as_json: bool) -> None:
 
 
 def _say(sentence: str) -> None:
-    Console().print(Text(sentence), soft_wrap=True)
+    plain().print(Text(sentence), soft_wrap=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands.extras import need
 from bench.commands.records import Json, Station, StoreUrl, depot
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def stats(
     opened = depot(store, station).open()
     _refuse_other_kind(opened, simulated)
     begin, end = (None if moment is None else moment.astimezone() for moment in (since, until))
-    error = Console(stderr=True)
+    error = plain(stderr=True)
     lot = lot_of(opened, Question(begin, end, process, at, work_order, firmware),
                  lambda sentence: error.print(Text(sentence), soft_wrap=True))
     studies = []
@@ -65,7 +65,7 @@ def stats(
         print(json.dumps(figures.to_json(), indent=1, allow_nan=False))
     else:
         for sentence in _sentences(figures):
-            Console().print(Text(sentence), soft_wrap=True)
+            plain().print(Text(sentence), soft_wrap=True)
 
 
 def _refuse_other_kind(store: Store, simulated: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 
@@ -46,10 +46,15 @@ class Terminal(io.TextIOBase):
         os.close(nowhere)
 
 
+def plain(**options: Any) -> Console:
+    """A console that takes text as it is: what units, tests and files are called may look like rich's markup."""
+    return Console(markup=False, **options)
+
+
 def terminal() -> Console:
     """The console of a command that must not fail for want of one."""
     hold_standard_streams()
-    return Console(file=cast(IO[str], Terminal(sys.stdout))) if sys.stdout is not None else Console(quiet=True)
+    return plain(file=cast(IO[str], Terminal(sys.stdout))) if sys.stdout is not None else plain(quiet=True)
 
 
 def hold_standard_streams() -> None:

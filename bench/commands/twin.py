@@ -62,7 +62,7 @@ def twin(seed: int, defects: Sequence[str], variants: Sequence[str], station_out
             keys = station_out.resolve().with_suffix(".keys.toml") if station_out is not None else None
             text = station_file_of_twin(lab.addresses, backend, keys=keys, cell=cell, codec=codec,
                                         over=over, meter=meter).dump()
-            console.print(text, markup=False, soft_wrap=True)
+            console.print(text, soft_wrap=True)
             if station_out is not None and keys is not None:
                 write_keys_of_twin(keys)
                 _write(station_out, text)

@@ -89,7 +89,7 @@ class UpdateLoop:
         for number in WAYS_OUT:
             signal.signal(number, signal.SIG_DFL)    # no run hears of it any more
         if find_spec("scipy") is None:
-            console.print("nothing was compared: pip install 'mcm-bench[numbers]'", markup=False)
+            console.print("nothing was compared: pip install 'mcm-bench[numbers]'")
             return None
         from bench.commands.compare.command import Task, compare
 

@@ -191,10 +191,10 @@ def bisect(task: Task, run: Callable[[Run], Told], as_json: bool, console: Conso
         how = "each run tells" if task.one_in == 1 else f"confidence {confidence:.2%}"
         console.print(f"first bad build: {task.packages[build].name}, the last good one is "
                       f"{task.packages[build - 1].name}; {how}; {found.runs} runs, in which the one failed {fails} "
-                      f"time(s) and the other passed {passes} time(s)", markup=False, soft_wrap=True)
+                      f"time(s) and the other passed {passes} time(s)", soft_wrap=True)
     else:
         names = ", ".join(f"{task.packages[build].name} ({chance:.0%})" for build, chance in weights[:6])
-        console.print(f"not found within {found.runs} runs: the first bad build is one of {names}", markup=False,
+        console.print(f"not found within {found.runs} runs: the first bad build is one of {names}",
                       soft_wrap=True)
     return 0 if answer is not None else NOT_FOUND
 

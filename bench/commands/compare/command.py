@@ -74,7 +74,7 @@ def compare(task: Task, as_json: bool, console: Console) -> int:
             (task.out / "compare.json").write_text(json.dumps(output.to_json(finding), indent=1), encoding="utf-8")
             page = write_page(finding, task.out / "compare.html")
             if not as_json:
-                console.print(f"page {page}", markup=False, soft_wrap=True)
+                console.print(f"page {page}", soft_wrap=True)
         if task.junit is not None:
             output.write_junit(finding, task.junit)
     return finding.exit_code

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from bench.commands.compare.sides import Side
 from bench.commands.learn.unit_file import dump
 from bench.commands.order import Order
 from bench.commands.run import run
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 from bench.twin.like import Like
 from bench.twin.variants.registry import LIKE
@@ -65,4 +64,4 @@ def _child(order: Order) -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     with open(os.devnull, "w", encoding="utf-8") as sink:    # noqa: PTH123 - the device
-        run(order, Console(file=sink))
+        run(order, plain(file=sink))

@@ -18,11 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bench.commands.order import Order
 from bench.commands.prove.worker import die_with_parent
 from bench.commands.run import run
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 from bench.manifest import PROJECT
 from bench.measure import Limits, Verdict
@@ -97,7 +96,7 @@ def _record_of(seed: int, *faults: str) -> dict[str, Any]:
         suites = [file for one in FAULTS.find(faults) for file in one.suites]
         run(Order(profile="certification" if suites else PROFILE, run_dir=run_dir, seed=seed, faults=faults,
                   files=suites, report=False, lab="run"),
-            Console(quiet=True))
+            plain(quiet=True))
         record: dict[str, Any] = json.loads((run_dir / "record.json").read_text("utf-8"))
     return record
 

@@ -12,11 +12,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-
 from bench.clock import Clock
 from bench.commands.serve.servers import COMMANDS, Event, Servers
 from bench.commands.serve.values import TYPES, Row
+from bench.commands.terminal import plain
 from bench.errors import BenchError, UnitError
 from bench.payload import table
 from bench.payload.decode import decode
@@ -116,7 +115,7 @@ class Prompt:
 
 def _drawn(telegram: Row) -> Sequence[Row]:
     page = StringIO()
-    Console(file=page, width=110, color_system=None).print(table.render(decode(bytes.fromhex(telegram["hex"]))))
+    plain(file=page, width=110, color_system=None).print(table.render(decode(bytes.fromhex(telegram["hex"]))))
     return [{"text": line} for line in page.getvalue().splitlines()]
 
 

@@ -29,6 +29,7 @@ from bench.commands.lock import StationLock
 from bench.commands.order import RESULTS, Order, evidence_in
 from bench.commands.progress import Story
 from bench.commands.supervise import NOBODY_KNOWS, Child, Outcome, attend, blame, read_record, write_record
+from bench.commands.terminal import plain
 from bench.errors import BenchError
 from bench.interruption import WAYS_OUT
 from bench.measure import Verdict
@@ -297,7 +298,7 @@ def main() -> int:
     os.dup2(log.fileno(), 2)
     sys.stdout = heard
     try:
-        return PlaceProcess(place, Console(file=log, width=120)).live()
+        return PlaceProcess(place, plain(file=log, width=120)).live()
     except (BenchError, OSError) as error:
         heard.write(json.dumps({"event": "broken", "message": str(error)}) + "\n")
         return 2
